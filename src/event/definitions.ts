@@ -1,0 +1,77 @@
+/**
+ * What an application declares: aggregates, controllers, the app. Only shapes; `defineAggregate` and its family, with
+ * inferred types, live in controller/ and schema/.
+ */
+import type { JsonObject } from "../kernel/index.js";
+import type { LifecycleEffect } from "./append-item.js";
+import type { Condition, Resource } from "./resource.js";
+
+/** What an intent does to the life of its resource. */
+export type IntentEffect = Extract<LifecycleEffect, "creates" | "updates" | "deletes">;
+
+/** One intent of an aggregate, normalized. */
+export interface IntentDefinition {
+  /** Full type, e.g. `organization.change-plan`. */
+  readonly type: string;
+  readonly effect: IntentEffect;
+  /** How its spec meets the resource's: `merge` is RFC 7396, `replace` takes the intent's spec as it is. */
+  readonly fold: "merge" | "replace" | ((spec: JsonObject, intentSpec: JsonObject) => JsonObject);
+  readonly schemaVersion: number;
+  /** JSON Schema 2020-12 of the intent's spec, closed. */
+  readonly schema: JsonObject;
+  /**
+   * Expected version when the publisher gives none: `noStream` or deleted for creates, `streamExists` for the others;
+   * `any` lets the first such intent open the stream.
+   */
+  readonly defaultExpectedVersion: "creates" | "streamExists" | "any";
+}
+
+/** An aggregate, normalized. */
+export interface AggregateDefinition {
+  readonly name: string;
+  /** JSON Schema of the wanted state, closed. */
+  readonly specSchema: JsonObject;
+  /** JSON Schema of each controller's status, by controller name. */
+  readonly statusSchemas: Readonly<Record<string, JsonObject>>;
+  /** By full type. */
+  readonly intents: ReadonlyMap<string, IntentDefinition>;
+  /** Refuses an intent at the edge with a reason, or returns undefined. Pure. */
+  readonly guard?: (resource: Resource | undefined, intent: { readonly type: string; readonly spec: JsonObject }) => string | undefined;
+}
+
+/** What a controller sees. Pure and synchronous: no I/O, no clock, no identity. */
+export interface ReconcileContext<Spec = JsonObject, Status = JsonObject> {
+  readonly resource: Omit<Resource<Spec, Status>, "origin">;
+  /** The spec-bearing event that opened the current generation. */
+  readonly event: { readonly id: string; readonly type: string; readonly spec: JsonObject; readonly version: number; readonly recordedAt: string };
+  /** RFC 3339 UTC; recorded in the decision. */
+  readonly now: string;
+  /** Deterministic, seeded by (origin.id, component, basis version); [0, 1). */
+  readonly random: () => number;
+  readonly log: { info(message: string): void; warn(message: string): void };
+}
+
+/** What a controller decides. In an array only the last element's outcome counts. */
+export interface Decision<Status = JsonObject> {
+  readonly outcome: "progressing" | "completed" | { readonly rejected: { readonly reason: string; readonly message: string } };
+  /** Merged (RFC 7396) under `status.<controller>`. */
+  readonly status?: Status;
+  readonly conditions?: readonly Pick<Condition, "type" | "status" | "reason" | "message">[];
+  /** Run again after this many milliseconds, > 0. */
+  readonly requeueAfterMs?: number;
+}
+
+/** A controller, normalized. */
+export interface ControllerDefinition {
+  readonly name: string;
+  /** Name of the aggregate that it watches. */
+  readonly watches: string;
+  readonly timeoutMs: number;
+  readonly reconcile: (context: ReconcileContext) => Decision | readonly Decision[] | undefined;
+}
+
+/** The application, normalized: what plane/ runs. */
+export interface AppDefinition {
+  readonly aggregates: ReadonlyMap<string, AggregateDefinition>;
+  readonly controllers: ReadonlyMap<string, ControllerDefinition>;
+}

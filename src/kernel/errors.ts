@@ -1,0 +1,134 @@
+/**
+ * The one error class and the one table of codes.
+ *
+ * Codes are API: callers branch on `code`, never on the message. Each code says whether trying the same thing again
+ * can help (`retryable`). HTTP statuses live in edge/, exit statuses in cli/.
+ */
+
+/** Sending the same request again cannot help. */
+const finalCodes = [
+  // Input that is not acceptable JSON, or is too big.
+  "json_invalid",
+  "json_duplicate_key",
+  "json_forbidden_key",
+  "json_too_deep",
+  "json_unsafe_number",
+  "json_lone_surrogate",
+  "json_nul",
+  "json_invalid_utf8",
+  "payload_too_large",
+  "too_many_events",
+  "unsupported_media_type",
+  // Input that is JSON but not what the type or the route asks for.
+  "request_invalid",
+  "schema_violation",
+  "unknown_type",
+  "forbidden_field",
+  "content_mismatch",
+  // Who may do what.
+  "unauthenticated",
+  "forbidden",
+  "not_found",
+  "method_not_allowed",
+  // The state of the resource.
+  "wrong_expected_version",
+  "wrong_expected_generation",
+  "resource_exists",
+  "resource_deleting",
+  "resource_deleted",
+  "guard_refused",
+  "erased",
+  // The state of the system.
+  "aborted",
+  "internal",
+  // Controllers.
+  "decision_invalid",
+  "decision_not_deterministic",
+  "terminal_error",
+  // The log and its proofs.
+  "tenant_unknown",
+  "verification_failed",
+  "event_corrupt",
+  "key_unknown",
+  // Starting up.
+  "usage",
+  "secret_in_arguments",
+  "config_invalid",
+  "key_file_insecure",
+  "key_file_invalid",
+  "data_directory_in_use",
+  "data_directory_damaged",
+  "data_directory_unwritable",
+  "port_in_use",
+  "database_missing",
+  "database_unsupported",
+  "database_role_unsafe",
+  "database_not_durable",
+  "migration_needed",
+  "migration_changed",
+  "schema_too_new",
+] as const;
+
+/** The same request may succeed when it is sent again later, unchanged. */
+const retryableCodes = [
+  "rate_limited",
+  "busy",
+  "unavailable",
+  "platform_stale",
+  "timeout",
+  "lease_lost",
+  "subscriber_too_slow",
+  "reconcile_failed",
+  "reconcile_timeout",
+  "disk_full",
+  "database_unreachable",
+] as const;
+
+/** One of the stable error codes. */
+export type ErrorCode = (typeof finalCodes)[number] | (typeof retryableCodes)[number];
+
+const retryable: ReadonlySet<string> = new Set(retryableCodes);
+
+/** Every error code of Eventplane, documented one by one in docs/reference/errors.md. */
+export const errorCodes: readonly ErrorCode[] = [...finalCodes, ...retryableCodes];
+
+/** Plain values only: ids, numbers, pointers. Never payloads, never secrets. */
+export type ErrorDetails = Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
+
+/**
+ * The only error that Eventplane throws on purpose.
+ *
+ * `message` says what failed, with which ids, and what to do next; it is safe to show to the caller.
+ * `cause` is for logs and is never sent outside.
+ */
+export class EventplaneError extends Error {
+  readonly code: ErrorCode;
+  readonly details: ErrorDetails;
+  readonly retryable: boolean;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly details?: ErrorDetails; readonly cause?: unknown } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = "EventplaneError";
+    this.code = code;
+    this.details = options.details ?? {};
+    this.retryable = retryable.has(code);
+  }
+}
+
+/** True when `error` is an {@link EventplaneError}, optionally with this code. */
+export function isEventplaneError(error: unknown, code?: ErrorCode): error is EventplaneError {
+  return error instanceof EventplaneError && (code === undefined || error.code === code);
+}
+
+/**
+ * Throws when a condition that our own code guarantees does not hold. On in production.
+ *
+ * @throws EventplaneError `internal`
+ */
+export function assert(condition: unknown, why: string): asserts condition {
+  if (!condition) throw new EventplaneError("internal", `Internal assumption broken: ${why}`);
+}

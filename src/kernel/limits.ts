@@ -1,0 +1,31 @@
+/** Named limits of everything that crosses a border. Defaults; the configuration may lower them, never raise `hard` ones. */
+export const limits = {
+  /** One event: its spec, status and envelope together, bytes. */
+  eventBytesMax: 262_144,
+  /** One HTTP request body, bytes. */
+  bodyBytesMax: 4_194_304,
+  /** Nesting of JSON objects and arrays. */
+  jsonDepthMax: 32,
+  /** Events in one HTTP request and in one atomic append. */
+  eventsPerRequestMax: 1_000,
+  /** One call of the append function (DESIGN §13.4). */
+  callTenantsMax: 64,
+  callEventsMax: 1_000,
+  callBytesMax: 4_194_304,
+  /** Calls of one coalescer in flight, in all; per tenant it is always one. */
+  callsInFlightMax: 4,
+  /** Appends waiting in one coalescer before it answers `busy`. */
+  coalescerQueueMax: 20_000,
+  /** Database time-outs of an append, milliseconds. */
+  lockTimeoutMs: 2_000,
+  statementTimeoutMs: 5_000,
+  /** Events on one page of a read. */
+  readPageMax: 1_000,
+  /** Filtered readers get a bookmark at least this often. */
+  bookmarkIntervalMs: 5_000,
+  bookmarkPositions: 1_000,
+  /** Tokens and characters of a type; characters of an aggregate id. */
+  typeTokensMax: 8,
+  typeCharactersMax: 128,
+  aggregateIdCharactersMax: 128,
+} as const;

@@ -1,0 +1,66 @@
+/**
+ * Time and chance as ports, so that domain code is deterministic and tests run on a virtual clock.
+ *
+ * Durations come from the monotonic clock, timestamps from the wall clock in UTC, leases from the database's clock.
+ */
+import { EventplaneError } from "./errors.js";
+
+/** The clock that domain code sees. */
+export interface Clock {
+  /** Wall clock, microseconds since 1970-01-01T00:00:00Z; a safe integer. */
+  nowUs(): number;
+  /** Monotonic milliseconds from an arbitrary start; fractions allowed. */
+  monotonicMs(): number;
+  /**
+   * Resolves after `ms` milliseconds.
+   *
+   * @throws EventplaneError `aborted` as soon as `signal` aborts; no timer is left behind.
+   */
+  sleep(ms: number, signal?: AbortSignal): Promise<void>;
+}
+
+/** The clock of the machine. */
+export const systemClock: Clock = {
+  nowUs: () => Date.now() * 1000,
+  monotonicMs: () => performance.now(),
+  sleep: (ms, signal) =>
+    new Promise((resolve, reject) => {
+      const abort = (): void => {
+        clearTimeout(timer);
+        reject(new EventplaneError("aborted", "The wait was aborted by its caller."));
+      };
+      const timer = setTimeout(() => {
+        signal?.removeEventListener("abort", abort);
+        resolve();
+      }, ms);
+      if (signal?.aborted) abort();
+      else signal?.addEventListener("abort", abort, { once: true });
+    }),
+};
+
+const microsecondsPerMs = 1000;
+
+/** RFC 3339 UTC with six decimals, from microseconds since 1970. `formatUs(0)` is `1970-01-01T00:00:00.000000Z`. */
+export function formatUs(us: number): string {
+  const ms = Math.floor(us / microsecondsPerMs);
+  const rest = String(us - ms * microsecondsPerMs).padStart(3, "0");
+  return `${new Date(ms).toISOString().slice(0, -1)}${rest}Z`;
+}
+
+const rfc3339 = /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/;
+
+/**
+ * Microseconds since 1970 from an RFC 3339 date-time; digits beyond microseconds are cut.
+ *
+ * @returns undefined when `text` is not an RFC 3339 date-time of a day that exists, in the years 0001 to 9999
+ */
+export function parseUs(text: string): number | undefined {
+  const match = rfc3339.exec(text);
+  if (match === null) return undefined;
+  const [, day = "", time = "", fraction = "", zone = ""] = match;
+  const ms = Date.parse(`${day}T${time}${zone.toUpperCase()}`);
+  if (Number.isNaN(ms)) return undefined;
+  const existingDay = new Date(Date.parse(`${day}T00:00:00Z`)).toISOString().startsWith(day);
+  if (!existingDay || day.startsWith("0000")) return undefined;
+  return ms * microsecondsPerMs + Number(fraction.padEnd(6, "0").slice(0, 6));
+}

@@ -1,0 +1,219 @@
+/**
+ * The configuration of a process: file < environment < flag, checked once, secrets marked.
+ *
+ * One table names every setting. `EVENTPLANE_<SECTION>__<KEY>` is derived from the setting's name
+ * (`edge.port` → `EVENTPLANE_EDGE__PORT`); names that everybody has (`DATABASE_URL`, `PORT`, `LOG_LEVEL`) are aliases.
+ * A secret may also come as `…_FILE`: the path of a file that only its owner can read.
+ */
+import { readFileSync, statSync } from "node:fs";
+import { EventplaneError } from "../kernel/index.js";
+
+interface Setting {
+  readonly kind: "text" | "integer" | "list";
+  readonly default?: string;
+  /** Other environment names, in order of preference after the derived one. */
+  readonly aliases?: readonly string[];
+  readonly secret?: true;
+  readonly min?: number;
+  readonly max?: number;
+  readonly says: string;
+}
+
+const portMax = 65_535;
+
+/** Every setting, by its dotted name. */
+export const settings: Readonly<Record<SettingName, Setting>> = {
+  "data.dir": { kind: "text", default: ".eventplane", says: "Folder with keys, role passwords and, when embedded, the database" },
+  "database.url": {
+    kind: "text",
+    aliases: ["DATABASE_URL"],
+    secret: true,
+    says: "PostgreSQL >= 15; `migrate` needs the owner in it, services replace the user by their own role; absent: embedded",
+  },
+  "database.role-prefix": { kind: "text", default: "eventplane", says: "First part of the database roles' names" },
+  "database.pool-max": { kind: "integer", default: "8", min: 2, max: 200, says: "Connections of each role's pool" },
+  "edge.host": { kind: "text", default: "127.0.0.1", says: "Address to listen on" },
+  "edge.port": { kind: "integer", default: "8787", aliases: ["PORT"], min: 0, max: portMax, says: "Port to listen on; 0 takes a free one" },
+  "edge.name": { kind: "text", default: "edge", says: "Name of this edge in causedBy" },
+  "runtime.concurrency": { kind: "integer", default: "32", min: 1, max: 1_000, says: "Streams that are reconciled at once" },
+  "log.level": { kind: "text", default: "info", aliases: ["LOG_LEVEL"], says: "debug, info, warn or error" },
+  "app.config": { kind: "text", default: "eventplane.config.ts", says: "The application's file" },
+};
+
+/** Names of the settings. */
+export type SettingName =
+  | "data.dir"
+  | "database.url"
+  | "database.role-prefix"
+  | "database.pool-max"
+  | "edge.host"
+  | "edge.port"
+  | "edge.name"
+  | "runtime.concurrency"
+  | "log.level"
+  | "app.config";
+
+/** Where a value came from. */
+export type SettingOrigin = "default" | "file" | "environment" | "flag" | "absent";
+
+/** One setting with its value as text; `shown` masks secrets. */
+export interface ResolvedSetting {
+  readonly name: SettingName;
+  readonly environmentName: string;
+  readonly value: string | undefined;
+  readonly shown: string;
+  readonly origin: SettingOrigin;
+}
+
+/** The sources of a configuration; later ones win. */
+export interface ConfigSources {
+  readonly file?: Readonly<Record<string, string>>;
+  readonly environment: Readonly<Record<string, string | undefined>>;
+  readonly flags?: Readonly<Partial<Record<SettingName, string>>>;
+}
+
+/** The checked configuration of a process. */
+export class Config {
+  readonly #resolved: ReadonlyMap<SettingName, ResolvedSetting>;
+
+  constructor(resolved: readonly ResolvedSetting[]) {
+    this.#resolved = new Map(resolved.map((setting) => [setting.name, setting]));
+  }
+
+  /** The text of a setting; undefined when it is absent and has no default. */
+  text(name: SettingName): string | undefined {
+    return this.#resolved.get(name)?.value;
+  }
+
+  /** The text of a setting that has a default. */
+  required(name: SettingName): string {
+    const value = this.text(name);
+    if (value === undefined) throw invalid(name, "is not set");
+    return value;
+  }
+
+  /** The number of an integer setting. */
+  integer(name: SettingName): number {
+    return Number(this.required(name));
+  }
+
+  /** True when the value did not come from the defaults. */
+  isGiven(name: SettingName): boolean {
+    const origin = this.#resolved.get(name)?.origin;
+    return origin !== "default" && origin !== "absent";
+  }
+
+  /** All settings in the order of the table, secrets masked. */
+  list(): readonly ResolvedSetting[] {
+    return [...this.#resolved.values()];
+  }
+}
+
+/**
+ * Resolves and checks all settings.
+ *
+ * @throws EventplaneError `config_invalid` for an unknown name or a value out of range, `key_file_insecure` for a secret
+ * file that others can read
+ */
+export function resolveConfig(sources: ConfigSources): Config {
+  refuseUnknown(sources);
+  const names = Object.keys(settings) as SettingName[]; // the table is keyed by SettingName
+  return new Config(names.map((name) => resolve(name, sources)));
+}
+
+/** `edge.port` → `EVENTPLANE_EDGE__PORT`. */
+export function environmentName(name: string): string {
+  return `EVENTPLANE_${name.replace(".", "__").replaceAll("-", "_").toUpperCase()}`;
+}
+
+/** Variables of ours that are not settings of a server: the client's. */
+const clientVariables = new Set(["EVENTPLANE_URL", "EVENTPLANE_TENANT", "EVENTPLANE_API_KEY", "EVENTPLANE_API_KEY_FILE", "EVENTPLANE_CONTEXT"]);
+
+function refuseUnknown({ file = {}, environment }: ConfigSources): void {
+  for (const name of Object.keys(file)) {
+    if (!(name in settings)) throw invalid(name, "is not a setting; `evtctl config show` lists them");
+  }
+  const known = new Set(Object.keys(settings).flatMap((name) => [environmentName(name), `${environmentName(name)}_FILE`]));
+  for (const name of Object.keys(environment)) {
+    if (name.startsWith("EVENTPLANE_") && !known.has(name) && !clientVariables.has(name)) {
+      throw new EventplaneError("config_invalid", `${name} is not a setting; \`evtctl config show\` lists them.`, { details: { name } });
+    }
+  }
+}
+
+function resolve(name: SettingName, sources: ConfigSources): ResolvedSetting {
+  const setting = settings[name];
+  const found = firstOf(name, setting, sources);
+  const value = found?.value ?? setting.default;
+  if (value !== undefined) check(name, setting, value);
+  return {
+    name,
+    environmentName: environmentName(name),
+    value,
+    shown: value === undefined ? "" : setting.secret === true ? maskSecret(value) : value,
+    origin: found?.origin ?? (setting.default === undefined ? "absent" : "default"),
+  };
+}
+
+function firstOf(name: SettingName, setting: Setting, sources: ConfigSources): { value: string; origin: SettingOrigin } | undefined {
+  const flag = sources.flags?.[name];
+  if (flag !== undefined) return { value: flag, origin: "flag" };
+  for (const variable of [environmentName(name), ...(setting.aliases ?? [])]) {
+    const value = sources.environment[variable];
+    if (value !== undefined && value !== "") return { value, origin: "environment" };
+    const path = setting.secret === true ? sources.environment[`${variable}_FILE`] : undefined;
+    if (path !== undefined && path !== "") return { value: readSecretFile(path), origin: "environment" };
+  }
+  const fromFile = sources.file?.[name];
+  return fromFile === undefined ? undefined : { value: fromFile, origin: "file" };
+}
+
+function check(name: SettingName, setting: Setting, value: string): void {
+  if (setting.kind !== "integer") return;
+  const number = Number(value);
+  const min = setting.min ?? 0;
+  const max = setting.max ?? Number.MAX_SAFE_INTEGER;
+  if (!/^\d+$/.test(value) || number < min || number > max) {
+    throw invalid(name, `must be a whole number from ${min} to ${max}`);
+  }
+}
+
+function invalid(name: string, why: string): EventplaneError {
+  return new EventplaneError("config_invalid", `Setting ${name} ${why}.`, { details: { name } });
+}
+
+/** A URL keeps its shape and loses its password; any other secret is hidden whole. */
+function maskSecret(value: string): string {
+  try {
+    const url = new URL(value);
+    if (url.password !== "") url.password = "****";
+    return url.toString();
+  } catch {
+    return "****"; // not a URL: nothing of it may be shown
+  }
+}
+
+const othersMask = 0o077;
+
+/**
+ * The trimmed content of a secret file.
+ *
+ * @throws EventplaneError `key_file_insecure` when group or others have any right on it, `key_file_invalid` when it cannot be read
+ */
+export function readSecretFile(path: string): string {
+  let mode: number;
+  let text: string;
+  try {
+    mode = statSync(path).mode;
+    text = readFileSync(path, "utf8").trim();
+  } catch (cause) {
+    throw new EventplaneError("key_file_invalid", `The secret file ${path} cannot be read: check its path and owner.`, {
+      details: { path },
+      cause,
+    });
+  }
+  if ((mode & othersMask) !== 0) {
+    throw new EventplaneError("key_file_insecure", `Others can read the secret file ${path}: run \`chmod 600 ${path}\`.`, { details: { path } });
+  }
+  return text;
+}

@@ -1,0 +1,16 @@
+export type {
+  Append,
+  AppendItem,
+  AppendOutcome,
+  Appender,
+  ExpectedVersion,
+  Head,
+  LifecycleEffect,
+  LogReader,
+  ReadFilter,
+  ReadQuery,
+  Receipt,
+  RefusalCode,
+  SignedAppend,
+  WorkLease,
+} from "./port.js";

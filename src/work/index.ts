@@ -1,0 +1,1 @@
+export type { DeadLetter, DispatchResult, Watch, WorkClaim, WorkFailure, WorkKey, WorkStore } from "./port.js";

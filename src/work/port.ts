@@ -1,0 +1,80 @@
+/**
+ * The work table's port: who must look at which resource, when, and how often that failed.
+ *
+ * One row for each (tenant, stream, component). Rows are made by `dispatch` from the log (the cursor moves in the same
+ * commit), claimed with a lease, and closed by an append of the decision (see `WorkLease` of the store) or by `finish`.
+ * Times are the database's.
+ */
+import type { TenantId } from "../kernel/index.js";
+
+/** Which components look at which aggregate types. */
+export interface Watch {
+  readonly aggregateType: string;
+  readonly component: string;
+}
+
+/** The name of one row. */
+export interface WorkKey {
+  readonly tenantId: TenantId;
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  readonly component: string;
+}
+
+/** A row that this process may work on until its lease ends. */
+export interface WorkClaim extends WorkKey {
+  readonly leaseToken: string;
+  /** Attempts since the last success, this one counted; from 1. Counted before anything runs. */
+  readonly attempt: number;
+}
+
+/** Why an attempt failed; shown to operators, so no payloads and no secrets. */
+export interface WorkFailure {
+  /** An error code, or the name of the thrown error. */
+  readonly code: string;
+  readonly message: string;
+}
+
+/** A dead letter: a row that nobody works on until somebody decides. It blocks only its (stream, component). */
+export interface DeadLetter extends WorkKey {
+  /** UUIDv8 of the key's parts: stable, safe in URLs. */
+  readonly id: string;
+  readonly attempts: number;
+  readonly failure: WorkFailure;
+  /** Generation that it failed at. */
+  readonly generation: number;
+  /** RFC 3339 UTC. */
+  readonly since: string;
+}
+
+/** What became of one dispatch round. */
+export interface DispatchResult {
+  /** Events that were turned into work. */
+  readonly events: number;
+  /** Whether some tenant has more to dispatch. */
+  readonly more: boolean;
+}
+
+/** Every method throws `unavailable` (retryable) when the store cannot be reached. */
+export interface WorkStore {
+  /**
+   * Turns new events into due rows, per tenant in position order, cursor in the same commit; several processes share
+   * the tenants by row locks. An event does not wake the component that made it; `dead-letter.redriven` and
+   * `dead-letter.discarded` facts act on their row; a spec-bearing event supersedes a dead letter of its stream.
+   *
+   * @param tenantId only this tenant (a doorbell's hint); all with news without it
+   */
+  dispatch(watches: readonly Watch[], tenantId?: TenantId): Promise<DispatchResult>;
+  /** Leases up to `limit` due rows, one by one from each tenant in turn, oldest due first; counts the attempt. */
+  claim(options: { readonly components: readonly string[]; readonly limit: number; readonly leaseMs: number }): Promise<readonly WorkClaim[]>;
+  /** Prolongs leases. @returns those that are still held */
+  extend(claims: readonly WorkClaim[], leaseMs: number): Promise<readonly WorkClaim[]>;
+  /** Ends a claim without an append. `dueAfterMs` null closes the row. A row woken since its claim stays due now. False: the lease was lost. */
+  finish(claim: WorkClaim, options: { readonly dueAfterMs: number | null }): Promise<boolean>;
+  /** Records a failed attempt: due again after `retryAfterMs`, or a dead letter when null. False: the lease was lost. */
+  fail(claim: WorkClaim, failure: WorkFailure, options: { readonly retryAfterMs: number | null; readonly generation: number }): Promise<boolean>;
+  /** Milliseconds until the next row of these components is due; 0 when one is due now; null when none waits. */
+  nextDueMs(components: readonly string[]): Promise<number | null>;
+  /** Dead letters of a tenant, newest first; at most 1,000. */
+  deadLetters(tenantId: TenantId): Promise<readonly DeadLetter[]>;
+}
