@@ -1,0 +1,46 @@
+/** Two projects: `unit` beside the sources needs nothing; `integration` gets one real PostgreSQL for the whole run. */
+import { availableParallelism } from "node:os";
+import { fileURLToPath } from "node:url";
+import { defineConfig, type ViteUserConfig } from "vitest/config";
+
+const source = (path: string): string => fileURLToPath(new URL(`./src/${path}`, import.meta.url));
+
+/** Inside the test process `eventplane` is the source, so no test ever sees a stale build. */
+const alias = [
+  { find: /^eventplane$/, replacement: source("index.ts") },
+  { find: /^eventplane\/client$/, replacement: source("client/index.ts") },
+  { find: /^eventplane\/testing$/, replacement: source("testing/index.ts") },
+];
+
+const config: ViteUserConfig = defineConfig({
+  resolve: { alias },
+  test: {
+    teardownTimeout: 30_000,
+    maxWorkers: Math.max(2, Math.min(4, availableParallelism())),
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: ["src/**/*.test.ts"],
+          pool: "threads",
+          testTimeout: 10_000,
+          hookTimeout: 10_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "integration",
+          include: ["test/**/*.test.ts"],
+          pool: "forks",
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+          globalSetup: ["test/support/global-setup.ts"],
+        },
+      },
+    ],
+  },
+});
+
+export default config;
