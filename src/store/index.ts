@@ -1,8 +1,10 @@
+export { assertAppend } from "./assert-append.js";
+export { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from "./memory/memory-store.js";
 export type {
   Append,
+  Appender,
   AppendItem,
   AppendOutcome,
-  Appender,
   ExpectedVersion,
   Head,
   LifecycleEffect,
@@ -14,3 +16,4 @@ export type {
   SignedAppend,
   WorkLease,
 } from "./port.js";
+export { receiptOf } from "./receipt.js";
