@@ -1,0 +1,7 @@
+export {
+  type EmbeddedPostgres,
+  type EmbeddedPostgresLogger,
+  type EmbeddedPostgresOptions,
+  openEmbeddedPostgres,
+} from "./open-embedded-postgres.js";
+export type { ServerExit } from "./server.js";
