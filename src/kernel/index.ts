@@ -1,5 +1,7 @@
+export { compileSchema, type SchemaCheck, type SchemaProblem } from "./ajv.js";
+export { type BackoffOptions, backoffMs, type RetryOptions, retry } from "./backoff.js";
 export { fields, i64be, sha256 } from "./bytes.js";
-export { assert, errorCodes, EventplaneError, type ErrorCode, type ErrorDetails, isEventplaneError } from "./errors.js";
+export { assert, type ErrorCode, type ErrorDetails, EventplaneError, errorCodes, isEventplaneError } from "./errors.js";
 export {
   EVENTPLANE_NS,
   type EventId,
@@ -17,7 +19,10 @@ export {
   uuidFromBytes,
   uuidVersion,
 } from "./ids.js";
+export { type ScannedJson, type ScanOptions, scanJson, scanLargeJson } from "./json/index.js";
 export type { JsonObject, JsonValue } from "./json-types.js";
 export { limits } from "./limits.js";
+export { LruMap } from "./lru.js";
 export type { Doorbell, Signer, Tier } from "./ports.js";
+export { terminalSafe } from "./terminal.js";
 export { type Clock, formatUs, parseUs, systemClock } from "./time.js";

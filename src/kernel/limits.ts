@@ -6,6 +6,8 @@ export const limits = {
   bodyBytesMax: 4_194_304,
   /** Nesting of JSON objects and arrays. */
   jsonDepthMax: 32,
+  /** JSON values in one body outside of the events' own payloads (their specs). */
+  jsonValuesMax: 20_000,
   /** Events in one HTTP request and in one atomic append. */
   eventsPerRequestMax: 1_000,
   /** One call of the append function (DESIGN §13.4). */

@@ -1,0 +1,1 @@
+export { type ScannedJson, type ScanOptions, scanJson, scanLargeJson } from "./scan-json.js";
