@@ -16,6 +16,8 @@ const config: ViteUserConfig = defineConfig({
   resolve: { alias },
   test: {
     teardownTimeout: 30_000,
+    reporters: ["default", ...(process.env.CI === undefined ? [] : ["json"]), "./scripts/closing-line-reporter.mjs"],
+    outputFile: { json: ".cache/test-results.json" },
     maxWorkers: Math.max(2, Math.min(4, availableParallelism())),
     projects: [
       {

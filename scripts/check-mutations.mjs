@@ -17,8 +17,10 @@ const sourceNames = new Set([...guarded, "status_text", "finalizers_text", "stat
 const markers = new Set(["finalizers", "finalizersText", "lifecycle", "phase", "generation", "aggregateType"]);
 const spreadNames = /resource|event|row|draft|before|current/iu;
 const home = /^src\/event\/mutate(\/|\.ts$)/u;
+/** The fold applies to a resource what an event says; it makes no event. */
+const fold = /^src\/event\/fold\.ts$/u;
 const homeImport = /(^|\/)mutate(\/index)?\.js$/u;
-const exempt = [home, /\.test\.ts$/u, /^src\/testing\//u];
+const exempt = [home, fold, /\.test\.ts$/u, /^src\/testing\//u];
 
 const files = readdirSync(join(root, "src"), { recursive: true })
   .map((name) => join("src", String(name)))

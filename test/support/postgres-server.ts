@@ -3,7 +3,7 @@ import { inject } from "vitest";
 import { createDatabase, type TestDatabase } from "./postgres-database.js";
 
 export { type PostgresCluster, startPostgres } from "./postgres-cluster.js";
-export { createDatabase, type TestDatabase } from "./postgres-database.js";
+export type { TestDatabase } from "./postgres-database.js";
 
 /** A fresh database with a fresh owner on the run's shared server; the caller drops it in `afterAll`. */
 export function createTestDatabase(): Promise<TestDatabase> {
