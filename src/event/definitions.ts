@@ -36,14 +36,23 @@ export interface AggregateDefinition {
   /** By full type. */
   readonly intents: ReadonlyMap<string, IntentDefinition>;
   /** Refuses an intent at the edge with a reason, or returns undefined. Pure. */
-  readonly guard?: (resource: Resource | undefined, intent: { readonly type: string; readonly spec: JsonObject }) => string | undefined;
+  readonly guard?: (
+    resource: Resource | undefined,
+    intent: { readonly type: string; readonly spec: JsonObject },
+  ) => string | undefined;
 }
 
 /** What a controller sees. Pure and synchronous: no I/O, no clock, no identity. */
 export interface ReconcileContext<Spec = JsonObject, Status = JsonObject> {
   readonly resource: Omit<Resource<Spec, Status>, "origin">;
   /** The spec-bearing event that opened the current generation. */
-  readonly event: { readonly id: string; readonly type: string; readonly spec: JsonObject; readonly version: number; readonly recordedAt: string };
+  readonly event: {
+    readonly id: string;
+    readonly type: string;
+    readonly spec: JsonObject;
+    readonly version: number;
+    readonly recordedAt: string;
+  };
   /** RFC 3339 UTC; recorded in the decision. */
   readonly now: string;
   /** Deterministic, seeded by (origin.id, component, basis version); [0, 1). */
@@ -53,7 +62,10 @@ export interface ReconcileContext<Spec = JsonObject, Status = JsonObject> {
 
 /** What a controller decides. In an array only the last element's outcome counts. */
 export interface Decision<Status = JsonObject> {
-  readonly outcome: "progressing" | "completed" | { readonly rejected: { readonly reason: string; readonly message: string } };
+  readonly outcome:
+    | "progressing"
+    | "completed"
+    | { readonly rejected: { readonly reason: string; readonly message: string } };
   /** Merged (RFC 7396) under `status.<controller>`. */
   readonly status?: Status;
   readonly conditions?: readonly Pick<Condition, "type" | "status" | "reason" | "message">[];

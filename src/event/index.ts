@@ -1,4 +1,7 @@
 export type { AppendItem, ExpectedVersion, LifecycleEffect } from "./append-item.js";
+export { eventJson, eventLine, type ProofDocument, proofJson, toEvent } from "./codec.js";
+export { reservedConditionTypes } from "./conditions.js";
+export { reservedControllerNames } from "./decision-check.js";
 export type {
   AggregateDefinition,
   AppDefinition,
@@ -8,7 +11,19 @@ export type {
   IntentEffect,
   ReconcileContext,
 } from "./definitions.js";
+export {
+  type DerivedIdParts,
+  deadLetterComponent,
+  derivedEventId,
+  isSpecBearing,
+  reservedTails,
+  runtimeComponent,
+  seededRandom,
+  typeRoot,
+  typeTail,
+} from "./derived.js";
 export { chainHash, contentHash, eventDigest, genesisHash } from "./digest.js";
+export { isAggregateType, isEventType } from "./envelope.js";
 export type {
   CausedBy,
   DecisionStamp,
@@ -22,6 +37,35 @@ export type {
   Proof,
   StoredFields,
 } from "./event.js";
+export {
+  EventFactory,
+  type IntentRequest,
+  type SystemFactRequest,
+  type SystemFactType,
+  systemFactTypes,
+} from "./factory.js";
+export { allComplete, emptyFold, type FoldableRow, foldEvent } from "./fold.js";
+export {
+  introduceKey,
+  introductionMessage,
+  introductionSpec,
+  type KeyIntroduction,
+  parseIntroduction,
+  verifyIntroduction,
+} from "./introduction.js";
+export { KeyDirectory, type TrustedKey } from "./key-directory.js";
+export { deepFreeze, isJsonObject, mergePatch } from "./merge-patch.js";
 export { leafHash, merkleTree, rootFromPath } from "./merkle.js";
+export { type Decided, type DecideInput, mutate } from "./mutate.js";
 export { commitMessage, decodeProof, encodeProof, provenMessage, signDigests } from "./proof.js";
 export type { Condition, Phase, Resource, ResourceOrigin } from "./resource.js";
+export {
+  createEd25519Signer,
+  createSignatureCheck,
+  generateSigningKey,
+  publicKeyOf,
+  type SigningKey,
+  signingKeyId,
+} from "./signing.js";
+export { parseCausedBy } from "./stored-json.js";
+export { type ChainLink, createVerifier, type Verifier, verifyLink } from "./verifier.js";

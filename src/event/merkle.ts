@@ -2,22 +2,35 @@
  * Merkle tree hashing, paths and verification as in RFC 6962 §2.1: leaf = H(00 ‖ data), node = H(01 ‖ left ‖ right),
  * a tree of n leaves splits at the largest power of two below n.
  */
+import { hash } from "node:crypto";
 import { assert, sha256 } from "../kernel/index.js";
 
 const leafPrefix = Uint8Array.of(0);
-const nodePrefix = Uint8Array.of(1);
+const hashBytes = 32;
+/** 01 ‖ left ‖ right, reused: an event costs two hashes on its way to a proof, and one-shot hashing is four times as fast. */
+const nodeInput = new Uint8Array(1 + 2 * hashBytes);
+nodeInput[0] = 1;
+const leafInput = new Uint8Array(1 + hashBytes);
 
 /** H(00 ‖ data). */
 export function leafHash(data: Uint8Array): Buffer {
-  return sha256(leafPrefix, data);
+  if (data.byteLength !== hashBytes) return sha256(leafPrefix, data);
+  leafInput.set(data, 1);
+  return Buffer.from(hash("sha256", leafInput, "binary"), "latin1");
 }
 
 function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
-  return sha256(nodePrefix, left, right);
+  assert(left.byteLength === hashBytes && right.byteLength === hashBytes, "nodes of a Merkle tree have 32 bytes");
+  nodeInput.set(left, 1);
+  nodeInput.set(right, 1 + hashBytes);
+  return Buffer.from(hash("sha256", nodeInput, "binary"), "latin1");
 }
 
 /** Root and one path per leaf, from the leaf upwards. `leaves` are leaf hashes; at least one. */
-export function merkleTree(leaves: readonly Uint8Array[]): { root: Uint8Array; paths: readonly (readonly Uint8Array[])[] } {
+export function merkleTree(leaves: readonly Uint8Array[]): {
+  root: Uint8Array;
+  paths: readonly (readonly Uint8Array[])[];
+} {
   assert(leaves.length > 0, "a Merkle tree has at least one leaf");
   const paths: Uint8Array[][] = leaves.map(() => []);
   const root = subtree(leaves, paths, 0, leaves.length);

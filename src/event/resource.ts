@@ -7,7 +7,10 @@ import type { Finalizers, Lifecycle } from "./event.js";
 /** Where a resource stands, in one word. */
 export type Phase = "Pending" | "Progressing" | "Ready" | "Failed" | "Deleting" | "Deleted";
 
-/** One condition in the form that Kubernetes uses. Types `Ready`, `Stalled` and `Rejected` are the runtime's own. */
+/**
+ * One condition in the form that Kubernetes uses, unique by (component, type). Types `Ready`, `Stalled` and `Rejected`
+ * are the runtime's own. Every event of a component states all of its conditions: those it does not repeat are gone.
+ */
 export interface Condition {
   readonly type: string;
   readonly status: "True" | "False" | "Unknown";
@@ -15,12 +18,14 @@ export interface Condition {
   readonly reason: string;
   /** One sentence for people; no personal data. */
   readonly message: string;
+  /** Who says so: a controller, `runtime`, or `dead-letter:<controller>`. */
+  readonly component: string;
   readonly observedGeneration: number;
   /** RFC 3339 UTC. */
   readonly lastTransitionTime: string;
 }
 
-/** The fold of a stream up to and with `version`. Frozen. */
+/** The fold of a stream up to and with `version`. Frozen, all the way down. */
 export interface Resource<Spec = JsonObject, Status = JsonObject> {
   readonly tenantId: TenantId;
   readonly aggregateType: string;

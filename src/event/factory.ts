@@ -1,0 +1,234 @@
+/**
+ * The only maker of intents and of system facts.
+ */
+import {
+  type EventId,
+  EventplaneError,
+  type IdSource,
+  type JsonObject,
+  limits,
+  type TenantId,
+} from "../kernel/index.js";
+import type { AppendItem, ExpectedVersion } from "./append-item.js";
+import type { AppDefinition, IntentDefinition } from "./definitions.js";
+import { reservedTails, typeRoot, typeTail } from "./derived.js";
+import {
+  checkAggregateId,
+  checkExpected,
+  checkId,
+  checkTenantId,
+  checkTime,
+  checkTraceparent,
+  checkUuid,
+  invalid,
+} from "./envelope.js";
+import type { CausedBy, DraftEvent } from "./event.js";
+import { open } from "./open.js";
+
+/** What a publisher asks for. Checked in whole by {@link EventFactory}; the spec's schema is checked by schema/. */
+export interface IntentRequest {
+  readonly tenantId: TenantId;
+  readonly type: string;
+  /** May be given; must then equal the root of the type. */
+  readonly aggregateType?: string;
+  /** Default: the id. */
+  readonly aggregateId?: string;
+  readonly spec: JsonObject;
+  /** The spec's exact JSON text as it came: this is what is hashed and stored. */
+  readonly specText: string;
+  /** UUIDv4 or 7; default a new UUIDv7. */
+  readonly id?: string;
+  /** The id was mapped from an outside key: it is a UUIDv8. */
+  readonly idFromOutsideKey?: boolean;
+  readonly schemaVersion?: number;
+  readonly expectedVersion?: ExpectedVersion;
+  readonly expectedGeneration?: number;
+  readonly causationId?: string;
+  /** Default: the id. */
+  readonly correlationId?: string;
+  /** RFC 3339. */
+  readonly occurredAt?: string;
+  /** W3C Trace Context. */
+  readonly traceparent?: string;
+}
+
+/** The types of system facts. They bear no spec of a resource and open no generation. */
+export const systemFactTypes = [
+  "signing-key.introduced",
+  "schema.registered",
+  "refusal.recorded",
+  "dead-letter.redriven",
+  "dead-letter.discarded",
+] as const;
+
+/** One of {@link systemFactTypes}. */
+export type SystemFactType = (typeof systemFactTypes)[number];
+
+/** What the edge or an operator notes. The aggregate type is the root of the type. */
+export interface SystemFactRequest {
+  readonly tenantId: TenantId;
+  readonly type: SystemFactType;
+  readonly aggregateId: string;
+  readonly spec: JsonObject;
+  /** UUIDv4, 7 or 8; default a new UUIDv7. A stable id makes the fact repeatable. */
+  readonly id?: string;
+  readonly correlationId?: string;
+  readonly causationId?: string;
+}
+
+/** Turns requests of publishers and of the edge itself into drafts with their conditions. */
+export class EventFactory {
+  readonly #app: AppDefinition;
+  readonly #ids: IdSource;
+  /** Names of the controllers watching each aggregate. */
+  readonly #watchers: ReadonlyMap<string, readonly string[]>;
+  /** The stamp of a request with many intents is written out once. */
+  #stamp: { readonly causedBy: CausedBy; readonly text: string } | undefined;
+
+  constructor(options: { readonly app: AppDefinition; readonly ids: IdSource }) {
+    this.#app = options.app;
+    this.#ids = options.ids;
+    this.#watchers = watchersByAggregate(options.app);
+  }
+
+  /**
+   * The definition of an intent type.
+   *
+   * @throws EventplaneError `unknown_type`; `forbidden_field` for types that only the runtime makes
+   */
+  definitionOf(type: string): IntentDefinition {
+    const definition = this.#app.aggregates.get(typeRoot(type))?.intents.get(type);
+    if (definition !== undefined) return definition;
+    if (reservedTails.includes(typeTail(type))) {
+      throw new EventplaneError(
+        "forbidden_field",
+        `Types that end in "${typeTail(type)}" are made by the runtime only.`,
+        {
+          details: { pointer: "/type" },
+        },
+      );
+    }
+    const known = [...this.#app.aggregates.values()].flatMap(({ intents }) => [...intents.keys()]);
+    throw new EventplaneError(
+      "unknown_type",
+      `No intent type of this name. Known types: ${known.slice(0, 20).join(", ") || "none"}.`,
+      {
+        details: { pointer: "/type" },
+      },
+    );
+  }
+
+  /**
+   * An intent, checked, with its defaults and the marks of the controllers that it waits for.
+   *
+   * @throws EventplaneError `request_invalid` with `details.pointer`, `unknown_type`, `forbidden_field`, `payload_too_large`
+   */
+  intent(request: IntentRequest, causedBy: CausedBy): AppendItem {
+    const definition = this.definitionOf(request.type);
+    const root = typeRoot(request.type);
+    if (request.aggregateType !== undefined && request.aggregateType !== root) {
+      throw invalid("/aggregateType", `aggregateType must equal the first token of the type, ${root}.`);
+    }
+    if (request.schemaVersion !== undefined && request.schemaVersion !== definition.schemaVersion) {
+      throw invalid("/schemaVersion", `${definition.type} has schema version ${definition.schemaVersion}.`);
+    }
+    checkTenantId(request.tenantId);
+    const versions = request.idFromOutsideKey === true ? [8] : [4, 7];
+    const id = request.id === undefined ? this.#ids.uuid7() : checkId(request.id, versions);
+    const event: DraftEvent = {
+      ...this.#envelope({ ...request, id }, causedBy),
+      kind: "intent",
+      schemaVersion: definition.schemaVersion,
+      specText: request.specText,
+      finalizersText: JSON.stringify(open(this.#watchers.get(root) ?? [])),
+      occurredAt: checkTime(request.occurredAt),
+      traceparent: checkTraceparent(request.traceparent),
+    };
+    checkSize(event);
+    return {
+      event,
+      effect: definition.effect,
+      ...checkExpected(
+        request,
+        definition.defaultExpectedVersion === "creates" ? "any" : definition.defaultExpectedVersion,
+      ),
+    };
+  }
+
+  /**
+   * A system fact.
+   *
+   * @throws EventplaneError `request_invalid`, `payload_too_large`
+   */
+  systemFact(request: SystemFactRequest, causedBy: CausedBy): AppendItem {
+    checkTenantId(request.tenantId);
+    const id = request.id === undefined ? this.#ids.uuid7() : checkId(request.id, [4, 7, 8]);
+    const event: DraftEvent = {
+      ...this.#envelope({ ...request, id }, causedBy),
+      kind: "fact",
+      schemaVersion: 1,
+      specText: JSON.stringify(request.spec),
+      finalizersText: "{}",
+      occurredAt: null,
+      traceparent: null,
+    };
+    checkSize(event);
+    return { event, effect: "system", expectedVersion: "any" };
+  }
+
+  #envelope(
+    request: Pick<IntentRequest, "tenantId" | "type" | "aggregateId" | "correlationId" | "causationId"> & {
+      readonly id: string;
+    },
+    causedBy: CausedBy,
+  ): Omit<DraftEvent, "kind" | "schemaVersion" | "specText" | "finalizersText" | "occurredAt" | "traceparent"> {
+    const { id } = request;
+    return {
+      id: id as EventId, // checked by the caller, or new from the id source
+      tenantId: request.tenantId,
+      type: request.type,
+      aggregateType: typeRoot(request.type),
+      aggregateId: request.aggregateId === undefined ? id : checkAggregateId(request.aggregateId),
+      statusText: "{}",
+      source: null,
+      causedByText: this.#causedByText(causedBy),
+      correlationId: request.correlationId === undefined ? id : checkUuid("/correlationId", request.correlationId),
+      causationId: request.causationId === undefined ? null : checkUuid("/causationId", request.causationId),
+      decision: null,
+      keyRefsText: null,
+    };
+  }
+
+  #causedByText(causedBy: CausedBy): string {
+    if (this.#stamp?.causedBy !== causedBy) this.#stamp = { causedBy, text: JSON.stringify(causedBy) };
+    return this.#stamp.text;
+  }
+}
+
+function watchersByAggregate(app: AppDefinition): ReadonlyMap<string, readonly string[]> {
+  const watchers = new Map<string, string[]>();
+  for (const { name, watches } of app.controllers.values()) {
+    const names = watchers.get(watches) ?? [];
+    names.push(name);
+    watchers.set(watches, names);
+  }
+  return watchers;
+}
+
+/** What an event weighs beside its texts: ids, numbers, hashes, at most. */
+const envelopeBytes = 1_024;
+
+function checkSize(event: DraftEvent): void {
+  const bytes =
+    envelopeBytes +
+    [event.specText, event.causedByText, event.finalizersText].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  if (bytes > limits.eventBytesMax) {
+    throw new EventplaneError(
+      "payload_too_large",
+      `The event has ${bytes} bytes; at most ${limits.eventBytesMax} are allowed.`,
+      {
+        details: { pointer: "/spec", bytes, bytesMax: limits.eventBytesMax },
+      },
+    );
+  }
+}

@@ -1,0 +1,124 @@
+/**
+ * Verification of events: that the right key of the right tier signed exactly these bytes, and that the chain holds.
+ */
+import { type ErrorDetails, EventplaneError, LruMap, PLATFORM_TENANT_ID } from "../kernel/index.js";
+import { derivedEventId } from "./derived.js";
+import { chainHash, eventDigest, genesisHash } from "./digest.js";
+import type { EventRow, Proof } from "./event.js";
+import type { KeyDirectory } from "./key-directory.js";
+import { isJsonObject } from "./merge-patch.js";
+import { decodeProof, provenMessage } from "./proof.js";
+import { parseStored } from "./stored-json.js";
+
+/** Verifies rows against one key directory. */
+export interface Verifier {
+  /**
+   * Digest, path, signature; the key is introduced and its tier, kinds and time fit the event; a derived event has the id
+   * that its origin, component, basis and step give. `signing-key.introduced` must carry the root key's proof.
+   *
+   * @throws EventplaneError `verification_failed`, `key_unknown`, `event_corrupt`, each with tenant and position
+   */
+  verify(row: EventRow): void;
+}
+
+const introducedType = "signing-key.introduced";
+const rootsCachedDefault = 4_096;
+
+/**
+ * A verifier that checks each signature once: events of one commit share it.
+ *
+ * @param options.rootsCachedMax verified signatures remembered, about 200 bytes each; default 4,096
+ */
+export function createVerifier(directory: KeyDirectory, options: { readonly rootsCachedMax?: number } = {}): Verifier {
+  const verified = new LruMap<string, true>(options.rootsCachedMax ?? rootsCachedDefault);
+  return {
+    verify(row) {
+      const proof = decodeProof(row.proof);
+      const check =
+        proof.keyId === directory.rootKeyId ? checkForRoot(directory, row) : checkForKey(directory, row, proof);
+      checkDerivedId(row);
+      const message = provenMessage(eventDigest(row), proof);
+      if (message === undefined) throw failed(row, "its proof's path leads nowhere");
+      const signed = `${proof.keyId}${message.toString("latin1")}${Buffer.from(proof.signature).toString("latin1")}`;
+      if (verified.get(signed) === true) return;
+      if (!check(message, proof.signature)) throw failed(row, `it does not carry the signature of key ${proof.keyId}`);
+      verified.set(signed, true);
+    },
+  };
+}
+
+/** The end of the chain so far. */
+export interface ChainLink {
+  readonly position: number;
+  readonly hash: Uint8Array;
+  readonly recordedAtUs: number;
+}
+
+/**
+ * Checks that the row is the next one of its tenant's chain and that its hash is its own; undefined for position 1.
+ *
+ * Give the rows of a tenant in position order; the result is the `previous` of the next one. Says nothing of proofs.
+ *
+ * @throws EventplaneError `verification_failed` naming tenant and position
+ */
+export function verifyLink(row: EventRow, previous: ChainLink | undefined): ChainLink {
+  const position = (previous?.position ?? 0) + 1;
+  if (row.position !== position) throw failed(row, `position ${position} is missing or out of order`);
+  const previousHash = previous?.hash ?? genesisHash(row.tenantId, row.logEpoch);
+  if (!sameBytes(row.previousHash, previousHash)) throw failed(row, "it does not continue the chain");
+  if (previous !== undefined && row.recordedAtUs < previous.recordedAtUs)
+    throw failed(row, "it was recorded before its predecessor");
+  if (!sameBytes(row.hash, chainHash(row, eventDigest(row))))
+    throw failed(row, "its bytes are not those that were hashed");
+  return { position, hash: row.hash, recordedAtUs: row.recordedAtUs };
+}
+
+type SignatureCheck = (message: Uint8Array, signature: Uint8Array) => boolean;
+
+function checkForRoot(directory: KeyDirectory, row: EventRow): SignatureCheck {
+  if (row.type !== introducedType || row.kind !== "fact" || row.decision !== null) {
+    throw failed(row, "the root key signs introductions of keys only");
+  }
+  if (row.tenantId !== PLATFORM_TENANT_ID) throw failed(row, "keys are introduced in the platform's log only");
+  const spec = parseStored(row.specText, row);
+  if (!isJsonObject(spec) || directory.accept(spec).introduction.keyId !== row.aggregateId)
+    throw failed(row, "it introduces another key than its stream names");
+  return (message, signature) => directory.checkRoot(message, signature);
+}
+
+function checkForKey(directory: KeyDirectory, row: EventRow, proof: Proof): SignatureCheck {
+  const { introduction, fromUs, toUs, check } = directory.get(proof.keyId);
+  const { tier } = introduction;
+  if (row.type === introducedType) throw failed(row, "only the root key introduces keys");
+  const fits = row.decision === null ? tier === "edge" || tier === "operator" : tier === "runtime";
+  if (!fits)
+    throw failed(row, `a key of tier ${tier} may not make ${row.decision === null ? "undecided" : "derived"} events`);
+  if (!introduction.kinds.includes(row.kind))
+    throw failed(row, `key ${proof.keyId} may not make events of kind ${row.kind}`);
+  if (row.recordedAtUs < fromUs || row.recordedAtUs >= toUs)
+    throw failed(row, `key ${proof.keyId} was not valid when it was recorded`);
+  return check;
+}
+
+/** Nobody can occupy or forge a derived id: it follows from what the event says of itself. */
+function checkDerivedId(row: EventRow): void {
+  if (row.decision === null) return;
+  if (row.causationId === null || row.kind === "intent")
+    throw failed(row, "a derived event needs a cause and is no intent");
+  const { component, basisVersion, step } = row.decision;
+  const id = derivedEventId({ tenantId: row.tenantId, originId: row.causationId, component, basisVersion, step });
+  if (id !== row.id) throw failed(row, "its id does not follow from its decision");
+}
+
+function failed(row: EventRow, why: string): EventplaneError {
+  const details: ErrorDetails = { tenantId: row.tenantId, position: row.position, eventId: row.id };
+  return new EventplaneError(
+    "verification_failed",
+    `Event ${row.id} at position ${row.position} of tenant ${row.tenantId} does not verify: ${why}.`,
+    { details },
+  );
+}
+
+function sameBytes(left: Uint8Array, right: Uint8Array): boolean {
+  return Buffer.compare(left, right) === 0;
+}
