@@ -4,63 +4,60 @@
  * Exactly the definitions of docs/reference/proofs.md; test vectors in docs/reference/vectors.json; the same bytes are
  * computed again inside PostgreSQL and in scripts/verify-vectors.py.
  */
-import { assert, fields, i64be, parseUs, sha256, type TenantId, uuidBytes } from "../kernel/index.js";
+import { assert, i64be, parseUs, sha256, type TenantId, uuidBytes } from "../kernel/index.js";
 import type { DraftEvent, StoredFields } from "./event.js";
+import { FieldWriter } from "./field-writer.js";
 
-const utf8 = (text: string): Buffer => Buffer.from(text, "utf8");
-const optionalText = (text: string | null): Buffer | undefined => (text === null ? undefined : utf8(text));
-/** JSON enters as the hash of its stored bytes. */
-const json = (text: string): Buffer => sha256(text);
-const optionalJson = (value: unknown): Buffer | undefined =>
-  value === undefined || value === null ? undefined : json(typeof value === "string" ? value : JSON.stringify(value));
+/** Reused: digests are computed synchronously, one after the other. */
+const writer = new FieldWriter();
 
-function timeBytes(text: string): Buffer {
+function timeUs(text: string): number {
   const us = parseUs(text);
   assert(us !== undefined, `not an RFC 3339 time: ${text}`);
-  return i64be(us);
+  return us;
 }
+
+const orNull = <Value, Result>(value: Value | null | undefined, map: (value: Value) => Result): Result | null =>
+  value === null || value === undefined ? null : map(value);
 
 /** What P5 compares: the identity and the wish of an event, 32 bytes. */
 export function contentHash(event: DraftEvent): Buffer {
-  return sha256(
-    "eventplane.content.v1\n",
-    fields([
-      uuidBytes(event.tenantId),
-      uuidBytes(event.id),
-      utf8(event.kind),
-      utf8(event.type),
-      utf8(event.aggregateType),
-      utf8(event.aggregateId),
-      optionalText(event.source),
-      uuidBytes(event.correlationId),
-      event.causationId === null ? undefined : uuidBytes(event.causationId),
-      event.occurredAt === null ? undefined : timeBytes(event.occurredAt),
-      json(event.specText),
-    ]),
-  );
+  return writer
+    .start("eventplane.content.v1\n")
+    .uuid(event.tenantId)
+    .uuid(event.id)
+    .text(event.kind)
+    .text(event.type)
+    .text(event.aggregateType)
+    .text(event.aggregateId)
+    .text(event.source)
+    .uuid(event.correlationId)
+    .uuid(event.causationId)
+    .integer(orNull(event.occurredAt, timeUs))
+    .json(event.specText)
+    .digest();
 }
 
 /** What the proof signs: content and everything else that the maker decided, 32 bytes. */
 export function eventDigest(event: DraftEvent): Buffer {
+  const content = contentHash(event);
   const { decision } = event;
-  return sha256(
-    "eventplane.digest.v1\n",
-    contentHash(event),
-    fields([
-      i64be(event.schemaVersion),
-      optionalJson(event.keyRefsText),
-      json(event.statusText),
-      json(event.finalizersText),
-      decision === null ? undefined : utf8(decision.component),
-      decision === null ? undefined : i64be(decision.basisVersion),
-      decision === null ? undefined : i64be(decision.step),
-      decision === null ? undefined : timeBytes(decision.now),
-      optionalJson(decision?.emits),
-      optionalJson(decision?.lookups),
-      optionalText(event.traceparent),
-      json(event.causedByText),
-    ]),
-  );
+  return writer
+    .start("eventplane.digest.v1\n")
+    .raw(content)
+    .integer(event.schemaVersion)
+    .json(event.keyRefsText)
+    .json(event.statusText)
+    .json(event.finalizersText)
+    .text(decision?.component ?? null)
+    .integer(decision?.basisVersion ?? null)
+    .integer(decision?.step ?? null)
+    .integer(orNull(decision?.now, timeUs))
+    .json(orNull(decision?.emits, (value) => JSON.stringify(value)))
+    .json(orNull(decision?.lookups, (value) => JSON.stringify(value)))
+    .text(event.traceparent)
+    .json(event.causedByText)
+    .digest();
 }
 
 /** The link of the chain, 32 bytes. `digest` is {@link eventDigest} of the same event. */
