@@ -87,7 +87,7 @@ export default {
       name: "only-through-the-face",
       comment: "another room, or an adapter folder of it, is imported through its index.ts",
       severity: "error",
-      from: { path: "^src/([^/]+)/" },
+      from: { path: "^src/([^/]+)/", pathNot: notTest },
       to: { path: "^src/", pathNot: ["^src/$1/", face] },
     },
     {
@@ -135,7 +135,7 @@ export default {
       comment: "test-only code of another room comes from src/testing/",
       severity: "error",
       from: { path: "^src/([^/]+)/.+\\.test\\.ts$" },
-      to: { path: "^src/", pathNot: ["^src/$1/", face, "^src/testing/index\\.ts$"] },
+      to: { path: "^src/", pathNot: ["^src/$1/", face] },
     },
     {
       name: "examples-are-users",
