@@ -135,7 +135,7 @@ export default {
       comment: "test-only code of another room comes from src/testing/",
       severity: "error",
       from: { path: "^src/([^/]+)/.+\\.test\\.ts$" },
-      to: { path: "^src/", pathNot: ["^src/$1/", face] },
+      to: { path: "^src/", pathNot: ["^src/$1/", "^src/testing/", face] },
     },
     {
       name: "examples-are-users",

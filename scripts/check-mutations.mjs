@@ -16,10 +16,11 @@ const sourceNames = new Set([...guarded, "status_text", "finalizers_text", "stat
 /** `status` is a common word: it is the resource's only beside one of these, or over a spread event or resource. */
 const markers = new Set(["finalizers", "finalizersText", "lifecycle", "phase", "generation", "aggregateType"]);
 const spreadNames = /resource|event|row|draft|before|current/iu;
-const home = /^src\/event\/mutate(\/|\.ts$)/u;
+/** event/mutate, and its leaf with the marks that open a generation, which the factory needs too. */
+const home = /^src\/event\/(mutate|open)\.ts$/u;
 /** The fold applies to a resource what an event says; it makes no event. */
 const fold = /^src\/event\/fold\.ts$/u;
-const homeImport = /(^|\/)mutate(\/index)?\.js$/u;
+const homeImport = /(^|\/)(mutate|open)\.js$/u;
 const exempt = [home, fold, /\.test\.ts$/u, /^src\/testing\//u];
 
 const files = readdirSync(join(root, "src"), { recursive: true })
@@ -68,6 +69,8 @@ function faultOf(node, makers) {
 /** `x.finalizers = …`, `x.status.quota = …`: in place, at any depth below the field. */
 function writeFault(target) {
   for (let node = target; node?.type === "MemberExpression"; node = node.object) {
+    // A #private field is a class's own memory, not a field of an event.
+    if (node.property.type === "PrivateName") return undefined;
     const name = node.property.value ?? node.property.expression?.value;
     if (guarded.has(name)) return { span: target.span, says: `${name} is written in place` };
   }

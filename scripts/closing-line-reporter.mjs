@@ -15,6 +15,6 @@ export default class ClosingLineReporter {
       }
       for (const suite of module.children.allSuites()) failed += suite.errors().length;
     }
-    process.stdout.write(`${passed} passed, ${failed} failed\n`);
+    process.once("exit", () => process.stdout.write(`${passed} passed, ${failed} failed\n`));
   }
 }

@@ -180,6 +180,8 @@ async function spawnServer(cluster: Cluster): Promise<Running> {
       env: { PATH: process.env.PATH, FOLDER: cluster.folder },
     },
   );
+  // A server that has died takes the shell with it: then nobody is left to read "stop", and that is as good.
+  shell.stdin.on("error", () => {});
   const [line] = await once(shell.stdout, "data");
   return { shell, pid: Number(String(line)) };
 }

@@ -108,6 +108,7 @@ describe("check-mutations", () => {
         "const c = { finalizersText: JSON.stringify(decide(row)) };",
         "const problem = { status: 404, title: 'not found' };",
         "reply.status(404);",
+        "class Lazy { #status; get status() { return (this.#status ??= JSON.parse(row.statusText)); } }",
       ].join("\n"),
     });
     expect(await check("check-mutations.mjs")).toEqual({ status: 0, output: "mutations: 1 files, 0 violations\n" });
