@@ -1,0 +1,7 @@
+export { migrate, type MigrateOptions, type MigrationReport, migrationStatus, type MigrationStatus } from "./migrate.js";
+export { translatePgError } from "./pg-error.js";
+export { createPool, type PoolOptions } from "./pool.js";
+export { PostgresAppender } from "./postgres-appender.js";
+export { PostgresReader } from "./postgres-reader.js";
+export { type LoginRole, loginRoles, type RolePasswords } from "./roles.js";
+export { assertServiceRole } from "./service-role.js";

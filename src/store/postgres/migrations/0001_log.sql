@@ -1,0 +1,242 @@
+-- The log: heads and events, which only the append functions of 0004 write; the bytes of its hashes; places in it.
+--
+-- Run as the role :prefix_owner, which owns schema eventplane. Text is compared as bytes (collate "C"), so that neither
+-- the order of keys nor an index hangs on the collations of an operating system.
+
+-- One row a tenant: the end of its log. The append that adds events changes it, and nobody else; no second index, so
+-- that every change stays on its page (HOT).
+create table eventplane.heads (
+  tenant_id uuid not null,
+  position bigint not null,
+  recorded_at timestamptz not null,
+  log_epoch integer not null,
+  hash bytea not null,
+  primary key (tenant_id)
+) with (fillfactor = 50);
+
+-- Columns in the order of their alignment: no byte is lost to padding. Payloads are json, never jsonb: the exact text
+-- that was hashed.
+create table eventplane.events (
+  position bigint not null,
+  version bigint not null,
+  recorded_at timestamptz not null,
+  occurred_at timestamptz,
+  decided_at timestamptz,
+  basis_version bigint,
+  generation integer not null,
+  schema_version integer not null,
+  log_epoch integer not null,
+  step integer,
+  tenant_id uuid not null,
+  event_id uuid not null,
+  correlation_id uuid not null,
+  causation_id uuid,
+  kind text collate "C" not null,
+  lifecycle text collate "C" not null,
+  aggregate_type text collate "C" not null,
+  aggregate_id text collate "C" not null,
+  type text collate "C" not null,
+  component text collate "C",
+  source text collate "C",
+  traceparent text collate "C",
+  hash bytea not null,
+  previous_hash bytea not null,
+  proof bytea not null,
+  status json not null,
+  finalizers json not null,
+  spec json not null,
+  caused_by json not null,
+  emits json,
+  lookups json,
+  key_refs json,
+  primary key (tenant_id, position),
+  unique (tenant_id, event_id),
+  unique (tenant_id, aggregate_type, aggregate_id, version)
+) :partition_by;
+
+-- Partitions are a choice of the set-up, for very large logs.
+do $$
+begin
+  for n in 0 .. :partitions - 1 loop
+    execute format(
+      'create table eventplane.events_%s partition of eventplane.events for values with (modulus :partitions, remainder %s)',
+      n, n
+    );
+  end loop;
+end
+$$;
+
+-- Traces. An event that opens its correlation (most intents do) is found by its id and costs no entry here.
+create index events_correlation on eventplane.events (tenant_id, correlation_id, position)
+  where correlation_id <> event_id;
+
+-- ---- The log never changes (P2) --------------------------------------------------------------------------------------
+
+create function eventplane.refuse_change() returns trigger
+language plpgsql set search_path = pg_catalog, pg_temp
+as $$
+begin
+  raise exception 'eventplane: % of %.% is refused, the log never changes', tg_op, tg_table_schema, tg_table_name
+    using errcode = 'insufficient_privilege';
+end
+$$;
+
+create trigger events_unchanging before update or delete on eventplane.events
+  for each row execute function eventplane.refuse_change();
+create trigger heads_undeleted before delete on eventplane.heads
+  for each row execute function eventplane.refuse_change();
+
+do $$
+declare
+  v_table regclass;
+begin
+  -- Row triggers reach the partitions by themselves, truncate triggers and row security do not.
+  for v_table in select relid from pg_partition_tree('eventplane.events') union all select 'eventplane.heads' loop
+    execute format('create trigger untruncated before truncate on %s execute function eventplane.refuse_change()', v_table);
+    execute format('alter table %s enable always trigger untruncated', v_table);
+    execute format('alter table %s enable row level security, force row level security', v_table);
+    execute format(
+      'create policy tenant on %s for select to :prefix_edge, :prefix_runtime, :prefix_reader, :prefix_projector, :prefix_auditor
+         using (tenant_id = (select nullif(current_setting(''eventplane.tenant_id'', true), ''''))::uuid)', v_table);
+    execute format('create policy owner_backup on %s for select to :prefix_owner using (true)', v_table);
+    execute format('create policy appender_read on %s for select to :prefix_appender using (true)', v_table);
+    execute format('create policy appender_add on %s for insert to :prefix_appender with check (true)', v_table);
+    if v_table <> 'eventplane.heads'::regclass then
+      execute format('alter table %s enable always trigger events_unchanging', v_table);
+    end if;
+  end loop;
+end
+$$;
+alter table eventplane.heads enable always trigger heads_undeleted;
+create policy appender_move on eventplane.heads for update to :prefix_appender using (true) with check (true);
+
+-- ---- Grants ----------------------------------------------------------------------------------------------------------
+
+revoke all on schema eventplane from public;
+grant usage on schema eventplane to :prefix_appender, :prefix_edge, :prefix_runtime, :prefix_reader, :prefix_projector, :prefix_auditor;
+grant select on eventplane.heads, eventplane.events
+  to :prefix_edge, :prefix_runtime, :prefix_reader, :prefix_projector, :prefix_auditor;
+grant select, insert on eventplane.events to :prefix_appender;
+grant select, insert, update on eventplane.heads to :prefix_appender;
+
+-- ---- Bytes of §13.1 --------------------------------------------------------------------------------------------------
+
+-- Bodies are bound when they are created, so no search_path can bend them, and they are inlined into their callers.
+create function eventplane.f(value bytea) returns bytea language sql immutable parallel safe
+  return coalesce(int4send(octet_length(value)) || value, '\xffffffff'::bytea);
+create function eventplane.f(value text) returns bytea language sql immutable parallel safe
+  return coalesce(int4send(octet_length(value)) || convert_to(value, 'UTF8'), '\xffffffff'::bytea);
+create function eventplane.f(value uuid) returns bytea language sql immutable parallel safe
+  return coalesce('\x00000010'::bytea || uuid_send(value), '\xffffffff'::bytea);
+create function eventplane.f(value bigint) returns bytea language sql immutable parallel safe
+  return coalesce('\x00000008'::bytea || int8send(value), '\xffffffff'::bytea);
+-- JSON enters as the hash of its bytes; most statuses and many finalizers are {}.
+create function eventplane.json_hash(value text) returns bytea language sql immutable parallel safe
+  return case when value = '{}'
+    then '\x44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'::bytea
+    else sha256(convert_to(value, 'UTF8')) end;
+create function eventplane.f_json(value text) returns bytea language sql immutable parallel safe
+  return coalesce('\x00000020'::bytea || eventplane.json_hash(value), '\xffffffff'::bytea);
+-- Microseconds since 1970, exact.
+create function eventplane.us(value timestamptz) returns bigint language sql immutable parallel safe
+  return (extract(epoch from value at time zone 'UTC') * 1000000)::bigint;
+
+create function eventplane.content_hash(
+  tenant_id uuid, event_id uuid, kind text, type text, aggregate_type text, aggregate_id text, source text,
+  correlation_id uuid, causation_id uuid, occurred_at timestamptz, spec text
+) returns bytea language sql immutable parallel safe
+  return sha256(
+    'eventplane.content.v1\012'::bytea || eventplane.f(tenant_id) || eventplane.f(event_id) || eventplane.f(kind)
+    || eventplane.f(type) || eventplane.f(aggregate_type) || eventplane.f(aggregate_id) || eventplane.f(source)
+    || eventplane.f(correlation_id) || eventplane.f(causation_id) || eventplane.f(eventplane.us(occurred_at))
+    || eventplane.f_json(spec)
+  );
+create function eventplane.event_digest(
+  content bytea, schema_version bigint, key_refs text, status text, finalizers text, component text,
+  basis_version bigint, step bigint, decided_at timestamptz, emits text, lookups text, traceparent text, caused_by text
+) returns bytea language sql immutable parallel safe
+  return sha256(
+    'eventplane.digest.v1\012'::bytea || content || eventplane.f(schema_version) || eventplane.f_json(key_refs)
+    || eventplane.f_json(status) || eventplane.f_json(finalizers) || eventplane.f(component)
+    || eventplane.f(basis_version) || eventplane.f(step) || eventplane.f(eventplane.us(decided_at))
+    || eventplane.f_json(emits) || eventplane.f_json(lookups) || eventplane.f(traceparent) || eventplane.f_json(caused_by)
+  );
+create function eventplane.chain_hash(
+  previous_hash bytea, "position" bigint, version bigint, recorded_at_us bigint, digest bytea, proof_hash bytea
+) returns bytea language sql immutable parallel safe
+  return sha256(
+    'eventplane.chain.v1\012'::bytea || previous_hash || int8send("position") || int8send(version)
+    || int8send(recorded_at_us) || digest || proof_hash
+  );
+create function eventplane.genesis_hash(tenant_id uuid, log_epoch bigint) returns bytea language sql immutable parallel safe
+  return sha256('eventplane.genesis.v1\012'::bytea || uuid_send(tenant_id) || int8send(log_epoch));
+
+-- ---- Places in the log ----------------------------------------------------------------------------------------------
+
+-- Times never fall along positions, and positions never fall along versions, so a bound on one is found on the other by
+-- halving: some twenty probes of an index that is there anyway, instead of one more index to write.
+
+-- The greatest position of the current tenant recorded before p_time.
+create function eventplane.position_before(p_tenant uuid, p_time timestamptz) returns bigint
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_low bigint := 0;
+  v_high bigint := coalesce((select h.position from eventplane.heads h where h.tenant_id = p_tenant), 0);
+  v_middle bigint;
+begin
+  while v_low < v_high loop
+    v_middle := (v_low + v_high + 1) / 2;
+    if (select e.recorded_at from eventplane.events e where e.tenant_id = p_tenant and e.position = v_middle) < p_time then
+      v_low := v_middle;
+    else
+      v_high := v_middle - 1;
+    end if;
+  end loop;
+  return v_low;
+end
+$$;
+
+-- The greatest version of a stream of the current tenant whose position is at most p_position.
+create function eventplane.version_at(p_tenant uuid, p_aggregate_type text, p_aggregate_id text, p_position bigint) returns bigint
+language plpgsql stable set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_low bigint := 0;
+  v_high bigint := coalesce((
+    select e.version from eventplane.events e
+    where e.tenant_id = p_tenant and e.aggregate_type = p_aggregate_type and e.aggregate_id = p_aggregate_id
+    order by e.version desc
+    limit 1
+  ), 0);
+  v_middle bigint;
+begin
+  while v_low < v_high loop
+    v_middle := (v_low + v_high + 1) / 2;
+    if (
+      select e.position from eventplane.events e
+      where e.tenant_id = p_tenant and e.aggregate_type = p_aggregate_type and e.aggregate_id = p_aggregate_id
+        and e.version = v_middle
+    ) <= p_position then
+      v_low := v_middle;
+    else
+      v_high := v_middle - 1;
+    end if;
+  end loop;
+  return v_low;
+end
+$$;
+
+-- ---- Rights of the functions ------------------------------------------------------------------------------------------
+
+revoke all on all functions in schema eventplane from public;
+grant execute on function
+  eventplane.position_before(uuid, timestamptz), eventplane.version_at(uuid, text, text, bigint)
+  to :prefix_edge, :prefix_runtime, :prefix_reader, :prefix_projector, :prefix_auditor;
+grant execute on function
+  eventplane.f(bytea), eventplane.f(text), eventplane.f(uuid), eventplane.f(bigint), eventplane.json_hash(text),
+  eventplane.f_json(text), eventplane.us(timestamptz), eventplane.genesis_hash(uuid, bigint),
+  eventplane.content_hash(uuid, uuid, text, text, text, text, text, uuid, uuid, timestamptz, text),
+  eventplane.event_digest(bytea, bigint, text, text, text, text, bigint, bigint, timestamptz, text, text, text, text),
+  eventplane.chain_hash(bytea, bigint, bigint, bigint, bytea, bytea)
+  to :prefix_appender, :prefix_auditor;

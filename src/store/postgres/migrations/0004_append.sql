@@ -1,0 +1,410 @@
+-- append_edge and append_derived: the only way into the log (docs/adr/0004-append-function.md).
+
+-- A call is two records apart by 0x1e, each a flat list of fields apart by 0x1f; an empty field is null.
+-- Appends, 6 fields each: tenant_id, then of the lease aggregate_type, aggregate_id, component, token, due_after_ms.
+-- Events, 27 fields each: 1 number of its append, 2 effect, 3 expected version (-1 any, -2 some, 0 none),
+-- 4 expected generation, 5 id, 6 kind, 7 aggregate_type, 8 aggregate_id, 9 type, 10 schema_version, 11 correlation_id,
+-- 12 causation_id, 13 occurred_at, 14 source, 15 traceparent, 16 component, 17 basis_version, 18 step, 19 decided_at,
+-- 20 emits, 21 lookups, 22 key_refs, 23 status, 24 finalizers, 25 spec, 26 caused_by, 27 proof (hex).
+--
+-- Returns one row for each event that is added (1), was there before (2: the id, 3: deletes that had nothing to do),
+-- or refused its append (4). Expected outcomes are rows; only broken callers meet exceptions.
+create function eventplane.append_events(p_call text, p_tier text)
+returns table (
+  item integer, outcome integer, code text, "position" bigint, version bigint, generation integer, lifecycle text,
+  hash text, recorded_at_us bigint, event_id uuid, aggregate_type text, aggregate_id text, correlation_id uuid
+)
+language plpgsql volatile
+as $$
+#variable_conflict use_column
+declare
+  v_records text[] := string_to_array(p_call, e'\x1e');
+  a text[] := string_to_array(v_records[1], e'\x1f', '');
+  f text[] := string_to_array(v_records[2], e'\x1f', '');
+  n integer := cardinality(f) / 27;
+  v_misplaced text;
+  -- One element an event of the call.
+  v_append integer[];
+  v_stream integer[];
+  v_id integer[];
+  v_effect text[];
+  v_expected bigint[];
+  v_expected_generation integer[];
+  v_content bytea[];
+  v_link bytea[];
+  v_same boolean[];
+  v_outcome integer[];
+  v_code text[];
+  v_position bigint[];
+  v_version bigint[];
+  v_generation integer[];
+  v_lifecycle text[];
+  v_hash bytea[];
+  v_previous bytea[];
+  v_before_generation integer[];
+  v_before_lifecycle text[];
+  -- One element a stream, and one an id: what earlier events of the call made of them.
+  s_version bigint[];
+  s_generation integer[];
+  s_lifecycle text[];
+  i_holder integer[];
+  i_append integer[];
+  -- One element a tenant.
+  t_tenant uuid[];
+  t_position bigint[];
+  t_recorded_at timestamptz[];
+  t_recorded_us bigint[];
+  t_hash bytea[];
+  t_epoch integer[];
+  v_now timestamptz;
+  v_refer boolean := false;
+  v_first integer := 1;
+  v_last integer;
+  v_bad integer;
+  v_bad_code text;
+  v_known integer;
+  v_unknown integer;
+  v_differs boolean;
+  i integer;
+  k integer;
+  s integer;
+  t integer;
+  v_state text;
+  v_effect_now text;
+begin
+  if octet_length(p_call) > 8388608 or n not between 1 and 1000 or cardinality(f) % 27 <> 0 or cardinality(a) % 6 <> 0 then
+    raise exception 'eventplane: a call of % bytes and % events is no call of append', octet_length(p_call), n
+      using errcode = 'protocol_violation';
+  end if;
+  t_tenant := array(select distinct a[x]::uuid from generate_series(1, cardinality(a), 6) x order by 1);
+  if cardinality(t_tenant) > 64 then
+    raise exception 'eventplane: a call is of at most 64 tenants' using errcode = 'protocol_violation';
+  end if;
+
+  -- All that needs no lock: numbers of streams and ids, tier, and the hashes of what will be stored.
+  select array_agg(append_no), array_agg(stream_no), array_agg(id_no), array_agg(effect), array_agg(expected),
+         array_agg(expected_generation), array_agg(content), array_agg(link), string_agg(case when allowed then null else id::text end, ', ')
+    into v_append, v_stream, v_id, v_effect, v_expected, v_expected_generation, v_content, v_link, v_misplaced
+  from (
+    select i, append_no, effect, expected, expected_generation, id, content, link, allowed,
+           dense_rank() over (order by tenant, aggregate_type, aggregate_id) as stream_no,
+           dense_rank() over (order by tenant, id) as id_no
+    from (
+      select i, f[b + 1]::integer as append_no, tenant, f[b + 2] as effect, f[b + 3]::bigint as expected,
+             f[b + 4]::integer as expected_generation, f[b + 5]::uuid as id,
+             f[b + 7] collate "C" as aggregate_type, f[b + 8] collate "C" as aggregate_id, content,
+             eventplane.event_digest(
+               content, f[b + 10]::bigint, f[b + 22], f[b + 23], f[b + 24], f[b + 16], f[b + 17]::bigint, f[b + 18]::bigint,
+               f[b + 19]::timestamptz, f[b + 20], f[b + 21], f[b + 15], f[b + 26]
+             ) || sha256(decode(f[b + 27], 'hex')) as link,
+             case p_tier
+               when 'edge' then f[b + 16] is null and f[b + 17] is null and f[b + 18] is null and f[b + 19] is null
+                 and f[b + 23] = '{}' and substr(f[b + 5], 15, 1) in ('4', '7', '8')
+                 and case when f[b + 6] = 'intent' then f[b + 14] is null and f[b + 2] in ('creates', 'updates', 'deletes')
+                          when f[b + 6] <> 'fact' then false
+                          when f[b + 14] is null then f[b + 2] = 'system'
+                          else f[b + 2] in ('creates', 'updates', 'deletes') end
+               else f[b + 16] is not null and f[b + 17] is not null and f[b + 18] is not null and f[b + 19] is not null
+                 and f[b + 14] is null and f[b + 6] in ('fact', 'internal') and f[b + 2] in ('derived', 'finishes')
+                 and substr(f[b + 5], 15, 1) = '5'
+             end as allowed
+      from generate_series(1, n) i,
+           lateral (select (i - 1) * 27 as b) at_field,
+           lateral (select a[f[b + 1]::integer * 6 - 5]::uuid as tenant) of_append,
+           lateral (
+             select eventplane.content_hash(
+               tenant, f[b + 5]::uuid, f[b + 6], f[b + 9], f[b + 7], f[b + 8], f[b + 14], f[b + 11]::uuid, f[b + 12]::uuid,
+               f[b + 13]::timestamptz, f[b + 25]
+             ) as content
+             offset 0
+           ) hashed
+    ) fields
+    order by i
+  ) numbered;
+  if v_misplaced is not null then
+    raise exception 'eventplane: the % tier may not append %', p_tier, v_misplaced using errcode = 'insufficient_privilege';
+  end if;
+
+  -- Heads: missing ones first, then all locked in the order of tenants, by statements of their own: what follows must
+  -- see what the holders of the locks before us wrote.
+  insert into eventplane.heads (tenant_id, position, recorded_at, log_epoch, hash)
+  select tenant, 0, 'epoch', 1, eventplane.genesis_hash(tenant, 1)
+  from unnest(t_tenant) tenant
+  where not exists (select from eventplane.heads h where h.tenant_id = tenant)
+  order by tenant
+  on conflict (tenant_id) do nothing;
+  select array_agg(position), array_agg(recorded_at), array_agg(hash), array_agg(log_epoch)
+    into t_position, t_recorded_at, t_hash, t_epoch
+  from (
+    select position, recorded_at, hash, log_epoch from eventplane.heads where tenant_id = any (t_tenant) order by tenant_id for update
+  ) locked;
+  -- The clock is read under the locks, or a later position could get an earlier time.
+  v_now := clock_timestamp();
+  select array_agg(greatest(v_now, at) order by no), array_agg(eventplane.us(greatest(v_now, at)) order by no)
+    into t_recorded_at, t_recorded_us
+  from unnest(t_recorded_at) with ordinality heads (at, no);
+
+  -- Which ids are known, with which content, and where the streams stand.
+  select array_agg(same), array_agg(version), array_agg(generation), array_agg(lifecycle)
+    into v_same, v_version, v_generation, v_lifecycle
+  from (
+    select known.same, stream.version, stream.generation, stream.lifecycle
+    from generate_series(1, n) i,
+         lateral (select (i - 1) * 27 as b, a[v_append[i] * 6 - 5]::uuid as tenant offset 0) at_field
+    left join lateral (
+      select (e.kind, e.type, e.aggregate_type, e.aggregate_id, e.correlation_id, e.spec::text)
+               = (f[b + 6], f[b + 9], f[b + 7], f[b + 8], f[b + 11]::uuid, f[b + 25])
+             and e.source is not distinct from f[b + 14] and e.causation_id is not distinct from f[b + 12]::uuid
+             and e.occurred_at is not distinct from f[b + 13]::timestamptz
+             and (p_tier = 'edge' or (e.status::text = f[b + 23] and e.finalizers::text = f[b + 24])) as same
+      from eventplane.events e
+      where e.tenant_id = at_field.tenant and e.event_id = f[b + 5]::uuid
+    ) known on true
+    left join lateral (
+      select e.version, e.generation, e.lifecycle
+      from eventplane.events e
+      where e.tenant_id = at_field.tenant and e.aggregate_type = f[b + 7] and e.aggregate_id = f[b + 8]
+      order by e.version desc
+      limit 1
+    ) stream on true
+  ) found;
+
+  s_version := array_fill(0::bigint, array[n]);
+  s_generation := array_fill(0, array[n]);
+  s_lifecycle := array_fill('none'::text, array[n]);
+  i_holder := array_fill(0, array[n]);
+  i_append := i_holder;
+  v_outcome := i_holder;
+  v_code := array_fill(null::text, array[n]);
+  v_before_generation := i_holder;
+  v_before_lifecycle := s_lifecycle;
+  v_position := array_fill(null::bigint, array[n]);
+  v_hash := array_fill(null::bytea, array[n]);
+  v_previous := v_hash;
+  for i in 1 .. n loop
+    if v_version[i] is not null then
+      s := v_stream[i];
+      s_version[s] := v_version[i];
+      s_generation[s] := v_generation[i];
+      s_lifecycle[s] := v_lifecycle[i];
+    end if;
+  end loop;
+
+  -- The appends, in the order in which they came.
+  while v_first <= n loop
+    v_last := v_first;
+    while v_last < n and v_append[v_last + 1] = v_append[v_first] loop
+      v_last := v_last + 1;
+    end loop;
+    v_bad := 0;
+
+    -- Ids first (P5): an id twice in one append, known ids, other content.
+    v_known := 0;
+    v_unknown := 0;
+    v_differs := false;
+    for i in v_first .. v_last loop
+      k := v_id[i];
+      if i_append[k] = v_append[i] then
+        v_bad := i;
+        exit;
+      end if;
+      i_append[k] := v_append[i];
+    end loop;
+    if v_bad > 0 then
+      v_bad_code := 'content_mismatch';
+    else
+      for i in v_first .. v_last loop
+        k := i_holder[v_id[i]];
+        if k > 0 then
+          v_same[i] := v_content[i] = v_content[k]
+            and (p_tier = 'edge' or (f[i * 27 - 4] = f[k * 27 - 4] and f[i * 27 - 3] = f[k * 27 - 3]));
+        end if;
+        if v_same[i] is null then
+          v_differs := true;
+          if v_unknown = 0 then v_unknown := i; end if;
+        else
+          v_known := v_known + 1;
+          if not v_same[i] then
+            v_differs := true;
+            if v_bad = 0 then v_bad := i; end if;
+          end if;
+        end if;
+      end loop;
+      if v_known = 0 then
+        v_bad := 0;
+      elsif p_tier = 'edge' and v_differs then
+        v_bad_code := 'content_mismatch';
+        if v_bad = 0 then v_bad := v_unknown; end if;
+      else
+        v_bad := 0;
+        v_refer := true;
+        for i in v_first .. v_last loop
+          if v_same[i] is not null then v_outcome[i] := 2; end if;
+          if v_differs then v_code[i] := 'content_differs'; end if;
+        end loop;
+      end if;
+    end if;
+
+    -- Then, event by event: lifecycle, generation, version. Each sees those before it.
+    if v_known = 0 and v_bad = 0 then
+      for i in v_first .. v_last loop
+        s := v_stream[i];
+        v_state := s_lifecycle[s];
+        v_effect_now := v_effect[i];
+        v_before_generation[i] := s_generation[s];
+        v_before_lifecycle[i] := v_state;
+        if v_effect_now = 'deletes' and v_state in ('deleting', 'deleted') then
+          v_outcome[i] := 3;
+          v_version[i] := s_version[s];
+          v_refer := true;
+          continue;
+        end if;
+        v_bad_code := case
+          when v_effect_now = 'creates' and v_state = 'live' then 'resource_exists'
+          when v_effect_now in ('creates', 'updates') and v_state = 'deleting' then 'resource_deleting'
+          when v_effect_now = 'updates' and v_state = 'deleted' then 'resource_deleted'
+          when v_effect_now in ('deletes', 'derived') and v_state = 'none' then 'wrong_expected_version'
+          when v_effect_now = 'finishes' and v_state <> 'deleting' then 'wrong_expected_version'
+          when v_expected_generation[i] <> s_generation[s] then 'wrong_expected_generation'
+          when v_expected[i] = -1 then null
+          when v_expected[i] = -2 then case when s_version[s] = 0 then 'wrong_expected_version' end
+          when v_expected[i] <> s_version[s] then 'wrong_expected_version'
+        end;
+        if v_bad_code is not null then
+          v_bad := i;
+          exit;
+        end if;
+        v_outcome[i] := 1;
+        s_version[s] := s_version[s] + 1;
+        case v_effect_now
+          when 'creates', 'updates' then
+            s_generation[s] := s_generation[s] + 1;
+            s_lifecycle[s] := 'live';
+          when 'deletes' then
+            s_generation[s] := s_generation[s] + 1;
+            s_lifecycle[s] := 'deleting';
+          when 'finishes' then
+            s_lifecycle[s] := 'deleted';
+          else
+        end case;
+        v_version[i] := s_version[s];
+        v_generation[i] := s_generation[s];
+        v_lifecycle[i] := s_lifecycle[s];
+      end loop;
+      -- Last, the lease: settled only when everything else holds.
+      k := v_append[v_first] * 6;
+      if v_bad = 0 and a[k - 1] is not null
+        and not eventplane.work_settle(a[k - 5]::uuid, a[k - 4], a[k - 3], a[k - 2], a[k - 1]::uuid, a[k]::bigint) then
+        v_bad := v_first;
+        v_bad_code := 'lease_lost';
+      end if;
+      if v_bad = 0 then
+        for i in v_first .. v_last loop
+          if v_outcome[i] = 1 then i_holder[v_id[i]] := i; end if;
+        end loop;
+      else
+        for i in reverse v_last .. v_first loop
+          if v_outcome[i] = 1 then
+            s := v_stream[i];
+            s_version[s] := s_version[s] - 1;
+            s_generation[s] := v_before_generation[i];
+            s_lifecycle[s] := v_before_lifecycle[i];
+          end if;
+          v_outcome[i] := 0;
+        end loop;
+      end if;
+    end if;
+    if v_bad > 0 then
+      s := v_stream[v_bad];
+      v_outcome[v_bad] := 4;
+      v_code[v_bad] := v_bad_code;
+      v_version[v_bad] := s_version[s];
+      v_generation[v_bad] := s_generation[s];
+      v_lifecycle[v_bad] := s_lifecycle[s];
+    end if;
+    v_first := v_last + 1;
+  end loop;
+
+  -- The chain.
+  for i in 1 .. n loop
+    if v_outcome[i] = 1 then
+      t := array_position(t_tenant, a[v_append[i] * 6 - 5]::uuid);
+      t_position[t] := t_position[t] + 1;
+      v_position[i] := t_position[t];
+      v_previous[i] := t_hash[t];
+      t_hash[t] := eventplane.chain_hash(t_hash[t], t_position[t], v_version[i], t_recorded_us[t], v_link[i], '');
+      v_hash[i] := t_hash[t];
+    end if;
+  end loop;
+
+  insert into eventplane.events (
+    position, version, recorded_at, occurred_at, decided_at, basis_version, generation, schema_version, log_epoch, step,
+    tenant_id, event_id, correlation_id, causation_id, kind, lifecycle, aggregate_type, aggregate_id, type, component, source,
+    traceparent, hash, previous_hash, proof, status, finalizers, spec, caused_by, emits, lookups, key_refs
+  )
+  select v_position[i], v_version[i], t_recorded_at[t], f[b + 13]::timestamptz, f[b + 19]::timestamptz, f[b + 17]::bigint,
+         v_generation[i], f[b + 10]::integer, t_epoch[t], f[b + 18]::integer, t_tenant[t], f[b + 5]::uuid, f[b + 11]::uuid,
+         f[b + 12]::uuid, f[b + 6], v_lifecycle[i], f[b + 7], f[b + 8], f[b + 9], f[b + 16], f[b + 14], f[b + 15], v_hash[i],
+         v_previous[i], decode(f[b + 27], 'hex'), f[b + 23]::json, f[b + 24]::json, f[b + 25]::json, f[b + 26]::json,
+         f[b + 20]::json, f[b + 21]::json, f[b + 22]::json
+  from generate_series(1, n) i,
+       lateral (select (i - 1) * 27 as b, array_position(t_tenant, a[v_append[i] * 6 - 5]::uuid) as t offset 0) at_field
+  where v_outcome[i] = 1;
+  update eventplane.heads h
+  set position = moved.position, recorded_at = moved.recorded_at, hash = moved.hash
+  from unnest(t_tenant, t_position, t_recorded_at, t_hash) moved (tenant, position, recorded_at, hash)
+  where h.tenant_id = moved.tenant and h.position <> moved.position;
+
+  return query
+  select i, v_outcome[i], v_code[i], v_position[i], v_version[i], v_generation[i], v_lifecycle[i], encode(v_hash[i], 'hex'),
+         t_recorded_us[array_position(t_tenant, a[v_append[i] * 6 - 5]::uuid)], null::uuid, null::text, null::text, null::uuid
+  from generate_series(1, n) i
+  where v_outcome[i] in (1, 4);
+  if v_refer then
+    return query
+    select i, v_outcome[i], v_code[i], e.position, e.version, e.generation, e.lifecycle, encode(e.hash, 'hex'),
+           eventplane.us(e.recorded_at), e.event_id, e.aggregate_type, e.aggregate_id, e.correlation_id
+    from generate_series(1, n) i,
+         lateral (select (i - 1) * 27 as b, a[v_append[i] * 6 - 5]::uuid as tenant offset 0) at_field,
+         lateral (
+           select e.position, e.version, e.generation, e.lifecycle, e.hash, e.recorded_at, e.event_id, e.aggregate_type,
+                  e.aggregate_id, e.correlation_id
+           from eventplane.events e
+           where v_outcome[i] = 2 and e.tenant_id = at_field.tenant and e.event_id = f[b + 5]::uuid
+           union all
+           select e.position, e.version, e.generation, e.lifecycle, e.hash, e.recorded_at, e.event_id, e.aggregate_type,
+                  e.aggregate_id, e.correlation_id
+           from eventplane.events e
+           where v_outcome[i] = 3 and e.tenant_id = at_field.tenant and e.aggregate_type = f[b + 7] and e.aggregate_id = f[b + 8]
+             and e.version = v_version[i]
+         ) e;
+  end if;
+end
+$$;
+
+create function eventplane.append_edge(p_call text)
+returns table (
+  item integer, outcome integer, code text, "position" bigint, version bigint, generation integer, lifecycle text,
+  hash text, recorded_at_us bigint, event_id uuid, aggregate_type text, aggregate_id text, correlation_id uuid
+)
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+as $$ select * from eventplane.append_events(p_call, 'edge') $$;
+
+create function eventplane.append_derived(p_call text)
+returns table (
+  item integer, outcome integer, code text, "position" bigint, version bigint, generation integer, lifecycle text,
+  hash text, recorded_at_us bigint, event_id uuid, aggregate_type text, aggregate_id text, correlation_id uuid
+)
+language sql volatile security definer set search_path = pg_catalog, pg_temp
+as $$ select * from eventplane.append_events(p_call, 'runtime') $$;
+
+-- ---- Owners and rights ---------------------------------------------------------------------------------------------
+
+revoke all on all functions in schema eventplane from public;
+grant create on schema eventplane to :prefix_appender;
+alter function eventplane.append_events(text, text) owner to :prefix_appender;
+alter function eventplane.append_edge(text) owner to :prefix_appender;
+alter function eventplane.append_derived(text) owner to :prefix_appender;
+revoke create on schema eventplane from :prefix_appender;
+grant execute on function eventplane.append_edge(text) to :prefix_edge;
+grant execute on function eventplane.append_derived(text) to :prefix_runtime;

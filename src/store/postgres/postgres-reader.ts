@@ -1,0 +1,92 @@
+/** Reads of one tenant's log under its row security. */
+import type pg from "pg";
+import { type EventRow, genesisHash } from "../../event/index.js";
+import { assert, isUuid, limits, type TenantId } from "../../kernel/index.js";
+import type { Head, LogReader, ReadQuery } from "../port.js";
+import { bytesOf, decodeEventRow, integer } from "./event-row.js";
+import { translatePgError } from "./pg-error.js";
+import { rawTypes } from "./raw-rows.js";
+import { headStatement, idsStatement, pageStatement, type Statement, streamStatement } from "./read-statements.js";
+
+type RawRow = readonly (string | null)[];
+
+const firstLogEpoch = 1;
+
+/**
+ * The reader over a pool whose role may select under the tenant policy.
+ *
+ * The tenant is set inside the transaction of each read and is gone with it, so a pooled connection never keeps one;
+ * begin, setting, read and commit leave in one flush. The pool belongs to the caller.
+ */
+export class PostgresReader implements LogReader {
+  readonly #pool: pg.Pool;
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+  }
+
+  async read(tenantId: TenantId, query: ReadQuery): Promise<readonly EventRow[]> {
+    assertLimit(query.limit ?? 1);
+    return this.#events(tenantId, pageStatement(tenantId, query));
+  }
+
+  async readByIds(tenantId: TenantId, ids: readonly string[]): Promise<readonly EventRow[]> {
+    assert(ids.length <= limits.readPageMax, `at most ${limits.readPageMax} ids a read`);
+    const known = ids.filter(isUuid);
+    return known.length === 0 ? [] : this.#events(tenantId, idsStatement(tenantId, known));
+  }
+
+  async readStream(
+    tenantId: TenantId,
+    stream: { readonly aggregateType: string; readonly aggregateId: string },
+    options: { readonly afterVersion?: number; readonly limit?: number } = {},
+  ): Promise<readonly EventRow[]> {
+    const { afterVersion = 0, limit = limits.readPageMax } = options;
+    assertLimit(limit);
+    return this.#events(tenantId, streamStatement(tenantId, stream, { afterVersion, limit }));
+  }
+
+  async head(tenantId: TenantId): Promise<Head> {
+    const [row] = await this.#rows(tenantId, headStatement(tenantId));
+    if (row === undefined) {
+      return { tenantId, position: 0, hash: genesisHash(tenantId, firstLogEpoch), recordedAtUs: 0, logEpoch: firstLogEpoch };
+    }
+    return { tenantId, position: integer(row[0]), hash: bytesOf(row[1]), recordedAtUs: integer(row[2]), logEpoch: integer(row[3]) };
+  }
+
+  async #events(tenantId: TenantId, statement: Statement): Promise<readonly EventRow[]> {
+    const rows = await this.#rows(tenantId, statement);
+    return rows.map((row) => decodeEventRow(tenantId, row));
+  }
+
+  async #rows(tenantId: TenantId, statement: Statement): Promise<readonly RawRow[]> {
+    try {
+      const client = await this.#pool.connect();
+      return await inTenant(client, tenantId, statement);
+    } catch (error) {
+      throw translatePgError(error);
+    }
+  }
+}
+
+const setTenant = "select set_config('eventplane.tenant_id', $1, true)";
+
+async function inTenant(client: pg.PoolClient, tenantId: TenantId, { name, text, values }: Statement): Promise<RawRow[]> {
+  // All four are on their way before the first answers; each must be waited for, whichever of them fails.
+  const [begun, set, read, ended] = await Promise.allSettled([
+    client.query("begin read only"),
+    client.query({ name: "set_tenant", text: setTenant, values: [tenantId] }),
+    client.query<(string | null)[]>({ name, text, values: [...values], rowMode: "array", types: rawTypes }),
+    client.query("commit"),
+  ]);
+  const failed = [begun, set, read, ended].find((step) => step.status === "rejected");
+  // A connection that failed to end its transaction is not used again.
+  client.release(ended.status === "rejected");
+  if (failed !== undefined) throw failed.reason;
+  assert(read.status === "fulfilled", "a read that did not fail succeeded");
+  return read.value.rows;
+}
+
+function assertLimit(limit: number): void {
+  assert(Number.isInteger(limit) && limit >= 1 && limit <= limits.readPageMax, `a page has 1 to ${limits.readPageMax} events`);
+}

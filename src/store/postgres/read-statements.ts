@@ -1,0 +1,118 @@
+/**
+ * The statements of the reader: one text for each index and direction, all filters always present, so that each is
+ * prepared once and its plan hangs on nothing but itself.
+ */
+import { formatUs } from "../../kernel/index.js";
+import type { ReadFilter, ReadQuery } from "../port.js";
+import { eventColumns } from "./event-row.js";
+
+/** One prepared statement with its parameters. */
+export interface Statement {
+  readonly name: string;
+  readonly text: string;
+  readonly values: readonly (string | number | null | readonly string[])[];
+}
+
+const defaultLimit = 100;
+const positionMax = Number.MAX_SAFE_INTEGER;
+/** 0001-01-01 and 9999-12-31, the times that RFC 3339 can write. */
+const timeMinUs = -62_135_596_800_000_000;
+const timeMaxUs = 253_402_300_799_999_999;
+
+/** $1 tenant, $2 and $3 position bounds, $4 from, $5 before, $6 kind, $7 type, $8 aggregate type, $9 aggregate id, $10 limit. */
+const bounds = `e.tenant_id = $1::uuid
+  and e.position > greatest($2::bigint, case when $4::timestamptz is not null then eventplane.position_before($1::uuid, $4::timestamptz) end)
+  and e.position < least($3::bigint, case when $5::timestamptz is not null then eventplane.position_before($1::uuid, $5::timestamptz) + 1 end)`;
+const filters = `($6::text is null or e.kind = $6::text) and ($7::text is null or e.type = $7::text)
+  and ($8::text is null or e.aggregate_type = $8::text) and ($9::text is null or e.aggregate_id = $9::text)`;
+
+/** A page of the tenant's log. A stream is read by its versions, a correlation by its index, everything else by position. */
+export function pageStatement(tenantId: string, query: ReadQuery): Statement {
+  const { filter = {}, after = 0, before = positionMax, direction = "forwards", limit = defaultLimit } = query;
+  const order = direction === "forwards" ? "asc" : "desc";
+  const values = [tenantId, after, before, ...filterValues(filter), limit];
+  if (filter.correlationId !== undefined) {
+    return { name: `read_correlation_${order}`, text: correlationText(order), values: [...values, filter.correlationId] };
+  }
+  if (filter.aggregateType !== undefined && filter.aggregateId !== undefined) {
+    return { name: `read_stream_page_${order}`, text: streamPageText(order), values };
+  }
+  return { name: `read_${order}`, text: positionText(order), values };
+}
+
+function filterValues(filter: ReadFilter): (string | null)[] {
+  return [
+    time(filter.recordedFromUs),
+    time(filter.recordedBeforeUs),
+    filter.kind ?? null,
+    filter.type ?? null,
+    filter.aggregateType ?? null,
+    filter.aggregateId ?? null,
+  ];
+}
+
+function time(us: number | undefined): string | null {
+  return us === undefined ? null : formatUs(Math.min(Math.max(us, timeMinUs), timeMaxUs));
+}
+
+type Order = "asc" | "desc";
+
+function positionText(order: Order): string {
+  return `select ${eventColumns} from eventplane.events e where ${bounds} and ${filters} order by e.position ${order} limit $10::bigint`;
+}
+
+/** In a stream, the order of versions is that of positions. */
+function streamPageText(order: Order): string {
+  return `select ${eventColumns} from eventplane.events e
+where ${bounds} and e.aggregate_type = $8::text and e.aggregate_id = $9::text
+  and e.version > eventplane.version_at($1::uuid, $8::text, $9::text, $2::bigint)
+  and e.version <= eventplane.version_at($1::uuid, $8::text, $9::text, $3::bigint)
+  and ($6::text is null or e.kind = $6::text) and ($7::text is null or e.type = $7::text)
+order by e.aggregate_type ${order}, e.aggregate_id ${order}, e.version ${order} limit $10::bigint`;
+}
+
+/** The event that opened the correlation is found by its id, the others by the partial index. */
+function correlationText(order: Order): string {
+  return `select ${eventColumns} from (
+  (select e.* from eventplane.events e
+   where ${bounds} and ${filters} and e.correlation_id = $11::uuid and e.correlation_id <> e.event_id
+   order by e.correlation_id ${order}, e.position ${order} limit $10::bigint)
+  union all
+  (select e.* from eventplane.events e
+   where ${bounds} and ${filters} and e.event_id = $11::uuid and e.correlation_id = $11::uuid)
+) e order by e.position ${order} limit $10::bigint`;
+}
+
+/** The events with these ids. */
+export function idsStatement(tenantId: string, ids: readonly string[]): Statement {
+  return {
+    name: "read_ids",
+    text: `select ${eventColumns} from eventplane.events e where e.tenant_id = $1::uuid and e.event_id = any ($2::uuid[])`,
+    values: [tenantId, ids],
+  };
+}
+
+/** One stream after a version. */
+export function streamStatement(
+  tenantId: string,
+  stream: { readonly aggregateType: string; readonly aggregateId: string },
+  { afterVersion, limit }: { readonly afterVersion: number; readonly limit: number },
+): Statement {
+  return {
+    name: "read_stream",
+    text: `select ${eventColumns} from eventplane.events e
+where e.tenant_id = $1::uuid and e.aggregate_type = $2::text and e.aggregate_id = $3::text and e.version > $4::bigint
+order by e.aggregate_type, e.aggregate_id, e.version limit $5::bigint`,
+    values: [tenantId, stream.aggregateType, stream.aggregateId, afterVersion, limit],
+  };
+}
+
+/** The head of a tenant's log. */
+export function headStatement(tenantId: string): Statement {
+  return {
+    name: "read_head",
+    text: `select h.position, h.hash, (extract(epoch from h.recorded_at) * 1000000)::bigint, h.log_epoch
+from eventplane.heads h where h.tenant_id = $1::uuid`,
+    values: [tenantId],
+  };
+}

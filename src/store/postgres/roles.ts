@@ -1,0 +1,96 @@
+/**
+ * The database roles of one installation and the SQL that makes them (docs/operating/postgresql-roles.md).
+ *
+ * One owner URL is enough: its role owns the database and may create roles; it need not be a superuser. Everything can
+ * be run again.
+ */
+import { EventplaneError } from "../../kernel/index.js";
+import { scramVerifier } from "./scram.js";
+
+/** The roles that processes log in as, without the prefix. */
+export const loginRoles = ["edge", "runtime", "reader", "auditor", "projector"] as const;
+/** One of the roles that processes log in as. */
+export type LoginRole = (typeof loginRoles)[number];
+/** Passwords of login roles; a role without one keeps what it has. */
+export type RolePasswords = Partial<Readonly<Record<LoginRole, string>>>;
+
+const groupRoles = ["owner", "appender", "relay"] as const;
+const prefixForm = /^[a-z][a-z0-9_]{0,39}$/;
+
+/** Plans that hang on nothing but the statement: fresh tables have no statistics, and generic plans survive growth. */
+const planSettings: Readonly<Record<string, string>> = {
+  plan_cache_mode: "force_generic_plan",
+  jit: "off",
+  enable_memoize: "off",
+  enable_hashjoin: "off",
+  enable_mergejoin: "off",
+  enable_seqscan: "off",
+  enable_bitmapscan: "off",
+};
+const shortTimeouts: Readonly<Record<string, string>> = {
+  lock_timeout: "2s",
+  statement_timeout: "5s",
+  idle_in_transaction_session_timeout: "10s",
+};
+const settingsOf: Readonly<Record<LoginRole, Readonly<Record<string, string>>>> = {
+  edge: { ...planSettings, ...shortTimeouts },
+  runtime: { ...planSettings, ...shortTimeouts },
+  reader: { ...planSettings, ...shortTimeouts, statement_timeout: "30s" },
+  auditor: { ...planSettings, lock_timeout: "2s" },
+  projector: { ...planSettings, lock_timeout: "2s" },
+};
+
+/**
+ * Checks a role prefix: a lower-case SQL name of at most 40 characters.
+ *
+ * @throws EventplaneError `config_invalid`
+ */
+export function assertRolePrefix(rolePrefix: string): void {
+  if (prefixForm.test(rolePrefix)) return;
+  throw new EventplaneError(
+    "config_invalid",
+    "The role prefix must be lower-case letters, digits and _, begin with a letter and have at most 40 characters.",
+    { details: { rolePrefix } },
+  );
+}
+
+/** The SQL that makes roles, schema and the table of migrations. Passwords enter as SCRAM verifiers, never in clear. */
+export function rolesSql(rolePrefix: string, passwords: RolePasswords): string {
+  assertRolePrefix(rolePrefix);
+  return [
+    ...groupRoles.map((name) => createRole(`${rolePrefix}_${name}`, "nologin")),
+    ...loginRoles.map((name) => createRole(`${rolePrefix}_${name}`, "login")),
+    ...loginRoles.flatMap((name) => roleSettings(`${rolePrefix}_${name}`, settingsOf[name])),
+    ...loginRoles.flatMap((name) => passwordOf(`${rolePrefix}_${name}`, passwords[name])),
+    // Creating a role does not make one a member of it since PostgreSQL 16; the owner needs both to hand things over.
+    `grant ${rolePrefix}_owner to current_user;`,
+    `grant ${rolePrefix}_appender to ${rolePrefix}_owner;`,
+    `create schema if not exists eventplane authorization ${rolePrefix}_owner;`,
+    // Temporary functions and tables would be a place for code of one's own.
+    "do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$;",
+    `set local role ${rolePrefix}_owner;`,
+    migrationsTable,
+    `grant usage on schema eventplane to ${loginRoles.map((name) => `${rolePrefix}_${name}`).join(", ")};`,
+    `grant select on eventplane.migrations to ${loginRoles.map((name) => `${rolePrefix}_${name}`).join(", ")};`,
+    "reset role;",
+  ].join("\n");
+}
+
+const migrationsTable = `create table if not exists eventplane.migrations (
+  version integer primary key,
+  name text not null,
+  checksum text not null,
+  applied_at timestamptz not null default clock_timestamp()
+);`;
+
+function createRole(name: string, login: "login" | "nologin"): string {
+  return `do $$ begin if not exists (select from pg_roles where rolname = '${name}') then create role ${name} ${login}; end if; end $$;`;
+}
+
+function roleSettings(name: string, settings: Readonly<Record<string, string>>): string[] {
+  return Object.entries(settings).map(([setting, value]) => `alter role ${name} set ${setting} = '${value}';`);
+}
+
+function passwordOf(name: string, password: string | undefined): string[] {
+  return password === undefined ? [] : [`alter role ${name} password '${scramVerifier(password)}';`];
+}
