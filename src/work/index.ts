@@ -1,1 +1,13 @@
-export type { DeadLetter, DispatchResult, Watch, WorkClaim, WorkFailure, WorkKey, WorkStore } from "./port.js";
+export { deadLetterId } from "./dead-letter-id.js";
+export { type MemoryWorkOptions, MemoryWorkStore } from "./memory/index.js";
+export type {
+  DeadLetter,
+  DeadLetterReader,
+  DispatchResult,
+  Watch,
+  WorkClaim,
+  WorkFailure,
+  WorkKey,
+  WorkStore,
+} from "./port.js";
+export { PostgresWorkStore } from "./postgres/index.js";

@@ -53,14 +53,24 @@ export interface DispatchResult {
   readonly events: number;
   /** Whether some tenant has more to dispatch. */
   readonly more: boolean;
+  /** Tenants whose log does not continue where the cursor stands: nothing of them is dispatched until somebody decides. */
+  readonly broken: readonly TenantId[];
+}
+
+/** The dead letters of a tenant; all that the edge needs of the work table. */
+export interface DeadLetterReader {
+  /** Dead letters of a tenant, newest first; at most 1,000. */
+  deadLetters(tenantId: TenantId): Promise<readonly DeadLetter[]>;
 }
 
 /** Every method throws `unavailable` (retryable) when the store cannot be reached. */
-export interface WorkStore {
+export interface WorkStore extends DeadLetterReader {
   /**
    * Turns new events into due rows, per tenant in position order, cursor in the same commit; several processes share
-   * the tenants by row locks. An event does not wake the component that made it; `dead-letter.redriven` and
-   * `dead-letter.discarded` facts act on their row; a spec-bearing event supersedes a dead letter of its stream.
+   * the tenants by row locks. An event wakes neither the component that made it nor one that has seen it; facts of the
+   * runtime wake nobody; a spec-bearing event without finalizers wakes the built-in component `runtime`.
+   * `dead-letter.redriven` and `dead-letter.discarded` facts act on their row; a newer generation supersedes a dead letter.
+   * The rows of a deleted stream go.
    *
    * @param tenantId only this tenant (a doorbell's hint); all with news without it
    */
@@ -69,12 +79,18 @@ export interface WorkStore {
   claim(options: { readonly components: readonly string[]; readonly limit: number; readonly leaseMs: number }): Promise<readonly WorkClaim[]>;
   /** Prolongs leases. @returns those that are still held */
   extend(claims: readonly WorkClaim[], leaseMs: number): Promise<readonly WorkClaim[]>;
-  /** Ends a claim without an append. `dueAfterMs` null closes the row. A row woken since its claim stays due now. False: the lease was lost. */
-  finish(claim: WorkClaim, options: { readonly dueAfterMs: number | null }): Promise<boolean>;
-  /** Records a failed attempt: due again after `retryAfterMs`, or a dead letter when null. False: the lease was lost. */
+  /**
+   * Ends a claim without an append. `dueAfterMs` null closes the row. A row woken since its claim by an event after
+   * `seenVersion` stays due now. False: the lease was lost.
+   */
+  finish(claim: WorkClaim, options: { readonly dueAfterMs: number | null; readonly seenVersion: number }): Promise<boolean>;
+  /** Hands a claim back as if it had not been made; due again after `dueAfterMs`. False: the lease was lost. */
+  release(claim: WorkClaim, options: { readonly dueAfterMs: number }): Promise<boolean>;
+  /**
+   * Records a failed attempt at `generation`: due again after `retryAfterMs`, or a dead letter when null. When a newer
+   * generation has woken the row meanwhile, it is due now with its attempts forgotten. False: the lease was lost.
+   */
   fail(claim: WorkClaim, failure: WorkFailure, options: { readonly retryAfterMs: number | null; readonly generation: number }): Promise<boolean>;
   /** Milliseconds until the next row of these components is due; 0 when one is due now; null when none waits. */
   nextDueMs(components: readonly string[]): Promise<number | null>;
-  /** Dead letters of a tenant, newest first; at most 1,000. */
-  deadLetters(tenantId: TenantId): Promise<readonly DeadLetter[]>;
 }

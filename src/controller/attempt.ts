@@ -1,0 +1,246 @@
+/** One claimed row from load to commit: what is decided, appended, retried and given up. */
+import {
+  type AppDefinition,
+  type AppendItem,
+  deadLetterComponent,
+  mutate,
+  type Resource,
+  runtimeComponent,
+} from "../event/index.js";
+import { assert, type BackoffOptions, backoffMs, type Clock, EventplaneError, formatUs, isEventplaneError, type Random } from "../kernel/index.js";
+import type { Logger } from "../observe/index.js";
+import type { AppendOutcome, Append, ResourceLoader } from "../store/index.js";
+import type { WorkClaim, WorkStore } from "../work/index.js";
+import { describeFailure, type Failure } from "./failure.js";
+import { ownRows } from "./own-rows.js";
+import { reconcile } from "./reconcile.js";
+
+/**
+ * How an attempt ended. `changed`: events were appended. `unchanged`: there was nothing to do. `failed`: it is tried again.
+ * `dead`: a dead letter. `lost`: another has the lease. `deferred`: the system was not able to; tried again, not counted.
+ */
+export type AttemptResult = "changed" | "unchanged" | "failed" | "dead" | "lost" | "deferred";
+
+/** The runtime tier's way into the log; the coalescer. */
+export interface Appending {
+  append(append: Append): Promise<AppendOutcome>;
+}
+
+/** What attempts need. */
+export interface AttemptOptions {
+  readonly app: AppDefinition;
+  readonly work: WorkStore;
+  readonly appending: Appending;
+  readonly loader: ResourceLoader;
+  readonly clock: Clock;
+  readonly random: Random;
+  readonly logger: Logger;
+  readonly attemptsMax: number;
+  readonly checkDeterminism: boolean;
+  readonly leaseMs: number;
+}
+
+/** Upper bounds of the waits: controller-runtime's for failures; conflicts and outages are nobody's fault. */
+const failureBackoff = { baseMs: 5, capMs: 1_000_000 } as const;
+const conflictBackoff = { baseMs: 10, capMs: 10 } as const;
+const outageBackoff = { baseMs: 1_000, capMs: 1_000 } as const;
+/** Conflicts in a row before the row is handed back. */
+const conflictsMax = 5;
+
+/** An attempt's end. */
+export interface AttemptEnd {
+  readonly result: AttemptResult;
+  /** The fold as it is now, if it is known. */
+  readonly resource?: Resource | undefined;
+  /** When the row is due again, if it is and this process knows. */
+  readonly dueAfterMs?: number | null;
+}
+
+/** The stream moved while it was decided on: load it and decide again. */
+const conflict = Symbol("conflict");
+
+/** Works on claims. It never throws: what goes wrong is written on the row, and if even that fails the lease runs out. */
+export class Attempts {
+  readonly #options: AttemptOptions;
+
+  constructor(options: AttemptOptions) {
+    this.#options = options;
+  }
+
+  /** @param known the fold that the previous attempt on the same stream left, so that it need not be loaded */
+  async run(claim: WorkClaim, known: Resource | undefined): Promise<AttemptEnd> {
+    let resource = known;
+    try {
+      for (let round = 0; round < conflictsMax; round++) {
+        resource ??= await this.#options.loader.load(claim.tenantId, claim);
+        const ended = await this.#decide(claim, resource);
+        if (ended !== conflict) return ended;
+        resource = undefined;
+      }
+      return await this.#defer(claim, conflictBackoff);
+    } catch (error) {
+      return this.#failed(claim, error, resource);
+    }
+  }
+
+  async #decide(claim: WorkClaim, resource: Resource | undefined): Promise<AttemptEnd | typeof conflict> {
+    if (resource === undefined || resource.origin === null || resource.lifecycle === "deleted") {
+      return this.#finish(claim, { resource, requeueAfterMs: null });
+    }
+    if (claim.attempt > this.#options.attemptsMax) {
+      const message = `${this.#options.attemptsMax} attempts ended without an answer: the process stopped or hung each time.`;
+      return this.#giveUp(claim, { code: "reconcile_failed", message, isTerminal: true, at: undefined }, resource);
+    }
+    const now = formatUs(this.#options.clock.nowUs());
+    if (claim.component === runtimeComponent) {
+      const item = mutate.ready(resource, now);
+      return this.#commit(claim, resource, { items: item === undefined ? [] : [item], requeueAfterMs: null });
+    }
+    if (hasRejected(resource, claim.component)) return this.#finish(claim, { resource, requeueAfterMs: null });
+    return this.#commit(claim, resource, this.#reconcile(claim, resource, now));
+  }
+
+  #reconcile(
+    claim: WorkClaim,
+    resource: Resource,
+    now: string,
+  ): { readonly items: readonly AppendItem[]; readonly requeueAfterMs: number | null } {
+    const { app, clock, logger, checkDeterminism } = this.#options;
+    const controller = app.controllers.get(claim.component);
+    const aggregate = app.aggregates.get(claim.aggregateType);
+    assert(controller !== undefined && aggregate !== undefined, "a claimed row names a controller and an aggregate of the app");
+    const log = logger.child({ tenantId: claim.tenantId, controller: controller.name });
+    const decisions = reconcile(controller, resource, { clock, logger: log, now, checkDeterminism });
+    return mutate.decide({ resource, aggregate, controller: controller.name, decisions, now });
+  }
+
+  async #commit(
+    claim: WorkClaim,
+    resource: Resource,
+    decided: { readonly items: readonly AppendItem[]; readonly requeueAfterMs: number | null },
+  ): Promise<AttemptEnd | typeof conflict> {
+    const { items, requeueAfterMs } = decided;
+    if (items.length === 0) return this.#finish(claim, { resource, requeueAfterMs });
+    const { aggregateType, aggregateId, component, leaseToken } = claim;
+    const dueAfterMs = requeueAfterMs === null ? null : Math.ceil(requeueAfterMs);
+    const outcome = await this.#options.appending.append({
+      tenantId: claim.tenantId,
+      items,
+      lease: { aggregateType, aggregateId, component, leaseToken, dueAfterMs },
+    });
+    if (outcome.result === "appended") {
+      const rows = ownRows(items, outcome.receipts, resource.lifecycle);
+      return { result: "changed", resource: this.#options.loader.apply(resource, rows), dueAfterMs };
+    }
+    if (outcome.result === "refused" && outcome.code === "lease_lost") return { result: "lost" };
+    // Repeated: the answer to an earlier delivery was lost. The log has moved on, so look at it again.
+    return conflict;
+  }
+
+  async #finish(
+    claim: WorkClaim,
+    { resource, requeueAfterMs }: { readonly resource: Resource | undefined; readonly requeueAfterMs: number | null },
+  ): Promise<AttemptEnd> {
+    const held = await this.#options.work.finish(claim, {
+      dueAfterMs: requeueAfterMs,
+      seenVersion: resource?.version ?? 0,
+    });
+    return held ? { result: "unchanged", resource, dueAfterMs: requeueAfterMs } : { result: "lost" };
+  }
+
+  async #failed(claim: WorkClaim, error: unknown, resource: Resource | undefined): Promise<AttemptEnd> {
+    const failure = describeFailure(error);
+    try {
+      if (isOutage(error)) {
+        this.#log("warn", claim, failure, "A reconcile waits because the system was not able to");
+        return await this.#defer(claim, outageBackoff);
+      }
+      if (isUnverifiable(error)) return await this.#unverifiable(claim, failure);
+      if (resource !== undefined && (failure.isTerminal || claim.attempt >= this.#options.attemptsMax)) {
+        return await this.#giveUp(claim, failure, resource);
+      }
+      this.#log("warn", claim, failure, "A controller failed and is tried again");
+      const retryAfterMs = backoffMs(claim.attempt, { ...failureBackoff, random: this.#options.random });
+      const held = await this.#options.work.fail(claim, failure, { retryAfterMs, generation: resource?.generation ?? 0 });
+      return held ? { result: "failed", dueAfterMs: retryAfterMs } : { result: "lost" };
+    } catch (again) {
+      this.#log("error", claim, describeFailure(again), "A failure could not be recorded; the lease runs out by itself");
+      return { result: "deferred" };
+    }
+  }
+
+  /** Nothing can be derived from what does not verify: the row waits for somebody, the log stays as it is. */
+  async #unverifiable(claim: WorkClaim, failure: Failure): Promise<AttemptEnd> {
+    this.#log("error", claim, failure, "A resource does not verify; its controllers are stopped");
+    const held = await this.#options.work.fail(claim, failure, { retryAfterMs: null, generation: 0 });
+    return { result: held ? "dead" : "lost" };
+  }
+
+  /** Makes the dead letter visible on the resource, then closes the row. A crash between the two repeats only the second. */
+  async #giveUp(claim: WorkClaim, failure: Failure, basis: Resource): Promise<AttemptEnd> {
+    const { work, leaseMs } = this.#options;
+    let resource: Resource | undefined = basis;
+    for (let round = 0; round < conflictsMax; round++) {
+      const held = (await work.extend([claim], leaseMs)).length === 1;
+      if (!held) return { result: "lost" };
+      if (resource === undefined || resource.generation !== basis.generation || resource.lifecycle === "deleted") {
+        await work.fail(claim, failure, { retryAfterMs: 0, generation: basis.generation });
+        return { result: "failed", resource, dueAfterMs: 0 };
+      }
+      if (isStalled(resource, claim.component) || (await this.#noteDeadLetter(claim, failure, resource))) {
+        this.#log("error", claim, failure, "A controller gave up: dead letter");
+        await work.fail(claim, failure, { retryAfterMs: null, generation: resource.generation });
+        return { result: "dead" };
+      }
+      resource = await this.#options.loader.load(claim.tenantId, claim);
+    }
+    return this.#defer(claim, conflictBackoff);
+  }
+
+  async #noteDeadLetter(claim: WorkClaim, failure: Failure, resource: Resource): Promise<boolean> {
+    const item = mutate.deadLettered({
+      resource,
+      controller: claim.component,
+      attempts: claim.attempt,
+      code: failure.code,
+      now: formatUs(this.#options.clock.nowUs()),
+    });
+    const outcome = await this.#options.appending.append({ tenantId: claim.tenantId, items: [item] });
+    return outcome.result !== "refused";
+  }
+
+  async #defer(claim: WorkClaim, bounds: BackoffOptions): Promise<AttemptEnd> {
+    const dueAfterMs = backoffMs(claim.attempt, { ...bounds, random: this.#options.random });
+    const held = await this.#options.work.release(claim, { dueAfterMs });
+    return held ? { result: "deferred", dueAfterMs } : { result: "lost" };
+  }
+
+  #log(level: "warn" | "error", claim: WorkClaim, failure: Failure, message: string): void {
+    const { tenantId, aggregateType, aggregateId, component, attempt } = claim;
+    const { code, at } = failure;
+    const fields = { tenantId, aggregateType, aggregateId, controller: component, attempt, code, reason: failure.message };
+    this.#options.logger[level](at === undefined ? fields : { ...fields, at }, message);
+  }
+}
+
+/** The store, a key or the time was missing, not the controller's answer. */
+function isOutage(error: unknown): error is EventplaneError {
+  if (isEventplaneError(error, "key_unknown") || isEventplaneError(error, "aborted")) return true;
+  return isEventplaneError(error) && error.retryable && error.code !== "reconcile_timeout";
+}
+
+function isUnverifiable(error: unknown): boolean {
+  return isEventplaneError(error, "verification_failed") || isEventplaneError(error, "event_corrupt");
+}
+
+function hasRejected(resource: Resource, controller: string): boolean {
+  return resource.conditions.some(
+    ({ type, component, observedGeneration }) =>
+      type === "Rejected" && component === controller && observedGeneration === resource.generation,
+  );
+}
+
+function isStalled(resource: Resource, controller: string): boolean {
+  const component = deadLetterComponent(controller);
+  return resource.conditions.some((condition) => condition.type === "Stalled" && condition.component === component);
+}

@@ -1,0 +1,144 @@
+/**
+ * `defineAggregate`: the wanted state, declared once; schemas, types and intent makers follow.
+ */
+import {
+  type AggregateDefinition,
+  deepFreeze,
+  type IntentDefinition,
+  isAggregateType,
+  isEventType,
+  reservedTails,
+  type Resource,
+  typeTail,
+} from "../event/index.js";
+import { EventplaneError, type JsonObject } from "../kernel/index.js";
+import { type Infer, patchSchema, readSchema, type SchemaSource } from "../schema/index.js";
+import type { Aggregate, IntentConfig, IntentMaker, IntentMessage, MakerName, StatusTypes } from "./aggregate-types.js";
+
+/** What a team writes of an aggregate. */
+export interface AggregateConfig<
+  Spec extends SchemaSource,
+  Status extends Readonly<Record<string, SchemaSource>>,
+  Intents extends Readonly<Record<string, IntentConfig>>,
+> {
+  /** The wanted state. */
+  readonly spec: Spec;
+  /** What each controller reports, by controller name. */
+  readonly status?: Status;
+  /** What may be asked, by the rest of the type: `"change-plan"` is `organization.change-plan`. */
+  readonly intents: Intents;
+  /** Refuses an intent at the edge with a reason, or returns undefined. Pure. */
+  readonly guard?: (
+    resource: Resource<Infer<Spec>, Partial<StatusTypes<Status>>> | undefined,
+    intent: { readonly type: string; readonly spec: JsonObject },
+  ) => string | undefined;
+}
+
+const emptyObjectSchema: JsonObject = { type: "object", properties: {}, additionalProperties: false };
+
+/**
+ * Declares an aggregate.
+ *
+ * An intent that `creates` has the aggregate's spec as its schema unless it gives one; one that `deletes` has an empty
+ * spec; others take the aggregate's spec with nothing required, since they are merge patches (RFC 7396). Schemas are
+ * closed: objects that say nothing of further members allow none.
+ *
+ * @example
+ * const organization = defineAggregate("organization", {
+ *   spec: z.object({ name: z.string(), plan: z.enum(["free", "team"]) }),
+ *   status: { quota: z.object({ members: z.int() }) },
+ *   intents: { create: { creates: true }, "change-plan": { schema: z.object({ plan: Plan }) }, delete: { deletes: true } },
+ * });
+ * organization.changePlan(id, { plan: "team" }) // an intent, ready to publish
+ * @throws EventplaneError `config_invalid`
+ */
+export function defineAggregate<
+  const Name extends string,
+  const Spec extends SchemaSource,
+  const Intents extends Readonly<Record<string, IntentConfig>>,
+  const Status extends Readonly<Record<string, SchemaSource>> = Readonly<Record<never, never>>,
+>(name: Name, config: AggregateConfig<Spec, Status, Intents>): Aggregate<Name, Spec, Status, Intents> {
+  if (!isAggregateType(name)) {
+    throw new EventplaneError("config_invalid", `"${name}" cannot name an aggregate: use a-z, 0-9, _ and -, at most 64, a letter first.`);
+  }
+  const specSchema = readSchema(config.spec, name);
+  const intents = Object.entries(config.intents).map(([rest, intent]) => readIntent(`${name}.${rest}`, intent, specSchema));
+  const definition: AggregateDefinition = {
+    name,
+    specSchema: deepFreeze(specSchema),
+    statusSchemas: deepFreeze(
+      Object.fromEntries(
+        Object.entries(config.status ?? {}).map(([controller, schema]) => [
+          controller,
+          readSchema(schema, `status ${controller} of ${name}`),
+        ]),
+      ),
+    ),
+    intents: new Map(intents.map((intent) => [intent.type, intent])),
+    // The guard sees the folded resource, whose spec and status are what these schemas let in.
+    ...(config.guard === undefined ? {} : { guard: config.guard as unknown as NonNullable<AggregateDefinition["guard"]> }),
+  };
+  const makers = intents.map((intent): [string, IntentMaker] => [makerName(intent.type, name), makerOf(intent)]);
+  checkMakers(name, makers);
+  // The makers are exactly those that the type says: one for each intent, under its camelCase name.
+  return Object.freeze({ definition, ...Object.fromEntries(makers) }) as unknown as Aggregate<Name, Spec, Status, Intents>;
+}
+
+function readIntent(type: string, config: IntentConfig, specSchema: JsonObject): IntentDefinition {
+  if (!isEventType(type)) throw new EventplaneError("config_invalid", `"${type}" cannot be a type: dotted tokens of a-z, 0-9, _ and -.`);
+  if (reservedTails.includes(typeTail(type))) {
+    throw new EventplaneError("config_invalid", `${type} is a type that only the runtime makes; name the intent otherwise.`);
+  }
+  const effect = config.creates === true ? "creates" : config.deletes === true ? "deletes" : "updates";
+  if (config.creates === true && config.deletes === true) {
+    throw new EventplaneError("config_invalid", `${type} cannot both create and delete.`);
+  }
+  const fold = config.fold ?? (config.replaces === true ? "replace" : "merge");
+  const schemaVersion = config.schemaVersion ?? 1;
+  if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1) {
+    throw new EventplaneError("config_invalid", `The schemaVersion of ${type} must be a whole number from 1.`);
+  }
+  return Object.freeze({
+    type,
+    effect,
+    fold,
+    schemaVersion,
+    schema: deepFreeze(intentSchema(type, config, { effect, fold, specSchema })),
+    defaultExpectedVersion: effect === "creates" ? "creates" : (config.expectedVersion ?? "streamExists"),
+  });
+}
+
+function intentSchema(
+  type: string,
+  config: IntentConfig,
+  intent: Pick<IntentDefinition, "effect" | "fold"> & { readonly specSchema: JsonObject },
+): JsonObject {
+  if (config.schema !== undefined) return readSchema(config.schema, type);
+  if (intent.effect === "deletes") return emptyObjectSchema;
+  if (typeof intent.fold === "function") {
+    throw new EventplaneError("config_invalid", `${type} folds in its own way, so it must give the schema of its spec.`);
+  }
+  return intent.effect === "creates" || intent.fold === "replace" ? intent.specSchema : patchSchema(intent.specSchema);
+}
+
+/** `organization.change-plan` → `changePlan`. */
+function makerName(type: string, aggregate: string): string {
+  return type.slice(aggregate.length + 1).replace(/[-_.]+(.)?/g, (_, next: string | undefined) => (next ?? "").toUpperCase());
+}
+
+function checkMakers(aggregate: string, makers: readonly (readonly [string, IntentMaker])[]): void {
+  const seen = new Set<string>(["definition"] satisfies MakerName[]);
+  for (const [name] of makers) {
+    if (seen.has(name)) {
+      throw new EventplaneError("config_invalid", `Two intents of ${aggregate} would both be called ${aggregate}.${name}(); rename one.`);
+    }
+    seen.add(name);
+  }
+}
+
+function makerOf(intent: IntentDefinition): IntentMaker {
+  const { type } = intent;
+  if (intent.effect === "creates") return (spec, envelope) => ({ type, spec, ...envelope }) as IntentMessage; // typed by Aggregate
+  if (intent.effect === "deletes") return (aggregateId, envelope) => ({ type, aggregateId, spec: {}, ...envelope }) as IntentMessage; // as above
+  return (aggregateId, spec, envelope) => ({ type, aggregateId, spec, ...envelope }) as IntentMessage; // as above
+}

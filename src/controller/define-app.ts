@@ -1,0 +1,62 @@
+/**
+ * `defineApp`: what the plane runs.
+ */
+import type { AggregateDefinition, AppDefinition, ControllerDefinition } from "../event/index.js";
+import { EventplaneError, limits } from "../kernel/index.js";
+import type { AnyAggregate, MessageOf } from "./aggregate-types.js";
+
+/** What a team writes of its application. */
+export interface AppConfig<Aggregates extends readonly AnyAggregate[]> {
+  readonly aggregates: Aggregates;
+  readonly controllers?: readonly ControllerDefinition[];
+}
+
+/** An application that knows which intents it takes. */
+export interface App<Message = never> extends AppDefinition {
+  /** For types only; never present at run time. */
+  readonly "~types"?: { readonly message: Message };
+}
+
+/** Aggregate types of the platform's own log. */
+const reservedAggregates: readonly string[] = ["tenant", "key", "signing-key", "schema", "dead-letter", "refusal"];
+
+/**
+ * Puts aggregates and controllers together.
+ *
+ * @throws EventplaneError `config_invalid` for names that are taken or reserved, and for a controller that watches an
+ * aggregate of another application
+ */
+export function defineApp<const Aggregates extends readonly AnyAggregate[]>(
+  config: AppConfig<Aggregates>,
+): App<MessageOf<Aggregates[number]>> {
+  const aggregates = new Map<string, AggregateDefinition>();
+  for (const { definition } of config.aggregates) {
+    if (reservedAggregates.includes(definition.name)) throw invalid(`No aggregate may be called ${definition.name}; the platform uses the name itself`);
+    if (aggregates.has(definition.name)) throw invalid(`Two aggregates are called ${definition.name}`);
+    aggregates.set(definition.name, definition);
+  }
+  const controllers = new Map<string, ControllerDefinition>();
+  for (const controller of config.controllers ?? []) {
+    if (controllers.has(controller.name)) throw invalid(`Two controllers are called ${controller.name}`);
+    checkDerivedTypes(controller, aggregates.get(controller.watches));
+    controllers.set(controller.name, controller);
+  }
+  return Object.freeze({ aggregates, controllers });
+}
+
+/** The events that a controller will make are named after the intent and the controller. */
+function checkDerivedTypes(controller: ControllerDefinition, watched: AggregateDefinition | undefined): void {
+  if (watched === undefined) {
+    throw invalid(`Controller ${controller.name} watches ${controller.watches}, which is not among the aggregates`);
+  }
+  for (const type of watched.intents.keys()) {
+    const derived = `${type}.${controller.name}`;
+    if (derived.length > limits.typeCharactersMax || derived.split(".").length > limits.typeTokensMax) {
+      throw invalid(`The events of controller ${controller.name} would be called ${derived}, which is too long for a type`);
+    }
+  }
+}
+
+function invalid(why: string): EventplaneError {
+  return new EventplaneError("config_invalid", `The application cannot be used: ${why}.`);
+}

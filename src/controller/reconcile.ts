@@ -1,0 +1,90 @@
+/** One call of a controller: what it sees, what it may return, and how long it may take. */
+import {
+  type ControllerDefinition,
+  type Decision,
+  type ReconcileContext,
+  type Resource,
+  seededRandom,
+} from "../event/index.js";
+import { assert, type Clock, EventplaneError, type JsonObject } from "../kernel/index.js";
+import type { Logger } from "../observe/index.js";
+
+/** What a call needs besides the controller and the resource. */
+export interface ReconcileOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** `ctx.now`, RFC 3339 UTC with microseconds. */
+  readonly now: string;
+  /** Calls it twice and compares. */
+  readonly checkDeterminism: boolean;
+}
+
+type Decisions = Decision | readonly Decision[] | undefined;
+
+/**
+ * Runs reconcile on a resource that has an origin.
+ *
+ * @throws whatever the controller throws; EventplaneError `decision_invalid` for a promise, `reconcile_timeout` when it
+ * held the thread longer than its `timeoutMs`, `decision_not_deterministic`
+ */
+export function reconcile(controller: ControllerDefinition, resource: Resource, options: ReconcileOptions): Decisions {
+  const first = callOnce(controller, resource, options);
+  if (!options.checkDeterminism) return first;
+  const second = callOnce(controller, resource, options);
+  if (JSON.stringify(first) === JSON.stringify(second)) return first;
+  throw new EventplaneError(
+    "decision_not_deterministic",
+    `Controller ${controller.name} decided twice on ${resource.aggregateType}/${resource.aggregateId} version ${resource.version} ` +
+      "and the decisions differ. Use ctx.now and ctx.random, and keep no state between calls.",
+    { details: { controller: controller.name, version: resource.version } },
+  );
+}
+
+function callOnce(controller: ControllerDefinition, resource: Resource, options: ReconcileOptions): Decisions {
+  const { clock } = options;
+  const context = contextOf(controller.name, resource, options);
+  const startMs = clock.monotonicMs();
+  const decisions: unknown = controller.reconcile(context);
+  const tookMs = clock.monotonicMs() - startMs;
+  if (isPromiseLike(decisions)) throw promiseReturned(controller, decisions);
+  if (tookMs > controller.timeoutMs) {
+    throw new EventplaneError(
+      "reconcile_timeout",
+      `Controller ${controller.name} took ${Math.round(tookMs)} ms of ${controller.timeoutMs} ms on ` +
+        `${resource.aggregateType}/${resource.aggregateId}; its decision was thrown away.`,
+      { details: { controller: controller.name } },
+    );
+  }
+  return decisions as Decisions; // mutate.decide checks every part of it
+}
+
+function promiseReturned(controller: ControllerDefinition, promise: PromiseLike<unknown>): EventplaneError {
+  // Nobody waits for it; its rejection must not end the process.
+  promise.then(undefined, () => undefined);
+  return new EventplaneError(
+    "decision_invalid",
+    `Controller ${controller.name} returned a promise. reconcile must be synchronous: no async, no I/O.`,
+    { details: { controller: controller.name } },
+  );
+}
+
+function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}
+
+function contextOf(name: string, resource: Resource, { logger, now }: ReconcileOptions): ReconcileContext {
+  const { origin, ...visible } = resource;
+  assert(origin !== null, "a resource that is reconciled has an origin");
+  const { id, type, spec, version, recordedAt } = origin;
+  const fields: JsonObject = { aggregateId: resource.aggregateId, version: resource.version };
+  return Object.freeze({
+    resource: Object.freeze(visible),
+    event: Object.freeze({ id, type, spec, version, recordedAt }),
+    now,
+    random: seededRandom(id, name, resource.version),
+    log: Object.freeze({
+      info: (message: string) => logger.info(fields, message),
+      warn: (message: string) => logger.warn(fields, message),
+    }),
+  });
+}

@@ -1,0 +1,366 @@
+-- Work rows, leases, timers, dead letters and consumers' cursors: bookkeeping (docs/operating/bookkeeping.md), never the
+-- record. Every row can be made again from the log. Times are the database's.
+
+create table eventplane.cursors (
+  consumer text collate "C" not null,
+  tenant_id uuid not null,
+  log_epoch bigint not null,
+  position bigint not null,
+  hash bytea not null check (length(hash) = 32),
+  primary key (consumer, tenant_id)
+) with (fillfactor = 50);
+
+create table eventplane.work (
+  tenant_id uuid not null,
+  aggregate_type text collate "C" not null,
+  aggregate_id text collate "C" not null,
+  component text collate "C" not null,
+  -- idle: nothing to do. ready: to be claimed when due_at has come; a lease moves due_at to its end. dead: a dead letter.
+  state text collate "C" not null check (state in ('idle', 'ready', 'dead')),
+  due_at timestamptz,
+  lease_token uuid,
+  lease_until timestamptz,
+  attempts integer not null default 0,
+  -- Stream version of the newest event that woke the row, and the newest version that its component has certainly seen.
+  woken_seq bigint not null default 0,
+  claimed_seq bigint not null default 0,
+  -- Generation opened by the newest spec-bearing event that woke the row.
+  woken_generation bigint not null default 0,
+  failure_code text,
+  failure_message text,
+  failed_generation bigint,
+  dead_since timestamptz,
+  primary key (tenant_id, aggregate_type, aggregate_id, component),
+  check ((state = 'ready') = (due_at is not null)),
+  check ((state = 'dead') = (dead_since is not null))
+) with (fillfactor = 70);
+
+create index work_due on eventplane.work (tenant_id, due_at) where state = 'ready';
+create index work_dead on eventplane.work (tenant_id, dead_since) where state = 'dead';
+
+alter table eventplane.cursors enable row level security;
+alter table eventplane.cursors force row level security;
+alter table eventplane.work enable row level security;
+alter table eventplane.work force row level security;
+
+create policy work_runtime on eventplane.work to :prefix_runtime using (true) with check (true);
+create policy work_appender on eventplane.work to :prefix_appender using (true) with check (true);
+create policy work_dead_letters on eventplane.work for select to :prefix_edge
+  using (state = 'dead' and tenant_id = (select nullif(current_setting('eventplane.tenant_id', true), ''))::uuid);
+create policy cursors_runtime on eventplane.cursors to :prefix_runtime
+  using (consumer = 'work') with check (consumer = 'work');
+
+grant select, insert, update, delete on eventplane.work to :prefix_runtime;
+grant select, update on eventplane.work to :prefix_appender;
+grant select on eventplane.work to :prefix_edge;
+grant select, insert, update on eventplane.cursors to :prefix_runtime;
+
+-- Called by append_derived inside the append's transaction, when the append's conditions hold. So the decider has seen
+-- the whole stream as it is now, and only an event that it could not see keeps the row due. False: the lease is lost.
+create function eventplane.work_settle(
+  p_tenant uuid, p_aggregate_type text, p_aggregate_id text, p_component text, p_lease_token uuid, p_due_after_ms bigint
+) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog
+as $$
+declare
+  v_seen bigint;
+  v_now timestamptz := clock_timestamp();
+begin
+  select e.version into v_seen from eventplane.events e
+    where e.tenant_id = p_tenant and e.aggregate_type = p_aggregate_type and e.aggregate_id = p_aggregate_id
+    order by e.version desc limit 1;
+  update eventplane.work w set
+    state = case when w.woken_seq > v_seen or p_due_after_ms is not null then 'ready' else 'idle' end,
+    due_at = case when w.woken_seq > v_seen then v_now else v_now + p_due_after_ms * interval '1 millisecond' end,
+    lease_token = null, lease_until = null, attempts = 0, claimed_seq = greatest(w.claimed_seq, v_seen),
+    failure_code = null, failure_message = null, failed_generation = null
+  where w.tenant_id = p_tenant and w.aggregate_type = p_aggregate_type and w.aggregate_id = p_aggregate_id
+    and w.component = p_component and w.lease_token = p_lease_token;
+  return found;
+end $$;
+
+-- Ends a claim without an append. p_seen: the version that was looked at. False: the lease is lost.
+create function eventplane.work_finish(
+  p_tenant uuid, p_aggregate_type text, p_aggregate_id text, p_component text, p_lease_token uuid, p_due_after_ms bigint,
+  p_seen bigint
+) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  update eventplane.work w set
+    state = case when w.woken_seq > greatest(w.claimed_seq, p_seen) or p_due_after_ms is not null then 'ready' else 'idle' end,
+    due_at = case when w.woken_seq > greatest(w.claimed_seq, p_seen) then v_now
+                  else v_now + p_due_after_ms * interval '1 millisecond' end,
+    lease_token = null, lease_until = null, attempts = 0, claimed_seq = greatest(w.claimed_seq, p_seen),
+    failure_code = null, failure_message = null, failed_generation = null
+  where w.tenant_id = p_tenant and w.aggregate_type = p_aggregate_type and w.aggregate_id = p_aggregate_id
+    and w.component = p_component and w.lease_token = p_lease_token;
+  return found;
+end $$;
+
+-- Hands a claim back as if it had not been made. False: the lease is lost.
+create function eventplane.work_release(
+  p_tenant uuid, p_aggregate_type text, p_aggregate_id text, p_component text, p_lease_token uuid, p_due_after_ms bigint
+) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog
+as $$
+begin
+  update eventplane.work w set
+    due_at = clock_timestamp() + p_due_after_ms * interval '1 millisecond',
+    lease_token = null, lease_until = null, attempts = greatest(0, w.attempts - 1)
+  where w.tenant_id = p_tenant and w.aggregate_type = p_aggregate_type and w.aggregate_id = p_aggregate_id
+    and w.component = p_component and w.lease_token = p_lease_token;
+  return found;
+end $$;
+
+-- Prolongs the leases that are still held; a row that is locked is being settled.
+create function eventplane.work_extend(
+  p_tenants uuid[], p_aggregate_types text[], p_aggregate_ids text[], p_components text[], p_lease_tokens uuid[],
+  p_lease_ms bigint
+) returns setof uuid
+language plpgsql volatile
+set search_path = pg_catalog
+as $$
+declare
+  v_until timestamptz := clock_timestamp() + p_lease_ms * interval '1 millisecond';
+begin
+  return query
+  with held as materialized (
+    select h.*
+    from unnest(p_tenants, p_aggregate_types, p_aggregate_ids, p_components, p_lease_tokens)
+      c (tenant_id, aggregate_type, aggregate_id, component, lease_token)
+    cross join lateral (
+      select w.tenant_id, w.aggregate_type, w.aggregate_id, w.component from eventplane.work w
+      where w.tenant_id = c.tenant_id and w.aggregate_type = c.aggregate_type and w.aggregate_id = c.aggregate_id
+        and w.component = c.component and w.lease_token = c.lease_token
+      for update skip locked) h
+  )
+  update eventplane.work w set lease_until = v_until, due_at = v_until
+  from held h
+  where w.tenant_id = h.tenant_id and w.aggregate_type = h.aggregate_type and w.aggregate_id = h.aggregate_id
+    and w.component = h.component
+  returning w.lease_token;
+end $$;
+
+-- Records a failed attempt: due again after p_retry_after_ms, or a dead letter when that is null, unless an event opened a
+-- newer generation meanwhile. False: the lease is lost.
+create function eventplane.work_fail(
+  p_tenant uuid, p_aggregate_type text, p_aggregate_id text, p_component text, p_lease_token uuid, p_retry_after_ms bigint,
+  p_code text, p_message text, p_generation bigint
+) returns boolean
+language plpgsql volatile
+set search_path = pg_catalog
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  update eventplane.work w set
+    state = case when p_retry_after_ms is null and w.woken_generation <= p_generation then 'dead' else 'ready' end,
+    due_at = case
+      when w.woken_generation > p_generation then v_now
+      when p_retry_after_ms is not null then v_now + p_retry_after_ms * interval '1 millisecond' end,
+    dead_since = case when p_retry_after_ms is null and w.woken_generation <= p_generation then v_now end,
+    attempts = case when w.woken_generation > p_generation then 0 else w.attempts end,
+    lease_token = null, lease_until = null,
+    failure_code = p_code, failure_message = p_message, failed_generation = p_generation
+  where w.tenant_id = p_tenant and w.aggregate_type = p_aggregate_type and w.aggregate_id = p_aggregate_id
+    and w.component = p_component and w.lease_token = p_lease_token;
+  return found;
+end $$;
+
+-- Leases due rows: from each tenant after p_after in turn an equal share, oldest due first. A lease that ended is due.
+create function eventplane.work_claim(p_components text[], p_limit integer, p_lease_ms bigint, p_after uuid)
+returns table (tenant_id uuid, aggregate_type text, aggregate_id text, component text, lease_token uuid, attempts integer)
+language plpgsql volatile
+set search_path = pg_catalog
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+  v_until timestamptz := v_now + p_lease_ms * interval '1 millisecond';
+  v_tenants uuid[];
+  v_share integer;
+begin
+  with recursive ring (tenant_id) as (
+    (select w.tenant_id from eventplane.work w where w.state = 'ready' and w.tenant_id > p_after order by w.tenant_id limit 1)
+    union all
+    select (select w.tenant_id from eventplane.work w where w.state = 'ready' and w.tenant_id > r.tenant_id
+            order by w.tenant_id limit 1)
+    from ring r where r.tenant_id is not null
+  )
+  select array_agg(d.tenant_id) into v_tenants from (
+    select r.tenant_id from ring r where exists (
+      select from eventplane.work w
+      where w.tenant_id = r.tenant_id and w.state = 'ready' and w.due_at <= v_now and w.component = any (p_components))
+    limit p_limit) d;
+  if v_tenants is null then return; end if;
+  v_share := greatest(1, p_limit / array_length(v_tenants, 1));
+  return query
+  with picked as materialized (
+    select t.tenant_id, d.aggregate_type, d.aggregate_id, d.component
+    from unnest(v_tenants) t (tenant_id)
+    cross join lateral (
+      select w.aggregate_type, w.aggregate_id, w.component from eventplane.work w
+      where w.tenant_id = t.tenant_id and w.state = 'ready' and w.due_at <= v_now and w.component = any (p_components)
+      order by w.due_at limit v_share for update skip locked) d
+  )
+  update eventplane.work w set
+    lease_token = gen_random_uuid(), lease_until = v_until, due_at = v_until, attempts = w.attempts + 1,
+    claimed_seq = greatest(w.claimed_seq, w.woken_seq)
+  from picked p
+  where w.tenant_id = p.tenant_id and w.aggregate_type = p.aggregate_type and w.aggregate_id = p.aggregate_id
+    and w.component = p.component
+  returning w.tenant_id, w.aggregate_type, w.aggregate_id, w.component, w.lease_token, w.attempts;
+end $$;
+
+-- When the next row is due, as milliseconds from now; null when none waits. One index look-up a tenant.
+create function eventplane.work_next_due_ms(p_components text[]) returns double precision
+language sql volatile
+set search_path = pg_catalog
+as $$
+  with recursive ring (tenant_id) as (
+    (select w.tenant_id from eventplane.work w where w.state = 'ready' order by w.tenant_id limit 1)
+    union all
+    select (select w.tenant_id from eventplane.work w where w.state = 'ready' and w.tenant_id > r.tenant_id
+            order by w.tenant_id limit 1)
+    from ring r where r.tenant_id is not null
+  )
+  select greatest(0, extract(epoch from min(d.due_at) - clock_timestamp()) * 1000)::double precision
+  from ring r cross join lateral (
+    select w.due_at from eventplane.work w
+    where w.tenant_id = r.tenant_id and w.state = 'ready' and w.component = any (p_components)
+    order by w.due_at limit 1) d
+$$;
+
+-- Turns the next events of a tenant into due rows and moves the cursor. A process that finds the cursor locked leaves the
+-- tenant to the one that has it. chain_broken: the log does not continue where the cursor stands; nothing was done.
+create function eventplane.work_dispatch(p_tenant uuid, p_types text[], p_components text[], p_limit integer)
+returns table (events bigint, more boolean, chain_broken boolean)
+language plpgsql volatile
+set search_path = pg_catalog
+as $$
+#variable_conflict use_column
+declare
+  v_now timestamptz := clock_timestamp();
+  v_head eventplane.heads;
+  v_cursor eventplane.cursors;
+  v_to bigint;
+  v_hash bytea;
+begin
+  perform set_config('eventplane.tenant_id', p_tenant::text, true);
+  -- An append that settles many rows may wait for a row that is woken here while it holds another: give way quickly.
+  perform set_config('lock_timeout', '100ms', true);
+  select h.* into v_head from eventplane.heads h where h.tenant_id = p_tenant;
+  if not found or v_head.position = 0 then return query select 0::bigint, false, false; return; end if;
+  select c.* into v_cursor from eventplane.cursors c
+    where c.consumer = 'work' and c.tenant_id = p_tenant for update skip locked;
+  if not found then
+    insert into eventplane.cursors (consumer, tenant_id, log_epoch, position, hash)
+      select 'work', p_tenant, e.log_epoch, 0, e.previous_hash from eventplane.events e
+      where e.tenant_id = p_tenant and e.position = 1
+      on conflict do nothing returning cursors.* into v_cursor;
+    if not found then return query select 0::bigint, false, false; return; end if;
+  end if;
+  v_to := least(v_head.position, v_cursor.position + p_limit);
+  if v_to <= v_cursor.position and v_head.log_epoch = v_cursor.log_epoch then
+    return query select 0::bigint, false, v_head.position < v_cursor.position; return;
+  end if;
+  select e.hash into v_hash from eventplane.events e where e.tenant_id = p_tenant and e.position = v_to;
+  if v_hash is null or v_head.log_epoch <> v_cursor.log_epoch or not exists (
+    select from eventplane.events e
+    where e.tenant_id = p_tenant and e.position = v_cursor.position + 1 and e.previous_hash = v_cursor.hash)
+  then
+    return query select 0::bigint, false, true; return;
+  end if;
+
+  -- The last word on each dead letter.
+  update eventplane.work w set
+    state = case when f.redriven then 'ready' else 'idle' end, due_at = case when f.redriven then v_now end,
+    attempts = 0, dead_since = null, failure_code = null, failure_message = null, failed_generation = null
+  from (
+    select distinct on (e.spec ->> 'aggregateType', e.spec ->> 'aggregateId', e.spec ->> 'component')
+      e.spec ->> 'aggregateType' as aggregate_type, e.spec ->> 'aggregateId' as aggregate_id,
+      e.spec ->> 'component' as component, e.type = 'dead-letter.redriven' as redriven
+    from eventplane.events e
+    where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
+      and e.aggregate_type = 'dead-letter' and e.type in ('dead-letter.redriven', 'dead-letter.discarded')
+    order by 1, 2, 3, e.position desc) f
+  where w.tenant_id = p_tenant and w.aggregate_type = f.aggregate_type and w.aggregate_id = f.aggregate_id
+    and w.component = f.component and w.state = 'dead';
+
+  insert into eventplane.work as w
+    (tenant_id, aggregate_type, aggregate_id, component, state, due_at, woken_seq, woken_generation)
+  select p_tenant, n.aggregate_type, n.aggregate_id, t.component, 'ready', v_now, max(n.version), max(n.opened)
+  from (
+    select e.aggregate_type, e.aggregate_id, e.version, e.component as maker, e.kind, e.lifecycle,
+      case when e.kind = 'intent' or (e.kind = 'fact' and e.source is not null) then e.generation else 0 end as opened,
+      e.finalizers::text = '{}' as nobody_expected
+    from eventplane.events e
+    where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
+  ) n
+  cross join lateral (
+    select w.component from unnest(p_types, p_components) w (aggregate_type, component)
+      where w.aggregate_type = n.aggregate_type and w.component is distinct from n.maker
+    union all
+    select 'runtime' where n.opened > 0 and n.nobody_expected
+  ) t
+  where n.lifecycle in ('live', 'deleting')
+    and (n.opened > 0 or (n.maker is not null and n.maker <> 'runtime' and n.maker not like 'dead-letter:%'))
+  group by n.aggregate_type, n.aggregate_id, t.component
+  order by n.aggregate_type, n.aggregate_id, t.component
+  on conflict (tenant_id, aggregate_type, aggregate_id, component) do update set
+    woken_seq = greatest(w.woken_seq, excluded.woken_seq),
+    woken_generation = greatest(w.woken_generation, excluded.woken_generation),
+    attempts = case when excluded.woken_generation > w.woken_generation then 0 else w.attempts end,
+    state = case
+      when w.state = 'dead' and excluded.woken_generation <= w.failed_generation then 'dead'
+      when w.state <> 'dead' and excluded.woken_seq <= w.claimed_seq then w.state
+      else 'ready' end,
+    due_at = case
+      when w.state = 'dead' and excluded.woken_generation <= w.failed_generation then null
+      -- Seen already, or leased: the lease's end decides.
+      when w.state <> 'dead' and excluded.woken_seq <= w.claimed_seq then w.due_at
+      when w.lease_until > v_now then w.due_at
+      -- Only a new wish ends a backoff early.
+      when w.state = 'ready' and w.attempts > 0 and excluded.woken_generation <= w.woken_generation then w.due_at
+      else v_now end,
+    dead_since = case
+      when w.state = 'dead' and excluded.woken_generation <= w.failed_generation then w.dead_since end;
+
+  -- Nobody works on what is deleted.
+  delete from eventplane.work w using (
+    select distinct on (e.aggregate_type, e.aggregate_id) e.aggregate_type, e.aggregate_id, e.lifecycle
+    from eventplane.events e
+    where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
+    order by e.aggregate_type, e.aggregate_id, e.version desc) l
+  where l.lifecycle = 'deleted'
+    and w.tenant_id = p_tenant and w.aggregate_type = l.aggregate_type and w.aggregate_id = l.aggregate_id;
+
+  update eventplane.cursors c set position = v_to, hash = v_hash where c.consumer = 'work' and c.tenant_id = p_tenant;
+  return query select v_to - v_cursor.position, v_to < v_head.position, false;
+end $$;
+
+revoke all on function eventplane.work_settle from public;
+revoke all on function eventplane.work_finish from public;
+revoke all on function eventplane.work_release from public;
+revoke all on function eventplane.work_extend from public;
+revoke all on function eventplane.work_fail from public;
+revoke all on function eventplane.work_claim from public;
+revoke all on function eventplane.work_next_due_ms from public;
+revoke all on function eventplane.work_dispatch from public;
+grant execute on function eventplane.work_settle to :prefix_appender;
+grant execute on function eventplane.work_finish to :prefix_runtime;
+grant execute on function eventplane.work_release to :prefix_runtime;
+grant execute on function eventplane.work_extend to :prefix_runtime;
+grant execute on function eventplane.work_fail to :prefix_runtime;
+grant execute on function eventplane.work_claim to :prefix_runtime;
+grant execute on function eventplane.work_next_due_ms to :prefix_runtime;
+grant execute on function eventplane.work_dispatch to :prefix_runtime;
+
+analyze eventplane.work;
+analyze eventplane.cursors;

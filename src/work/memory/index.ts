@@ -1,0 +1,1 @@
+export { type MemoryWorkOptions, MemoryWorkStore } from "./memory-work-store.js";

@@ -1,0 +1,184 @@
+/** Work rows in memory: for unit tests and for planes that need not survive their process. */
+import { type EventRow, isSpecBearing } from "../../event/index.js";
+import { type Clock, formatUs, type JsonObject, limits, type TenantId } from "../../kernel/index.js";
+import type { LogReader, WorkLease } from "../../store/index.js";
+import { deadLetterId } from "../dead-letter-id.js";
+import type { DeadLetter, DispatchResult, Watch, WorkClaim, WorkFailure, WorkKey, WorkStore } from "../port.js";
+import { wakesOf } from "./wakes.js";
+import { type WorkRow, WorkRows } from "./work-rows.js";
+
+/** The log that the rows are made from; functions, because the store needs `settle` before it can be made. */
+export interface MemoryWorkOptions {
+  readonly clock: Clock;
+  readonly reader: () => LogReader;
+  readonly tenants: () => readonly TenantId[];
+}
+
+/** The work table of one process. Give its `settle` to the memory store as `settleLease`. */
+export class MemoryWorkStore implements WorkStore {
+  readonly #options: MemoryWorkOptions;
+  readonly #rows = new WorkRows();
+  readonly #cursors = new Map<TenantId, number>();
+  #claimedLast = "";
+  #leases = 0;
+
+  constructor(options: MemoryWorkOptions) {
+    this.#options = options;
+  }
+
+  async dispatch(watches: readonly Watch[], tenantId?: TenantId): Promise<DispatchResult> {
+    const tenants = tenantId === undefined ? this.#options.tenants() : [tenantId];
+    const results = await Promise.all(tenants.map((tenant) => this.#dispatchTenant(watches, tenant)));
+    return {
+      events: results.reduce((sum, { events }) => sum + events, 0),
+      more: results.some(({ more }) => more),
+      broken: [],
+    };
+  }
+
+  async #dispatchTenant(watches: readonly Watch[], tenantId: TenantId): Promise<DispatchResult> {
+    const after = this.#cursors.get(tenantId) ?? 0;
+    const events = await this.#options.reader().read(tenantId, { after, limit: limits.readPageMax });
+    const last = events.at(-1);
+    // Another dispatch may have been faster while this one read.
+    if (last === undefined || (this.#cursors.get(tenantId) ?? 0) !== after) return { events: 0, more: false, broken: [] };
+    this.#cursors.set(tenantId, last.position);
+    for (const { decision, ...event } of events) {
+      if (decision !== null) this.#rows.sawUpTo({ ...streamOf(event), component: decision.component }, decision.basisVersion);
+    }
+    for (const event of events) this.#act(event, watches);
+    return { events: events.length, more: events.length === limits.readPageMax, broken: [] };
+  }
+
+  #act(event: EventRow, watches: readonly Watch[]): void {
+    if (event.aggregateType === "dead-letter") this.#decideDeadLetter(event);
+    if (event.lifecycle === "deleted") this.#rows.deleteStream(event);
+    const opened = isSpecBearing(event) ? event.generation : 0;
+    for (const component of wakesOf(event, watches)) {
+      this.#rows.wake({ ...streamOf(event), component }, { version: event.version, opened, nowUs: this.#nowUs() });
+    }
+  }
+
+  #decideDeadLetter(event: EventRow): void {
+    const { aggregateType, aggregateId, component } = JSON.parse(event.specText) as JsonObject; // a fact of the edge's own
+    const row = this.#rows.get({ tenantId: event.tenantId, aggregateType, aggregateId, component } as WorkKey);
+    if (row?.state === "dead") this.#rows.revive(row, event.type === "dead-letter.redriven" ? this.#nowUs() : null);
+  }
+
+  async claim(options: {
+    readonly components: readonly string[];
+    readonly limit: number;
+    readonly leaseMs: number;
+  }): Promise<readonly WorkClaim[]> {
+    const nowUs = this.#nowUs();
+    const due = this.#rows.due({ components: options.components, nowUs, after: this.#claimedLast });
+    const picked = due.slice(0, options.limit);
+    this.#claimedLast = picked.at(-1)?.tenantId ?? "";
+    return picked.map((row) => this.#lease(row, nowUs + options.leaseMs * 1000));
+  }
+
+  #lease(row: WorkRow, untilUs: number): WorkClaim {
+    const leaseToken = `lease-${++this.#leases}`;
+    row.leaseToken = leaseToken;
+    row.dueAtUs = untilUs;
+    row.attempts += 1;
+    row.seen = Math.max(row.seen, row.woken);
+    return { ...keyOf(row), leaseToken, attempt: row.attempts };
+  }
+
+  async extend(claims: readonly WorkClaim[], leaseMs: number): Promise<readonly WorkClaim[]> {
+    return claims.filter((claim) => {
+      const row = this.#held(claim);
+      if (row !== undefined) row.dueAtUs = this.#nowUs() + leaseMs * 1000;
+      return row !== undefined;
+    });
+  }
+
+  /** The lease hook of the memory store: false when the lease is lost. */
+  settle(tenantId: TenantId, lease: WorkLease): boolean {
+    const row = this.#held({ ...lease, tenantId });
+    if (row === undefined) return false;
+    // An append whose conditions hold was decided on all of the stream.
+    this.#close(row, { dueAfterMs: lease.dueAfterMs, seen: row.woken });
+    return true;
+  }
+
+  async finish(
+    claim: WorkClaim,
+    { dueAfterMs, seenVersion }: { readonly dueAfterMs: number | null; readonly seenVersion: number },
+  ): Promise<boolean> {
+    const row = this.#held(claim);
+    if (row !== undefined) this.#close(row, { dueAfterMs, seen: seenVersion });
+    return row !== undefined;
+  }
+
+  #close(row: WorkRow, { dueAfterMs, seen }: { readonly dueAfterMs: number | null; readonly seen: number }): void {
+    row.seen = Math.max(row.seen, seen);
+    const due = dueAfterMs === null ? null : this.#nowUs() + dueAfterMs * 1000;
+    this.#rows.revive(row, row.woken > row.seen ? this.#nowUs() : due);
+  }
+
+  async release(claim: WorkClaim, { dueAfterMs }: { readonly dueAfterMs: number }): Promise<boolean> {
+    const row = this.#held(claim);
+    if (row === undefined) return false;
+    row.leaseToken = null;
+    row.attempts = Math.max(0, row.attempts - 1);
+    row.dueAtUs = this.#nowUs() + dueAfterMs * 1000;
+    return true;
+  }
+
+  async fail(
+    claim: WorkClaim,
+    failure: WorkFailure,
+    { retryAfterMs, generation }: { readonly retryAfterMs: number | null; readonly generation: number },
+  ): Promise<boolean> {
+    const row = this.#held(claim);
+    if (row === undefined) return false;
+    row.leaseToken = null;
+    row.failure = { ...failure, generation };
+    if (row.wokenGeneration > generation) {
+      row.attempts = 0;
+      row.dueAtUs = this.#nowUs();
+    } else if (retryAfterMs === null) {
+      row.state = "dead";
+      row.deadSinceUs = this.#nowUs();
+    } else {
+      row.dueAtUs = this.#nowUs() + retryAfterMs * 1000;
+    }
+    return true;
+  }
+
+  async nextDueMs(components: readonly string[]): Promise<number | null> {
+    const next = this.#rows.nextDueUs(components);
+    return next === null ? null : Math.max(0, (next - this.#nowUs()) / 1000);
+  }
+
+  async deadLetters(tenantId: TenantId): Promise<readonly DeadLetter[]> {
+    const dead = this.#rows.dead(tenantId).sort((a, b) => b.deadSinceUs - a.deadSinceUs);
+    return dead.slice(0, limits.readPageMax).map((row) => ({
+      ...keyOf(row),
+      id: deadLetterId(row),
+      attempts: row.attempts,
+      failure: { code: row.failure?.code ?? "", message: row.failure?.message ?? "" },
+      generation: row.failure?.generation ?? 0,
+      since: formatUs(row.deadSinceUs),
+    }));
+  }
+
+  #held(claim: WorkKey & { readonly leaseToken: string }): WorkRow | undefined {
+    const row = this.#rows.get(claim);
+    return row?.leaseToken === claim.leaseToken ? row : undefined;
+  }
+
+  #nowUs(): number {
+    return this.#options.clock.nowUs();
+  }
+}
+
+function streamOf(event: Omit<WorkKey, "component">): Omit<WorkKey, "component"> {
+  return { tenantId: event.tenantId, aggregateType: event.aggregateType, aggregateId: event.aggregateId };
+}
+
+function keyOf({ tenantId, aggregateType, aggregateId, component }: WorkKey): WorkKey {
+  return { tenantId, aggregateType, aggregateId, component };
+}

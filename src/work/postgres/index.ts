@@ -1,0 +1,1 @@
+export { PostgresWorkStore } from "./postgres-work-store.js";

@@ -1,0 +1,158 @@
+/** Work rows in PostgreSQL: each change is one function call and one commit, by the database's clock. */
+import type pg from "pg";
+import { isEventplaneError, limits, type TenantId } from "../../kernel/index.js";
+import { translatePgError } from "../../store/postgres/index.js";
+import type { DeadLetter, DispatchResult, Watch, WorkClaim, WorkFailure, WorkStore } from "../port.js";
+import * as sql from "./statements.js";
+
+const zeroUuid = "00000000-0000-0000-0000-000000000000";
+/** Tenants that one dispatch round without a hint takes up; the pool bounds how many at once. */
+const dispatchTenantsMax = 16;
+
+/**
+ * The work table of one database, for the role `_runtime`; `deadLetters` alone also for `_edge`.
+ *
+ * Each instance goes round the tenants in its own turn, so that no tenant waits for another's backlog.
+ */
+export class PostgresWorkStore implements WorkStore {
+  readonly #pool: pg.Pool;
+  /** The rounds go on after these tenants. */
+  #claimedLast: string = zeroUuid;
+  #dispatchedLast: string = zeroUuid;
+
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
+  }
+
+  async dispatch(watches: readonly Watch[], tenantId?: TenantId): Promise<DispatchResult> {
+    if (tenantId !== undefined) return this.#dispatchTenant(watches, tenantId);
+    const tenants = await this.#tenantsWithNews();
+    const results = await Promise.all(tenants.map((tenant) => this.#dispatchTenant(watches, tenant)));
+    const events = results.reduce((sum, result) => sum + result.events, 0);
+    return {
+      events,
+      more: (tenants.length === dispatchTenantsMax && events > 0) || results.some(({ more }) => more),
+      broken: results.flatMap(({ broken }) => broken),
+    };
+  }
+
+  async #tenantsWithNews(): Promise<readonly TenantId[]> {
+    const rows = await this.#query<{ tenant_id: TenantId }>(sql.tenantsWithNews, [this.#dispatchedLast, dispatchTenantsMax]);
+    const tenants = rows.map((row) => row.tenant_id);
+    const wasRound = this.#dispatchedLast !== zeroUuid && tenants.length < dispatchTenantsMax;
+    this.#dispatchedLast = tenants.length < dispatchTenantsMax ? zeroUuid : (tenants.at(-1) ?? zeroUuid);
+    return wasRound && tenants.length === 0 ? this.#tenantsWithNews() : tenants;
+  }
+
+  async #dispatchTenant(watches: readonly Watch[], tenantId: TenantId): Promise<DispatchResult> {
+    const types = watches.map(({ aggregateType }) => aggregateType);
+    const components = watches.map(({ component }) => component);
+    try {
+      const [row] = await this.#query<{ events: string; more: boolean; chain_broken: boolean }>(sql.dispatch, [
+        tenantId,
+        types,
+        components,
+        limits.readPageMax,
+      ]);
+      return { events: Number(row?.events ?? 0), more: row?.more ?? false, broken: row?.chain_broken === true ? [tenantId] : [] };
+    } catch (error) {
+      // A row to wake is being settled: nothing was done, the next round does it.
+      if (isEventplaneError(error, "busy")) return { events: 0, more: true, broken: [] };
+      throw error;
+    }
+  }
+
+  async claim(options: {
+    readonly components: readonly string[];
+    readonly limit: number;
+    readonly leaseMs: number;
+  }): Promise<readonly WorkClaim[]> {
+    const { components, limit, leaseMs } = options;
+    const after = this.#claimedLast;
+    const rows = await this.#query<sql.ClaimRow>(sql.claim, [components, limit, leaseMs, after]);
+    const tenants = rows.map((row) => row.tenant_id).sort();
+    this.#claimedLast = new Set(tenants).size < limit ? zeroUuid : (tenants.at(-1) ?? zeroUuid);
+    if (rows.length === 0 && after !== zeroUuid) return this.claim(options);
+    return rows.map(sql.decodeClaim);
+  }
+
+  async extend(claims: readonly WorkClaim[], leaseMs: number): Promise<readonly WorkClaim[]> {
+    if (claims.length === 0) return [];
+    const rows = await this.#query<{ lease_token: string }>(sql.extend, [
+      claims.map((claim) => claim.tenantId),
+      claims.map((claim) => claim.aggregateType),
+      claims.map((claim) => claim.aggregateId),
+      claims.map((claim) => claim.component),
+      claims.map((claim) => claim.leaseToken),
+      leaseMs,
+    ]);
+    const held = new Set(rows.map((row) => row.lease_token));
+    return claims.filter((claim) => held.has(claim.leaseToken));
+  }
+
+  finish(
+    claim: WorkClaim,
+    { dueAfterMs, seenVersion }: { readonly dueAfterMs: number | null; readonly seenVersion: number },
+  ): Promise<boolean> {
+    return this.#end(sql.finish, claim, [dueAfterMs === null ? null : Math.ceil(dueAfterMs), seenVersion]);
+  }
+
+  release(claim: WorkClaim, { dueAfterMs }: { readonly dueAfterMs: number }): Promise<boolean> {
+    return this.#end(sql.release, claim, [Math.ceil(dueAfterMs)]);
+  }
+
+  fail(
+    claim: WorkClaim,
+    failure: WorkFailure,
+    { retryAfterMs, generation }: { readonly retryAfterMs: number | null; readonly generation: number },
+  ): Promise<boolean> {
+    const retry = retryAfterMs === null ? null : Math.ceil(retryAfterMs);
+    return this.#end(sql.fail, claim, [retry, failure.code, failure.message, generation]);
+  }
+
+  async nextDueMs(components: readonly string[]): Promise<number | null> {
+    const [row] = await this.#query<{ due_ms: number | null }>(sql.nextDue, [components]);
+    return row?.due_ms ?? null;
+  }
+
+  async deadLetters(tenantId: TenantId): Promise<readonly DeadLetter[]> {
+    try {
+      const client = await this.#pool.connect();
+      try {
+        await client.query("begin read only");
+        await client.query(sql.setTenant, [tenantId]);
+        const { rows } = await client.query<sql.DeadLetterRow>(sql.deadLetters, [tenantId]);
+        return rows.map(sql.decodeDeadLetter);
+      } finally {
+        await client.query("rollback").finally(() => client.release());
+      }
+    } catch (error) {
+      throw translatePgError(error);
+    }
+  }
+
+  async #end(statement: { name: string; text: string }, claim: WorkClaim, rest: readonly unknown[]): Promise<boolean> {
+    const { tenantId, aggregateType, aggregateId, component, leaseToken } = claim;
+    const [row] = await this.#query<{ held: boolean }>(statement, [
+      tenantId,
+      aggregateType,
+      aggregateId,
+      component,
+      leaseToken,
+      ...rest,
+    ]);
+    return row?.held === true;
+  }
+
+  async #query<Row extends pg.QueryResultRow>(
+    statement: { readonly name: string; readonly text: string },
+    values: readonly unknown[],
+  ): Promise<readonly Row[]> {
+    try {
+      const { rows } = await this.#pool.query<Row>({ ...statement, values: [...values] });
+      return rows;
+    } catch (error) {
+      throw translatePgError(error);
+    }
+  }
+}

@@ -1,0 +1,127 @@
+/** The SQL of the work table: one constant a statement, with its row and decoder where it has one. */
+import type { TenantId } from "../../kernel/index.js";
+import { deadLetterId } from "../dead-letter-id.js";
+import type { DeadLetter, WorkClaim } from "../port.js";
+
+/** $1 after this tenant, $2 how many. Tenants whose log is longer than the cursor of the dispatcher says. */
+export const tenantsWithNews = {
+  name: "ep_work_tenants_with_news",
+  text: `select h.tenant_id
+    from eventplane.heads h left join eventplane.cursors c on c.consumer = 'work' and c.tenant_id = h.tenant_id
+    where h.tenant_id > $1::uuid and h.position is distinct from coalesce(c.position, 0)
+    order by h.tenant_id limit $2::int`,
+} as const;
+
+/** $1 tenant, $2 aggregate types and $3 components of the watches, $4 how many events. */
+export const dispatch = {
+  name: "ep_work_dispatch",
+  text: "select events, more, chain_broken from eventplane.work_dispatch($1::uuid, $2::text[], $3::text[], $4::int)",
+} as const;
+
+/** $1 components, $2 how many, $3 lease in milliseconds, $4 after this tenant. */
+export const claim = {
+  name: "ep_work_claim",
+  text: `select tenant_id, aggregate_type, aggregate_id, component, lease_token, attempts
+    from eventplane.work_claim($1::text[], $2::int, $3::bigint, $4::uuid)`,
+} as const;
+
+/** $1–$5 columns of tenant, aggregate type, aggregate id, component and lease token, $6 lease in milliseconds. */
+export const extend = {
+  name: "ep_work_extend",
+  text: `select x as lease_token
+    from eventplane.work_extend($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint) x`,
+} as const;
+
+/** $1–$5 key and lease token, $6 due after milliseconds or null, $7 version seen. */
+export const finish = {
+  name: "ep_work_finish",
+  text: "select eventplane.work_finish($1::uuid, $2::text, $3::text, $4::text, $5::uuid, $6::bigint, $7::bigint) as held",
+} as const;
+
+/** $1–$5 key and lease token, $6 due after milliseconds. */
+export const release = {
+  name: "ep_work_release",
+  text: "select eventplane.work_release($1::uuid, $2::text, $3::text, $4::text, $5::uuid, $6::bigint) as held",
+} as const;
+
+/** $1–$5 key and lease token, $6 retry after milliseconds or null, $7 code, $8 message, $9 generation. */
+export const fail = {
+  name: "ep_work_fail",
+  text: `select eventplane.work_fail(
+    $1::uuid, $2::text, $3::text, $4::text, $5::uuid, $6::bigint, $7::text, $8::text, $9::bigint) as held`,
+} as const;
+
+/** $1 components. */
+export const nextDue = {
+  name: "ep_work_next_due",
+  text: "select eventplane.work_next_due_ms($1::text[]) as due_ms",
+} as const;
+
+/** $1 tenant: for the rest of the transaction. */
+export const setTenant = {
+  name: "ep_work_set_tenant",
+  text: "select set_config('eventplane.tenant_id', $1::text, true)",
+} as const;
+
+/** $1 tenant. */
+export const deadLetters = {
+  name: "ep_work_dead_letters",
+  text: `select tenant_id, aggregate_type, aggregate_id, component, attempts, failure_code, failure_message, failed_generation,
+      to_char(dead_since at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as since
+    from eventplane.work
+    where tenant_id = $1::uuid and state = 'dead'
+    order by dead_since desc, aggregate_type, aggregate_id, component limit 1000`,
+} as const;
+
+/** One row of `claim`. */
+export interface ClaimRow {
+  readonly tenant_id: TenantId;
+  readonly aggregate_type: string;
+  readonly aggregate_id: string;
+  readonly component: string;
+  readonly lease_token: string;
+  readonly attempts: number;
+}
+
+/** One row of `deadLetters`; a bigint comes as text. */
+export interface DeadLetterRow {
+  readonly tenant_id: TenantId;
+  readonly aggregate_type: string;
+  readonly aggregate_id: string;
+  readonly component: string;
+  readonly attempts: number;
+  readonly failure_code: string;
+  readonly failure_message: string;
+  readonly failed_generation: string;
+  readonly since: string;
+}
+
+/** The claim that a row tells of. */
+export function decodeClaim(row: ClaimRow): WorkClaim {
+  return {
+    tenantId: row.tenant_id,
+    aggregateType: row.aggregate_type,
+    aggregateId: row.aggregate_id,
+    component: row.component,
+    leaseToken: row.lease_token,
+    attempt: row.attempts,
+  };
+}
+
+/** The dead letter that a row tells of. */
+export function decodeDeadLetter(row: DeadLetterRow): DeadLetter {
+  const key = {
+    tenantId: row.tenant_id,
+    aggregateType: row.aggregate_type,
+    aggregateId: row.aggregate_id,
+    component: row.component,
+  };
+  return {
+    ...key,
+    id: deadLetterId(key),
+    attempts: row.attempts,
+    failure: { code: row.failure_code, message: row.failure_message },
+    generation: Number(row.failed_generation),
+    since: row.since,
+  };
+}
