@@ -49,9 +49,8 @@ export type MakerName<Rest extends string = string> = Rest extends `${infer Head
   ? `${Head}${Capitalize<MakerName<Tail>>}`
   : Rest;
 
-/** Any maker. */
-// biome-ignore lint/suspicious/noExplicitAny: parameters differ by intent; Aggregate gives each its own
-export type IntentMaker = (...parameters: readonly never[]) => IntentMessage;
+/** Any maker; Aggregate gives each its own parameters. */
+export type IntentMaker = (...parameters: never[]) => IntentMessage;
 
 /** The spec that an intent asks for. */
 export type IntentSpec<Intent, Spec> = Intent extends { readonly schema: infer Schema extends SchemaSource }
@@ -98,7 +97,9 @@ export type Aggregate<
   readonly "~types"?: AggregateTypes<
     Infer<Spec>,
     StatusTypes<Status>,
-    { [Rest in keyof Intents & string]: IntentMessage<`${Name}.${Rest}`, IntentSpec<Intents[Rest], Spec>> }[keyof Intents & string]
+    {
+      [Rest in keyof Intents & string]: IntentMessage<`${Name}.${Rest}`, IntentSpec<Intents[Rest], Spec>>;
+    }[keyof Intents & string]
   >;
 } & {
   readonly [Rest in keyof Intents & string as MakerName<Rest>]: MakerFor<`${Name}.${Rest}`, Intents[Rest], Spec>;

@@ -7,13 +7,13 @@ import {
   type IntentDefinition,
   isAggregateType,
   isEventType,
-  reservedTails,
   type Resource,
+  reservedTails,
   typeTail,
 } from "../event/index.js";
 import { EventplaneError, type JsonObject } from "../kernel/index.js";
 import { type Infer, patchSchema, readSchema, type SchemaSource } from "../schema/index.js";
-import type { Aggregate, IntentConfig, IntentMaker, IntentMessage, MakerName, StatusTypes } from "./aggregate-types.js";
+import type { Aggregate, IntentConfig, IntentMaker, MakerName, StatusTypes } from "./aggregate-types.js";
 
 /** What a team writes of an aggregate. */
 export interface AggregateConfig<
@@ -59,10 +59,15 @@ export function defineAggregate<
   const Status extends Readonly<Record<string, SchemaSource>> = Readonly<Record<never, never>>,
 >(name: Name, config: AggregateConfig<Spec, Status, Intents>): Aggregate<Name, Spec, Status, Intents> {
   if (!isAggregateType(name)) {
-    throw new EventplaneError("config_invalid", `"${name}" cannot name an aggregate: use a-z, 0-9, _ and -, at most 64, a letter first.`);
+    throw new EventplaneError(
+      "config_invalid",
+      `"${name}" cannot name an aggregate: use a-z, 0-9, _ and -, at most 64, a letter first.`,
+    );
   }
   const specSchema = readSchema(config.spec, name);
-  const intents = Object.entries(config.intents).map(([rest, intent]) => readIntent(`${name}.${rest}`, intent, specSchema));
+  const intents = Object.entries(config.intents).map(([rest, intent]) =>
+    readIntent(`${name}.${rest}`, intent, specSchema),
+  );
   const definition: AggregateDefinition = {
     name,
     specSchema: deepFreeze(specSchema),
@@ -76,18 +81,29 @@ export function defineAggregate<
     ),
     intents: new Map(intents.map((intent) => [intent.type, intent])),
     // The guard sees the folded resource, whose spec and status are what these schemas let in.
-    ...(config.guard === undefined ? {} : { guard: config.guard as unknown as NonNullable<AggregateDefinition["guard"]> }),
+    ...(config.guard === undefined
+      ? {}
+      : { guard: config.guard as unknown as NonNullable<AggregateDefinition["guard"]> }),
   };
   const makers = intents.map((intent): [string, IntentMaker] => [makerName(intent.type, name), makerOf(intent)]);
   checkMakers(name, makers);
   // The makers are exactly those that the type says: one for each intent, under its camelCase name.
-  return Object.freeze({ definition, ...Object.fromEntries(makers) }) as unknown as Aggregate<Name, Spec, Status, Intents>;
+  return Object.freeze({ definition, ...Object.fromEntries(makers) }) as unknown as Aggregate<
+    Name,
+    Spec,
+    Status,
+    Intents
+  >;
 }
 
 function readIntent(type: string, config: IntentConfig, specSchema: JsonObject): IntentDefinition {
-  if (!isEventType(type)) throw new EventplaneError("config_invalid", `"${type}" cannot be a type: dotted tokens of a-z, 0-9, _ and -.`);
+  if (!isEventType(type))
+    throw new EventplaneError("config_invalid", `"${type}" cannot be a type: dotted tokens of a-z, 0-9, _ and -.`);
   if (reservedTails.includes(typeTail(type))) {
-    throw new EventplaneError("config_invalid", `${type} is a type that only the runtime makes; name the intent otherwise.`);
+    throw new EventplaneError(
+      "config_invalid",
+      `${type} is a type that only the runtime makes; name the intent otherwise.`,
+    );
   }
   const effect = config.creates === true ? "creates" : config.deletes === true ? "deletes" : "updates";
   if (config.creates === true && config.deletes === true) {
@@ -116,21 +132,29 @@ function intentSchema(
   if (config.schema !== undefined) return readSchema(config.schema, type);
   if (intent.effect === "deletes") return emptyObjectSchema;
   if (typeof intent.fold === "function") {
-    throw new EventplaneError("config_invalid", `${type} folds in its own way, so it must give the schema of its spec.`);
+    throw new EventplaneError(
+      "config_invalid",
+      `${type} folds in its own way, so it must give the schema of its spec.`,
+    );
   }
   return intent.effect === "creates" || intent.fold === "replace" ? intent.specSchema : patchSchema(intent.specSchema);
 }
 
 /** `organization.change-plan` → `changePlan`. */
 function makerName(type: string, aggregate: string): string {
-  return type.slice(aggregate.length + 1).replace(/[-_.]+(.)?/g, (_, next: string | undefined) => (next ?? "").toUpperCase());
+  return type
+    .slice(aggregate.length + 1)
+    .replace(/[-_.]+(.)?/g, (_, next: string | undefined) => (next ?? "").toUpperCase());
 }
 
 function checkMakers(aggregate: string, makers: readonly (readonly [string, IntentMaker])[]): void {
   const seen = new Set<string>(["definition"] satisfies MakerName[]);
   for (const [name] of makers) {
     if (seen.has(name)) {
-      throw new EventplaneError("config_invalid", `Two intents of ${aggregate} would both be called ${aggregate}.${name}(); rename one.`);
+      throw new EventplaneError(
+        "config_invalid",
+        `Two intents of ${aggregate} would both be called ${aggregate}.${name}(); rename one.`,
+      );
     }
     seen.add(name);
   }
@@ -138,7 +162,8 @@ function checkMakers(aggregate: string, makers: readonly (readonly [string, Inte
 
 function makerOf(intent: IntentDefinition): IntentMaker {
   const { type } = intent;
-  if (intent.effect === "creates") return (spec, envelope) => ({ type, spec, ...envelope }) as IntentMessage; // typed by Aggregate
-  if (intent.effect === "deletes") return (aggregateId, envelope) => ({ type, aggregateId, spec: {}, ...envelope }) as IntentMessage; // as above
-  return (aggregateId, spec, envelope) => ({ type, aggregateId, spec, ...envelope }) as IntentMessage; // as above
+  if (intent.effect === "creates") return (spec: JsonObject, envelope?: object) => ({ ...envelope, type, spec });
+  if (intent.effect === "deletes")
+    return (aggregateId: string, envelope?: object) => ({ ...envelope, type, aggregateId, spec: {} });
+  return (aggregateId: string, spec: JsonObject, envelope?: object) => ({ ...envelope, type, aggregateId, spec });
 }

@@ -31,7 +31,8 @@ export function defineApp<const Aggregates extends readonly AnyAggregate[]>(
 ): App<MessageOf<Aggregates[number]>> {
   const aggregates = new Map<string, AggregateDefinition>();
   for (const { definition } of config.aggregates) {
-    if (reservedAggregates.includes(definition.name)) throw invalid(`No aggregate may be called ${definition.name}; the platform uses the name itself`);
+    if (reservedAggregates.includes(definition.name))
+      throw invalid(`No aggregate may be called ${definition.name}; the platform uses the name itself`);
     if (aggregates.has(definition.name)) throw invalid(`Two aggregates are called ${definition.name}`);
     aggregates.set(definition.name, definition);
   }
@@ -52,7 +53,9 @@ function checkDerivedTypes(controller: ControllerDefinition, watched: AggregateD
   for (const type of watched.intents.keys()) {
     const derived = `${type}.${controller.name}`;
     if (derived.length > limits.typeCharactersMax || derived.split(".").length > limits.typeTokensMax) {
-      throw invalid(`The events of controller ${controller.name} would be called ${derived}, which is too long for a type`);
+      throw invalid(
+        `The events of controller ${controller.name} would be called ${derived}, which is too long for a type`,
+      );
     }
   }
 }

@@ -1,12 +1,20 @@
 /**
  * `defineController`: one pure function from what is to what to do next.
  */
-import { type ControllerDefinition, type Decision, isAggregateType, reservedControllerNames, type ReconcileContext } from "../event/index.js";
+import {
+  type ControllerDefinition,
+  type Decision,
+  isAggregateType,
+  type ReconcileContext,
+  reservedControllerNames,
+} from "../event/index.js";
 import { EventplaneError, type JsonObject } from "../kernel/index.js";
 import type { AnyAggregate, SpecOf, StatusOf } from "./aggregate-types.js";
 
 /** The status that a controller of this name reports: as the aggregate declares it, any object otherwise. */
-export type StatusOfController<Of, Name extends string> = Name extends keyof StatusOf<Of> ? StatusOf<Of>[Name] : JsonObject;
+export type StatusOfController<Of, Name extends string> = Name extends keyof StatusOf<Of>
+  ? StatusOf<Of>[Name]
+  : JsonObject;
 
 /** What a team writes of a controller. */
 export interface ControllerConfig<Watched extends AnyAggregate, Name extends string> {
@@ -34,13 +42,22 @@ export function defineController<const Watched extends AnyAggregate, const Name 
 ): ControllerDefinition {
   const { name, watches, timeoutMs = timeoutMsDefault } = config;
   if (!isAggregateType(name)) {
-    throw new EventplaneError("config_invalid", `"${name}" cannot name a controller: use a-z, 0-9, _ and -, at most 64, a letter first.`);
+    throw new EventplaneError(
+      "config_invalid",
+      `"${name}" cannot name a controller: use a-z, 0-9, _ and -, at most 64, a letter first.`,
+    );
   }
   if (reservedControllerNames.includes(name)) {
-    throw new EventplaneError("config_invalid", `No controller may be called ${name}; the runtime uses the name itself.`);
+    throw new EventplaneError(
+      "config_invalid",
+      `No controller may be called ${name}; the runtime uses the name itself.`,
+    );
   }
   if (!Number.isFinite(timeoutMs) || timeoutMs <= 0) {
-    throw new EventplaneError("config_invalid", `The timeoutMs of controller ${name} must be a number of milliseconds above 0.`);
+    throw new EventplaneError(
+      "config_invalid",
+      `The timeoutMs of controller ${name} must be a number of milliseconds above 0.`,
+    );
   }
   return Object.freeze({
     name,

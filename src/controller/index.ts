@@ -1,2 +1,17 @@
-export type { Appending, AttemptResult } from "./attempt.js";
-export { ControllerRuntime, type ControllerRuntimeOptions, type ReconcileObservation } from "./runtime.js";
+export type {
+  Aggregate,
+  AnyAggregate,
+  IntentConfig,
+  IntentEnvelope,
+  IntentMessage,
+  MessageOf,
+  SpecOf,
+  StatusOf,
+} from "./aggregate-types.js";
+export type { Appending } from "./attempt.js";
+export { blocked, type DecisionOptions, done, pending, reject } from "./decisions.js";
+export { type AggregateConfig, defineAggregate } from "./define-aggregate.js";
+export { type App, type AppConfig, defineApp } from "./define-app.js";
+export { type ControllerConfig, defineController, type StatusOfController } from "./define-controller.js";
+export { ControllerRuntime, type ControllerRuntimeOptions } from "./runtime.js";
+export { TerminalError } from "./terminal-error.js";

@@ -1,0 +1,45 @@
+/** Eventplane for the team that writes an `eventplane.config.ts`: declare aggregates, controllers and the application. */
+export {
+  type Aggregate,
+  type AggregateConfig,
+  type AnyAggregate,
+  type App,
+  type AppConfig,
+  blocked,
+  type ControllerConfig,
+  type DecisionOptions,
+  defineAggregate,
+  defineApp,
+  defineController,
+  done,
+  type IntentConfig,
+  type IntentEnvelope,
+  type IntentMessage,
+  type MessageOf,
+  pending,
+  reject,
+  type SpecOf,
+  type StatusOf,
+  TerminalError,
+} from "./controller/index.js";
+export type {
+  AggregateDefinition,
+  AppDefinition,
+  CausedBy,
+  Condition,
+  ControllerDefinition,
+  Decision,
+  Event,
+  EventKind,
+  ExpectedVersion,
+  Finalizer,
+  Finalizers,
+  IntentDefinition,
+  Lifecycle,
+  Phase,
+  ReconcileContext,
+  Resource,
+} from "./event/index.js";
+export type { JsonObject, JsonValue } from "./kernel/index.js";
+export { type ErrorCode, type ErrorDetails, EventplaneError, errorCodes, isEventplaneError } from "./kernel/index.js";
+export type { Infer, MergePatchOf, SchemaSource } from "./schema/index.js";

@@ -1,0 +1,70 @@
+/**
+ * Where JSON Schema 2020-12 holds further schemas.
+ */
+import type { JsonObject, JsonValue } from "../kernel/index.js";
+
+/** `member`: of a value below; `branch`: of the same value; `condition`: of the same value, but it decides only; `definition`: named for `$ref`. */
+export type SchemaPlace = "member" | "branch" | "condition" | "definition";
+
+const single: Readonly<Record<string, SchemaPlace>> = {
+  items: "member",
+  contains: "condition",
+  additionalProperties: "member",
+  unevaluatedProperties: "member",
+  unevaluatedItems: "member",
+  propertyNames: "condition",
+  not: "condition",
+  if: "condition",
+  then: "branch",
+  else: "branch",
+};
+const lists: Readonly<Record<string, SchemaPlace>> = {
+  prefixItems: "member",
+  allOf: "branch",
+  anyOf: "branch",
+  oneOf: "branch",
+};
+const maps: Readonly<Record<string, SchemaPlace>> = {
+  properties: "member",
+  patternProperties: "member",
+  dependentSchemas: "branch",
+  $defs: "definition",
+  definitions: "definition",
+};
+
+/** A copy of the schema whose direct subschemas went through `map`. */
+export function mapSubschemas(schema: JsonObject, map: (part: JsonValue, place: SchemaPlace) => JsonValue): JsonObject {
+  const entries = Object.entries(schema).map(([keyword, value]): [string, JsonValue] => {
+    const one = single[keyword];
+    if (one !== undefined) return [keyword, map(value, one)];
+    const list = lists[keyword];
+    if (list !== undefined && Array.isArray(value)) return [keyword, value.map((part: JsonValue) => map(part, list))];
+    const named = maps[keyword];
+    if (named !== undefined && typeof value === "object" && value !== null) {
+      return [
+        keyword,
+        Object.fromEntries(Object.entries(value).map(([name, part]) => [name, map(part as JsonValue, named)])),
+      ]; // members of JSON are JSON
+    }
+    return [keyword, value];
+  });
+  return Object.fromEntries(entries);
+}
+
+/** Calls `visit` for the schema and all schemas below it, with the JSON pointer of each. */
+export function visitSchemas(
+  schema: JsonValue,
+  visit: (schema: JsonObject, pointer: string) => void,
+  pointer = "",
+): void {
+  if (typeof schema !== "object" || schema === null || Array.isArray(schema)) return;
+  const object = schema as JsonObject; // neither null nor an array
+  visit(object, pointer);
+  for (const [keyword, value] of Object.entries(object)) {
+    if (keyword in single) visitSchemas(value, visit, `${pointer}/${keyword}`);
+    if ((keyword in lists || keyword in maps) && typeof value === "object" && value !== null) {
+      for (const [name, part] of Object.entries(value))
+        visitSchemas(part as JsonValue, visit, `${pointer}/${keyword}/${name}`); // as above
+    }
+  }
+}
