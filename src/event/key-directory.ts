@@ -72,6 +72,11 @@ export class KeyDirectory {
     return key;
   }
 
+  /** Whether the root key introduced a key of this id. */
+  has(keyId: SigningKeyId): boolean {
+    return this.#keys.has(keyId);
+  }
+
   /** All introductions, for the keys document. */
   list(): readonly KeyIntroduction[] {
     return [...this.#keys.values()].map(({ introduction }) => introduction);

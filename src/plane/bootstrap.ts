@@ -1,0 +1,185 @@
+/**
+ * What must be in the platform log before anybody can be served: the introductions of this plane's signing keys, the
+ * schemas of its app, and a first admin key. Every step repeats harmlessly.
+ */
+import { builtInPolicySetHash, issueKey, platformApp, principalIdOf } from "../edge/index.js";
+import {
+  type AppDefinition,
+  type AppendItem,
+  type CausedBy,
+  EventFactory,
+  type EventKind,
+  introduceKey,
+  introductionSpec,
+  type KeyDirectory,
+} from "../event/index.js";
+import {
+  type Clock,
+  EventplaneError,
+  formatUs,
+  type IdSource,
+  type JsonObject,
+  PLATFORM_TENANT_ID,
+  sha256,
+  type Signer,
+  type Tier,
+  uuid8,
+} from "../kernel/index.js";
+import type { Append, AppendOutcome, LogReader } from "../store/index.js";
+
+/** Appends of one signing key. */
+export interface SignedLog {
+  append(append: Append): Promise<AppendOutcome>;
+}
+
+/** A signing key of this plane, ready to be introduced. */
+export interface PlaneKey {
+  readonly signer: Signer;
+  /** base64url of the raw 32 bytes. */
+  readonly publicKey: string;
+}
+
+/** What each tier's key may make; the verifier of every reader holds it against the introduction. */
+const kindsOfTier: Readonly<Partial<Record<Tier, readonly EventKind[]>>> = {
+  edge: ["intent", "fact"],
+  runtime: ["fact", "internal"],
+};
+
+/** Keys are trusted from a little before their introduction, so that clocks may differ. */
+const introductionLeadUs = 3_600_000_000;
+
+/** Makes the plane's own events. */
+export class Bootstrap {
+  readonly #reader: LogReader;
+  readonly #directory: KeyDirectory;
+  readonly #clock: Clock;
+  readonly #ids: IdSource;
+  readonly #edgeName: string;
+  readonly #factory: EventFactory;
+
+  constructor(options: {
+    readonly reader: LogReader;
+    readonly directory: KeyDirectory;
+    readonly clock: Clock;
+    readonly ids: IdSource;
+    readonly edgeName: string;
+  }) {
+    this.#reader = options.reader;
+    this.#directory = options.directory;
+    this.#clock = options.clock;
+    this.#ids = options.ids;
+    this.#edgeName = options.edgeName;
+    this.#factory = new EventFactory({ app: platformApp, ids: options.ids });
+  }
+
+  /**
+   * Trusts the keys that the root has introduced, and introduces those of `keys` that it has not.
+   *
+   * @param root its signer and log; absent where the root key is kept offline
+   * @throws EventplaneError `key_unknown` when a key is not introduced and there is no root key to do it
+   */
+  async introduce(keys: readonly PlaneKey[], root: { readonly signer: Signer; readonly log: SignedLog } | undefined): Promise<void> {
+    await this.#readIntroductions();
+    for (const key of keys) {
+      if (this.#directory.has(key.signer.keyId)) continue;
+      if (root === undefined) {
+        throw new EventplaneError(
+          "key_unknown",
+          `Signing key ${key.signer.keyId} (${key.signer.tier}) is not introduced: start once with keys/root.key in the data folder.`,
+          { details: { keyId: key.signer.keyId } },
+        );
+      }
+      const introduction = introduceKey(root.signer, {
+        publicKey: key.publicKey,
+        tier: key.signer.tier,
+        kinds: kindsOfTier[key.signer.tier] ?? [],
+        from: formatUs(this.#clock.nowUs() - introductionLeadUs),
+      });
+      const fact = this.#factory.systemFact(
+        {
+          tenantId: PLATFORM_TENANT_ID,
+          type: "signing-key.introduced",
+          aggregateId: introduction.keyId,
+          spec: introductionSpec(introduction),
+        },
+        this.#stamp(root.signer.keyId),
+      );
+      await appended(root.log, fact);
+      this.#directory.accept(introduction);
+    }
+  }
+
+  /** Notes each schema of the app in the platform log, once for each content. */
+  async registerSchemas(app: AppDefinition, log: SignedLog, signingKeyId: string): Promise<void> {
+    const items = [...app.aggregates.values()].flatMap(({ intents }) => [...intents.values()]).map(({ type, schemaVersion, schema }) => {
+      const hash = sha256(JSON.stringify(schema)).toString("base64url");
+      return this.#factory.systemFact(
+        {
+          tenantId: PLATFORM_TENANT_ID,
+          type: "schema.registered",
+          aggregateId: `${type}:${schemaVersion}`,
+          spec: { type, schemaVersion, hash, schema },
+          id: uuid8(PLATFORM_TENANT_ID, "schema", type, String(schemaVersion), hash),
+        },
+        this.#stamp(signingKeyId),
+      );
+    });
+    const known = new Set((await this.#reader.readByIds(PLATFORM_TENANT_ID, items.map(({ event }) => event.id))).map(({ id }) => id));
+    await Promise.all(items.filter(({ event }) => !known.has(event.id)).map((item) => appended(log, item)));
+  }
+
+  /**
+   * Makes a key of the platform tenant with the grant `admin`.
+   *
+   * @returns its text, shown nowhere else
+   */
+  async createAdminKey(log: SignedLog, signingKeyId: string): Promise<string> {
+    const keyId = this.#ids.uuid7();
+    const { key, secretHash } = issueKey(keyId);
+    const name = "admin";
+    const spec: JsonObject = {
+      tenantId: PLATFORM_TENANT_ID,
+      name,
+      principalId: principalIdOf(PLATFORM_TENANT_ID, name),
+      grants: ["admin"],
+      secretHash,
+    };
+    const request = { tenantId: PLATFORM_TENANT_ID, type: "key.create", aggregateId: keyId, spec, specText: JSON.stringify(spec) };
+    await appended(log, this.#factory.intent(request, this.#stamp(signingKeyId)));
+    return key;
+  }
+
+  async #readIntroductions(): Promise<void> {
+    for (let after = 0; ; ) {
+      const rows = await this.#reader.read(PLATFORM_TENANT_ID, { filter: { type: "signing-key.introduced" }, after, limit: introductionPage });
+      for (const row of rows) this.#directory.accept(JSON.parse(row.specText) as JsonObject); // stored specs are JSON objects; accept checks the signature
+      const last = rows.at(-1);
+      if (last === undefined || rows.length < introductionPage) return;
+      after = last.position;
+    }
+  }
+
+  #stamp(keyId: string): CausedBy {
+    const requestId = this.#ids.uuid7();
+    return {
+      principal: { type: "system", id: "plane" },
+      via: "system",
+      requestId,
+      rulingId: requestId,
+      policySetHash: builtInPolicySetHash,
+      policies: [],
+      edge: this.#edgeName,
+      keyId,
+      at: formatUs(this.#clock.nowUs()),
+    };
+  }
+}
+
+const introductionPage = 500;
+
+async function appended(log: SignedLog, item: AppendItem): Promise<void> {
+  const outcome = await log.append({ tenantId: item.event.tenantId, items: [item] });
+  if (outcome.result === "refused") {
+    throw new EventplaneError("internal", `The platform log refused ${item.event.type}: ${outcome.code}.`);
+  }
+}

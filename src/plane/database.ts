@@ -1,0 +1,66 @@
+/** The database as services see it: one pool a role, each checked before anything is served. */
+import type pg from "pg";
+import { EventplaneError } from "../kernel/index.js";
+import type { Logger } from "../observe/index.js";
+import { assertServiceRole, createPool, type LoginRole, type RolePasswords } from "../store/postgres/index.js";
+
+/** The roles that a plane logs in as. */
+export const planeRoles = ["edge", "runtime", "projector"] as const satisfies readonly LoginRole[];
+type PlaneRole = (typeof planeRoles)[number];
+
+/** Open pools of a plane. */
+export interface DatabasePools extends AsyncDisposable {
+  readonly edge: pg.Pool;
+  readonly runtime: pg.Pool;
+  readonly projector: pg.Pool;
+  /** Ends all connections. Idempotent. */
+  close(): Promise<void>;
+}
+
+/** The URL of a service's role: host, port, database and options of `databaseUrl`, user and password of the role. */
+export function serviceUrl(databaseUrl: string, role: LoginRole, options: { readonly rolePrefix: string; readonly passwords: RolePasswords }): string {
+  const url = parseDatabaseUrl(databaseUrl);
+  url.username = `${options.rolePrefix}_${role}`;
+  url.password = options.passwords[role] ?? "";
+  return url.toString();
+}
+
+/**
+ * Opens and checks the pools.
+ *
+ * @throws EventplaneError `database_unreachable`, `database_role_unsafe`, `database_not_durable`, `migration_needed`,
+ * `schema_too_new`, `database_unsupported`; nothing stays open
+ */
+export async function openPools(
+  databaseUrl: string,
+  options: { readonly rolePrefix: string; readonly passwords: RolePasswords; readonly connectionsMax: number; readonly logger: Logger },
+): Promise<DatabasePools> {
+  const open = (role: PlaneRole): pg.Pool =>
+    createPool(serviceUrl(databaseUrl, role, options), {
+      connectionsMax: options.connectionsMax,
+      applicationName: `eventplane ${role}`,
+      onConnectionLost: (error) => options.logger.warn({ role, error }, "A database connection was lost and will be replaced"),
+    });
+  const pools = { edge: open("edge"), runtime: open("runtime"), projector: open("projector") };
+  let closing: Promise<void> | undefined;
+  const close = (): Promise<void> => {
+    closing ??= Promise.all(planeRoles.map((role) => pools[role].end())).then(() => undefined);
+    return closing;
+  };
+  try {
+    await Promise.all(planeRoles.map((role) => assertServiceRole(pools[role], { role, rolePrefix: options.rolePrefix })));
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  return { ...pools, close, [Symbol.asyncDispose]: close };
+}
+
+function parseDatabaseUrl(text: string): URL {
+  try {
+    return new URL(text);
+  } catch {
+    // The cause is left out: it would quote the URL with its password.
+    throw new EventplaneError("config_invalid", "DATABASE_URL is not a URL; it looks like postgresql://user:password@host:5432/database.");
+  }
+}

@@ -1,0 +1,188 @@
+/**
+ * The composition root: adapters behind ports, one process with edge, controllers and projections.
+ */
+import { createPublicKey } from "node:crypto";
+import { ControllerRuntime } from "../controller/index.js";
+import { createEdge, type Edge, platformApp } from "../edge/index.js";
+import {
+  type AppDefinition,
+  createEd25519Signer,
+  createVerifier,
+  KeyDirectory,
+  publicKeyOf,
+} from "../event/index.js";
+import { type Clock, type Doorbell, type Signer, systemClock, systemIds, systemRandom } from "../kernel/index.js";
+import { createMetrics, type Logger, type Metrics } from "../observe/index.js";
+import { PostgresResourceReader, ResourcesProjector } from "../projection/index.js";
+import { Coalescer, createDoorbell, ResourceLoader } from "../store/index.js";
+import { PostgresAppender, PostgresReader, type RolePasswords } from "../store/postgres/index.js";
+import { PostgresWorkStore } from "../work/postgres/index.js";
+import { Bootstrap, type PlaneKey } from "./bootstrap.js";
+import { type DatabasePools, openPools } from "./database.js";
+import { Loops } from "./loops.js";
+
+/** Private keys as PKCS#8 PEM; `root` is absent where it is kept offline, then `rootPublicKey` must be given. */
+export interface PlaneKeys {
+  readonly root?: string;
+  readonly rootPublicKey?: string;
+  readonly edge: string;
+  readonly runtime: string;
+}
+
+/** How to open a plane. */
+export interface PlaneOptions {
+  readonly app: AppDefinition;
+  /** Any URL of the database; user and password are replaced by those of each role. */
+  readonly databaseUrl: string;
+  readonly rolePrefix: string;
+  readonly passwords: RolePasswords;
+  readonly connectionsMax: number;
+  readonly keys: PlaneKeys;
+  readonly edge: { readonly host: string; readonly port: number; readonly name: string };
+  readonly logger: Logger;
+  /** Called with the text of a new admin key when the platform has none. */
+  readonly onAdminKey?: (key: string) => Promise<void> | void;
+}
+
+/** A running plane. */
+export interface Plane extends AsyncDisposable {
+  /** Where it listens. */
+  readonly url: string;
+  /** base64url of the root's raw public key: what verifiers must be given. */
+  readonly rootPublicKey: string;
+  readonly edge: Edge;
+  /** Drains requests and reconciles, then ends connections. Idempotent, bounded. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a plane on a migrated database and serves.
+ *
+ * @throws EventplaneError of the configuration, the database and the keys; nothing stays open
+ */
+export async function openPlane(options: PlaneOptions): Promise<Plane> {
+  const pools = await openPools(options.databaseUrl, options);
+  try {
+    return await compose(options, pools);
+  } catch (error) {
+    await pools.close();
+    throw error;
+  }
+}
+
+/** The app together with the platform's own aggregates: what the runtime folds and settles. */
+function withPlatform(app: AppDefinition): AppDefinition {
+  return { aggregates: new Map([...app.aggregates, ...platformApp.aggregates]), controllers: app.controllers };
+}
+
+async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Plane> {
+  const clock = systemClock;
+  const doorbell = createDoorbell();
+  const metrics = createMetrics();
+  const signers = openKeys(options.keys);
+  const directory = new KeyDirectory(signers.rootPublicKey);
+  const verifier = createVerifier(directory);
+  const reader = new PostgresReader(pools.edge);
+  const logs = openLogs({ pools, signers, doorbell, metrics, clock });
+
+  const bootstrap = new Bootstrap({ reader, directory, clock, ids: systemIds, edgeName: options.edge.name });
+  await bootstrap.introduce([signers.edge, signers.runtime], logs.root === undefined ? undefined : { signer: logs.root.signer, log: logs.root.log });
+  await bootstrap.registerSchemas(options.app, logs.edge, signers.edge.signer.keyId);
+  if (options.onAdminKey !== undefined) await options.onAdminKey(await bootstrap.createAdminKey(logs.edge, signers.edge.signer.keyId));
+
+  const app = withPlatform(options.app);
+  const runtime = new ControllerRuntime({
+    app,
+    work: new PostgresWorkStore(pools.runtime),
+    coalescer: logs.runtime,
+    loader: new ResourceLoader({ reader: new PostgresReader(pools.runtime), verifier, app }),
+    clock,
+    random: systemRandom,
+    logger: options.logger.child({ role: "controllers" }),
+    doorbell,
+    onReconcile: ({ controller, result, seconds }) => metrics.reconciled({ controller, result }, seconds),
+  });
+  const projector = new ResourcesProjector({ pool: pools.projector, app, clock, doorbell, logger: options.logger.child({ role: "projections" }) });
+  const edge = await createEdge({
+    app: options.app,
+    log: logs.edge,
+    reader,
+    loader: new ResourceLoader({ reader, verifier, app }),
+    resources: new PostgresResourceReader(pools.edge),
+    work: new PostgresWorkStore(pools.edge),
+    doorbell,
+    verifier,
+    keys: directory,
+    clock,
+    ids: systemIds,
+    logger: options.logger.child({ role: "edge" }),
+    metrics,
+    edge: options.edge.name,
+    signingKeyId: signers.edge.signer.keyId,
+  });
+  const loops = new Loops(options.logger);
+  loops.start("controllers", (signal) => runtime.run(signal));
+  loops.start("projections", (signal) => projector.run(signal));
+  const close = once(async () => {
+    await edge.close();
+    await loops.close();
+    await Promise.all([logs.edge.close(), logs.runtime.close(), logs.root?.log.close()]);
+    await pools.close();
+  });
+  try {
+    const url = await edge.listen({ host: options.edge.host, port: options.edge.port });
+    return { url, rootPublicKey: signers.rootPublicKey, edge, close, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+interface Signers {
+  readonly root: Signer | undefined;
+  readonly rootPublicKey: string;
+  readonly edge: PlaneKey;
+  readonly runtime: PlaneKey;
+}
+
+function openKeys(keys: PlaneKeys): Signers {
+  const open = (pem: string, tier: "edge" | "runtime"): PlaneKey => ({
+    signer: createEd25519Signer({ privateKey: pem, tier }),
+    publicKey: publicKeyOf(createPublicKey(pem)),
+  });
+  const root = keys.root === undefined ? undefined : createEd25519Signer({ privateKey: keys.root, tier: "operator" });
+  const rootPublicKey = keys.root === undefined ? (keys.rootPublicKey ?? "") : publicKeyOf(createPublicKey(keys.root));
+  return { root, rootPublicKey, edge: open(keys.edge, "edge"), runtime: open(keys.runtime, "runtime") };
+}
+
+interface Logs {
+  readonly edge: Coalescer;
+  readonly runtime: Coalescer;
+  readonly root: { readonly signer: Signer; readonly log: Coalescer } | undefined;
+}
+
+function openLogs(options: {
+  readonly pools: DatabasePools;
+  readonly signers: Signers;
+  readonly doorbell: Doorbell;
+  readonly metrics: Metrics;
+  readonly clock: Clock;
+}): Logs {
+  const { pools, signers, doorbell, clock } = options;
+  const edgeAppender = new PostgresAppender(pools.edge, "edge");
+  const log = (appender: PostgresAppender, signer: Signer): Coalescer =>
+    new Coalescer({ appender, signer, doorbell, clock, random: systemRandom });
+  return {
+    edge: log(edgeAppender, signers.edge.signer),
+    runtime: log(new PostgresAppender(pools.runtime, "runtime"), signers.runtime.signer),
+    root: signers.root === undefined ? undefined : { signer: signers.root, log: log(edgeAppender, signers.root) },
+  };
+}
+
+function once(action: () => Promise<void>): () => Promise<void> {
+  let running: Promise<void> | undefined;
+  return () => {
+    running ??= action();
+    return running;
+  };
+}
