@@ -1,0 +1,59 @@
+/**
+ * What plane/ gives to the edge: adapters behind ports, nothing that the edge would have to configure itself.
+ */
+import type { AppDefinition, KeyDirectory, Resource, Verifier } from "../event/index.js";
+import type { Clock, Doorbell, IdSource, SigningKeyId, TenantId } from "../kernel/index.js";
+import type { Logger, Metrics } from "../observe/index.js";
+import type { Append, AppendOutcome, LogReader } from "../store/index.js";
+import type { DeadLetterReader } from "../work/index.js";
+
+/** Appends with the edge's key: the coalescer of tier `edge`. */
+export interface EventLog {
+  append(append: Append, signal?: AbortSignal): Promise<AppendOutcome>;
+}
+
+/** Loads what guards look at: the resource loader of the store. */
+export interface GuardLoader {
+  load(tenantId: TenantId, stream: { readonly aggregateType: string; readonly aggregateId: string }): Promise<Resource | undefined>;
+}
+
+/** A page of materialized resources; `next` goes into `after` of the next page. */
+export interface ResourcePage {
+  readonly resources: readonly Resource[];
+  readonly next: string | null;
+}
+
+/** Reads the materialized resources: the reader of projection/resources. */
+export interface ResourceSource {
+  get(tenantId: TenantId, stream: { readonly aggregateType: string; readonly aggregateId: string }): Promise<Resource | undefined>;
+  list(
+    tenantId: TenantId,
+    query: { readonly aggregateType: string; readonly after?: string; readonly limit: number },
+  ): Promise<ResourcePage>;
+  /** Everything up to this position of the tenant's log is in the resources. */
+  position(tenantId: TenantId): Promise<number>;
+}
+
+/** Everything that an edge needs. */
+export interface EdgeDependencies {
+  readonly app: AppDefinition;
+  readonly log: EventLog;
+  readonly reader: LogReader;
+  readonly loader: GuardLoader;
+  readonly resources: ResourceSource;
+  /** For the list of dead letters; the edge never claims work. */
+  readonly work: DeadLetterReader;
+  readonly doorbell: Doorbell;
+  readonly verifier: Verifier;
+  readonly keys: KeyDirectory;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly logger: Logger;
+  readonly metrics: Metrics;
+  /** Name of this edge in `causedBy`; short, because every event holds it. */
+  readonly edge: string;
+  /** The key that `log` signs with. */
+  readonly signingKeyId: SigningKeyId;
+  /** More reasons why this process is not ready, by name; empty when it is. Asked by /readyz. */
+  readonly notReady?: () => Promise<readonly string[]>;
+}

@@ -1,0 +1,193 @@
+/**
+ * The edge: the only part that knows identities. HTTP and SSE in front, the log behind, its own fold of the platform.
+ */
+import type { FastifyInstance, FastifyRequest } from "fastify";
+import { EventFactory, type EventRow } from "../event/index.js";
+import { verifyLink } from "../event/index.js";
+import type { ChainLink } from "../event/index.js";
+import { EventplaneError } from "../kernel/index.js";
+import type { EdgeDependencies } from "./dependencies.js";
+import { closeHttpServer, createHttpServer, refuseOtherMethods } from "./http-server.js";
+import { PlatformAdministration } from "./platform/administration.js";
+import { platformApp } from "./platform/definitions.js";
+import { PlatformFold } from "./platform/fold.js";
+import { isKeyUsable } from "./platform/state.js";
+import type { Problem } from "./problem.js";
+import { PublishPipeline } from "./publish/pipeline.js";
+import { RefusalLog } from "./refusals.js";
+import { addAdminRoutes } from "./routes/admin.js";
+import { type EdgeParts, Routes } from "./routes/context.js";
+import { addDeadLetterRoutes } from "./routes/dead-letters.js";
+import { addEventRoutes } from "./routes/events.js";
+import { addIntentRoutes } from "./routes/intents.js";
+import { addOpenRoutes } from "./routes/open.js";
+import { addResourceRoutes } from "./routes/resources.js";
+import { addSchemaRoutes } from "./routes/schemas.js";
+import { addSubscribeRoutes } from "./routes/subscribe.js";
+import { SubscriptionHub } from "./sse/hub.js";
+
+/** A running edge. */
+export interface Edge {
+  /**
+   * Takes requests.
+   *
+   * @returns the address, as `http://127.0.0.1:8787`
+   * @throws EventplaneError `port_in_use`
+   */
+  listen(address: { readonly host: string; readonly port: number }): Promise<string>;
+  /** The address that it listens on; undefined before {@link listen}. */
+  readonly url: string | undefined;
+  /** The way that HTTP requests take, for embedded callers. */
+  readonly pipeline: PublishPipeline;
+  /** Tenants and keys, for bootstrapping and embedded callers. */
+  readonly administration: PlatformAdministration;
+  /** What the edge knows of tenants and keys. */
+  readonly platform: PlatformFold;
+  /** Open subscriptions and what waits for them, for tests and benches. */
+  readonly subscriptions: { readonly size: number; readonly unsentBytes: number };
+  /** Stops taking requests, ends subscriptions with a reason, writes the counted refusals. Idempotent, at most some 10 s. */
+  close(): Promise<void>;
+  [Symbol.asyncDispose](): Promise<void>;
+}
+
+/**
+ * Makes an edge and begins to follow the platform's log. It answers 503 until the first round has reached its end.
+ *
+ * Stop it with `close()` before the adapters that it was given.
+ */
+export async function createEdge(dependencies: EdgeDependencies): Promise<Edge> {
+  const parts = assemble(dependencies);
+  const server = await createHttpServer({
+    ids: dependencies.ids,
+    onFailure: (request, error, problem) => noteFailure(parts, request, { error, problem }),
+  });
+  measure(server, parts);
+  addRoutes(server, parts);
+  return start(server, parts);
+}
+
+function assemble(dependencies: EdgeDependencies): EdgeParts {
+  const { logger, clock, reader, doorbell, metrics } = dependencies;
+  const platform = new PlatformFold({
+    reader,
+    doorbell,
+    clock,
+    verify: chainVerification(dependencies),
+    report: (failure) => {
+      if (failure === undefined) logger.info({}, "The platform log is followed again.");
+      else logger.error({ error: failure }, "The platform log cannot be followed; requests are refused until it can.");
+    },
+  });
+  const factory = new EventFactory({ app: platformApp, ids: dependencies.ids });
+  const refusals = new RefusalLog({
+    ...dependencies,
+    factory,
+    report: (failure) => logger.warn({ error: failure }, "Refusals could not be written and stay counted."),
+  });
+  const hub = new SubscriptionHub({
+    reader,
+    doorbell,
+    clock,
+    mayDeliver: () => platform.isFresh,
+    isKeyUsable: (keyId) => {
+      const key = platform.state.key(keyId);
+      return key !== undefined && isKeyUsable(key, clock.nowUs());
+    },
+    report: (failure) => logger.warn({ error: failure }, "The end of a tenant's log could not be read for its subscribers."),
+    onChange: (change) => metrics.sseConnections(change),
+    onCut: (code) => metrics.subscriberCut(code),
+  });
+  const pipeline = new PublishPipeline({ ...dependencies, refusals });
+  const administration = new PlatformAdministration({ ...dependencies, platform });
+  return { ...dependencies, platform, refusals, pipeline, administration, hub };
+}
+
+/** Every event of the platform must be proven and continue the chain. */
+function chainVerification({ verifier }: EdgeDependencies): (row: EventRow) => void {
+  let link: ChainLink | undefined;
+  return (row) => {
+    verifier.verify(row);
+    link = verifyLink(row, link);
+  };
+}
+
+function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
+  const routes = new Routes(server, parts);
+  for (const add of [
+    addOpenRoutes,
+    addIntentRoutes,
+    addEventRoutes,
+    addResourceRoutes,
+    addSubscribeRoutes,
+    addSchemaRoutes,
+    addAdminRoutes,
+    addDeadLetterRoutes,
+  ]) {
+    add(routes, parts);
+  }
+  refuseOtherMethods(server, routes.methods);
+}
+
+function measure(server: FastifyInstance, { metrics }: EdgeParts): void {
+  server.addHook("onResponse", async (request, reply) => {
+    const route = request.routeOptions.url ?? "none";
+    metrics.httpRequest({ route, method: request.method, status: reply.statusCode }, reply.elapsedTime / 1000);
+  });
+}
+
+function noteFailure(
+  { refusals, logger }: EdgeParts,
+  request: FastifyRequest,
+  { error, problem }: { readonly error: EventplaneError; readonly problem: Problem },
+): void {
+  if (problem.status >= 500) {
+    const level = problem.status === 500 ? "error" : "warn";
+    const route = request.routeOptions.url ?? "none";
+    logger[level]({ requestId: request.id, route, method: request.method, code: error.code, error }, "A request failed.");
+    return;
+  }
+  // Addresses that do not exist are not the edge's to defend; everything behind an address has an action.
+  if (request.action === undefined) return;
+  refusals.note({ principal: request.principal, error, action: request.action, requestId: request.id, via: "http" });
+}
+
+function start(server: FastifyInstance, parts: EdgeParts): Edge {
+  const stopped = new AbortController();
+  const { signal } = stopped;
+  const stopListening = parts.platform.onChange(() => parts.hub.cutRevoked());
+  const loops = Promise.all([parts.platform.run(signal), parts.hub.run(signal), parts.refusals.run(signal)]);
+  let url: string | undefined;
+  let closing: Promise<void> | undefined;
+  const close = async (): Promise<void> => {
+    await Promise.all([parts.hub.close(), closeHttpServer(server)]);
+    stopListening();
+    stopped.abort();
+    await loops;
+    await parts.refusals.close();
+  };
+  return {
+    listen: async (address) => {
+      url = await listen(server, address);
+      return url;
+    },
+    get url() {
+      return url;
+    },
+    pipeline: parts.pipeline,
+    administration: parts.administration,
+    platform: parts.platform,
+    subscriptions: parts.hub,
+    close: () => (closing ??= close()),
+    [Symbol.asyncDispose]: () => (closing ??= close()),
+  };
+}
+
+async function listen(server: FastifyInstance, { host, port }: { readonly host: string; readonly port: number }): Promise<string> {
+  try {
+    return await server.listen({ host, port });
+  } catch (cause) {
+    if ((cause as { readonly code?: unknown }).code !== "EADDRINUSE") throw cause; // only read; foreign errors may lack it
+    const message = `Port ${port} of ${host} is in use. Choose another one with --port, or stop what listens there.`;
+    throw new EventplaneError("port_in_use", message, { details: { host, port }, cause });
+  }
+}

@@ -1,0 +1,169 @@
+/**
+ * The HTTP server without any route: raw bodies, hostile input, back-pressure, and every failure as problem+json.
+ *
+ * Bodies reach the handlers as bytes; nothing but our own scanner parses them. Content types other than JSON and any
+ * content encoding are refused before a byte of the body is read (so there is nothing to inflate).
+ */
+import type { Socket } from "node:net";
+import helmet from "@fastify/helmet";
+import underPressure from "@fastify/under-pressure";
+import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import { type ErrorCode, EventplaneError, type IdSource, isEventplaneError, limits } from "../kernel/index.js";
+import { asEventplaneError, type Problem, problemHeaders, problemOf } from "./problem.js";
+
+/** Hears of every refusal and failure before it is answered. */
+export type FailureListener = (request: FastifyRequest, error: EventplaneError, problem: Problem) => void;
+
+/** What the server needs. */
+export interface HttpServerOptions {
+  readonly ids: IdSource;
+  readonly onFailure: FailureListener;
+  /** Event-loop delay at which requests are refused as `busy`, milliseconds. */
+  readonly eventLoopDelayMsMax?: number;
+  readonly heapBytesMax?: number;
+}
+
+const eventLoopDelayMsMax = 1_000;
+const heapBytesMax = 1_500_000_000;
+const paramCharactersMax = 512;
+const headersTimeoutMs = 10_000;
+const requestTimeoutMs = 30_000;
+const keepAliveTimeoutMs = 65_000;
+const closeTimeoutMs = 5_000;
+const allMethods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
+
+/** Makes the server; register routes with {@link addRoute}. */
+export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
+  const server = Fastify({
+    logger: false,
+    bodyLimit: limits.bodyBytesMax,
+    genReqId: () => options.ids.uuid7(),
+    requestIdHeader: false,
+    exposeHeadRoutes: false,
+    forceCloseConnections: "idle",
+    return503OnClosing: true,
+    requestTimeout: requestTimeoutMs,
+    keepAliveTimeout: keepAliveTimeoutMs,
+    routerOptions: { maxParamLength: paramCharactersMax },
+    http: { headersTimeout: headersTimeoutMs },
+    frameworkErrors: (error, request, reply) => {
+      answerFailure(options, request, { reply, error });
+    },
+    clientErrorHandler: answerUnreadable,
+  });
+  server.removeAllContentTypeParsers();
+  server.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  server.addHook("onRequest", async (request, reply) => {
+    reply.header("x-request-id", request.id);
+    refuseEncodedBody(request);
+  });
+  server.setErrorHandler((error, request, reply) => answerFailure(options, request, { reply, error }));
+  server.setNotFoundHandler((request, reply) => {
+    const error = new EventplaneError("not_found", "There is nothing at this address. docs/reference/http.md lists the routes.");
+    return answerFailure(options, request, { reply, error });
+  });
+  await server.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
+  await server.register(underPressure, {
+    maxEventLoopDelay: options.eventLoopDelayMsMax ?? eventLoopDelayMsMax,
+    maxHeapUsedBytes: options.heapBytesMax ?? heapBytesMax,
+    pressureHandler: (request) => {
+      if (request.routeOptions.config.alwaysServed === true) return;
+      throw new EventplaneError("busy", "This edge has more work than it can do now. Try again shortly.");
+    },
+  });
+  return server;
+}
+
+declare module "fastify" {
+  interface FastifyContextConfig {
+    /** Served under back-pressure too: health and metrics. */
+    alwaysServed?: boolean;
+  }
+}
+
+/** Answers every other method of these addresses with 405 and Allow. Call it after all routes are registered. */
+export function refuseOtherMethods(server: FastifyInstance, routes: ReadonlyMap<string, readonly string[]>): void {
+  for (const [url, methods] of routes) {
+    const others = allMethods.filter((method) => !methods.includes(method));
+    const allow = methods.join(", ");
+    server.route({
+      method: [...others],
+      url,
+      onRequest: async (_request, reply) => {
+        reply.header("allow", allow);
+        throw new EventplaneError("method_not_allowed", `This address takes ${allow}.`);
+      },
+      handler: () => undefined,
+    });
+  }
+}
+
+/** Ends idle connections at once and the others when their request is answered, at the latest after 5 s. */
+export async function closeHttpServer(server: FastifyInstance): Promise<void> {
+  const timer = setTimeout(() => server.server.closeAllConnections(), closeTimeoutMs);
+  try {
+    await server.close();
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function answerFailure(
+  options: HttpServerOptions,
+  request: FastifyRequest,
+  answer: { readonly reply: FastifyReply; readonly error: unknown },
+): void {
+  const error = translate(answer.error);
+  const problem = problemOf(error, { requestId: request.id, preconditioned: request.headers["if-match"] !== undefined });
+  options.onFailure(request, error, problem);
+  const { reply } = answer;
+  reply.code(problem.status).headers(problemHeaders(problem)).header("x-request-id", request.id);
+  reply.send(JSON.stringify(problem));
+}
+
+const fastifyCodes: Readonly<Record<string, readonly [ErrorCode, string]>> = {
+  FST_ERR_CTP_BODY_TOO_LARGE: ["payload_too_large", `The body is larger than ${limits.bodyBytesMax} bytes. Send it in several requests.`],
+  FST_ERR_CTP_INVALID_MEDIA_TYPE: ["unsupported_media_type", "Send the body as application/json."],
+  FST_ERR_CTP_INVALID_CONTENT_LENGTH: ["request_invalid", "The body's length is not its Content-Length."],
+  FST_ERR_BAD_URL: ["request_invalid", "The address is not a valid URL. Percent-encode it as UTF-8."],
+};
+
+function translate(error: unknown): EventplaneError {
+  if (isEventplaneError(error)) return error;
+  const foreign = error as Partial<FastifyError>; // only read, every member may be missing
+  const known = fastifyCodes[foreign.code ?? ""];
+  if (known !== undefined) return new EventplaneError(known[0], known[1]);
+  if (foreign.code === "FST_ERR_CTP_EMPTY_JSON_BODY") return new EventplaneError("json_invalid", "The body is empty. Send JSON.");
+  if (typeof foreign.statusCode === "number" && foreign.statusCode >= 400 && foreign.statusCode < 500) {
+    return new EventplaneError("request_invalid", "The request is not valid HTTP for this address.");
+  }
+  return asEventplaneError(error);
+}
+
+function refuseEncodedBody(request: FastifyRequest): void {
+  const encoding = request.headers["content-encoding"];
+  if (encoding === undefined || encoding === "identity") return;
+  throw new EventplaneError("unsupported_media_type", "Compressed bodies are not accepted. Send the body without Content-Encoding.");
+}
+
+/** What cannot be read as HTTP gets a problem without an id, and the connection ends. */
+function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
+  if (!socket.writable || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  const tooLong = error.code === "HPE_HEADER_OVERFLOW";
+  const tooSlow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
+  const status = tooLong ? "431 Request Header Fields Too Large" : tooSlow ? "408 Request Timeout" : "400 Bad Request";
+  const detail = tooLong ? "The address or the headers are too long." : tooSlow ? "The request took too long." : "The request is not valid HTTP.";
+  const body = JSON.stringify({
+    type: "urn:eventplane:error:request_invalid",
+    title: "Request invalid",
+    status: Number(status.slice(0, 3)),
+    code: "request_invalid",
+    detail,
+    retryable: false,
+  });
+  const head = `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}`;
+  socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`);
+}

@@ -1,0 +1,167 @@
+/**
+ * Tenants and API keys as intents in the platform's log. Who may ask is decided before; what is asked is checked here.
+ *
+ * Every change waits until this edge's own fold has seen it, so the next request to this edge finds it.
+ */
+import { type AppendItem, type CausedBy, EventFactory } from "../../event/index.js";
+import {
+  type Clock,
+  compileSchema,
+  EventplaneError,
+  formatUs,
+  type IdSource,
+  type JsonObject,
+  parseUs,
+  PLATFORM_TENANT_ID,
+  type TenantId,
+  uuid8,
+} from "../../kernel/index.js";
+import type { AppendOutcome } from "../../store/index.js";
+import { issueKey } from "../credentials.js";
+import type { EventLog } from "../dependencies.js";
+import { mismatch, refusalError } from "../publish/refusal-errors.js";
+import { type Grant, type Principal, rule } from "../rules.js";
+import { createTenantIntentId, isTenantSlug, PLATFORM_SLUG, platformApp, principalIdOf, revokeKeyIntentId, slugPattern, tenantIdOf } from "./definitions.js";
+import type { PlatformFold } from "./fold.js";
+import type { KeyEntry } from "./state.js";
+
+/** On whose behalf something is administered. */
+export interface AdministrationRequest {
+  readonly principal: Principal;
+  readonly requestId: string;
+  /** `http`, `embedded` or `system`. */
+  readonly via: string;
+}
+
+/** A new key: the secret is in it and is shown once; absent when the request was a repetition. */
+export interface CreatedKey {
+  readonly id: string;
+  readonly key?: string;
+}
+
+/** What a key is created with. */
+export interface KeyWish {
+  readonly name: string;
+  readonly grants: readonly Grant[];
+  /** RFC 3339. */
+  readonly expiresAt?: string;
+  /** The same one again gives the same key, without its secret. */
+  readonly idempotencyKey?: string;
+}
+
+/** What administration needs. */
+export interface AdministrationDependencies {
+  readonly log: EventLog;
+  readonly platform: PlatformFold;
+  readonly clock: Clock;
+  readonly ids: IdSource;
+  readonly edge: string;
+  readonly signingKeyId: string;
+}
+
+const checkKeySpec = compileSchema(platformApp.aggregates.get("key")?.intents.get("key.create")?.schema ?? false as never);
+
+/** Creates tenants, creates and revokes keys. */
+export class PlatformAdministration {
+  readonly #dependencies: AdministrationDependencies;
+  readonly #factory: EventFactory;
+
+  constructor(dependencies: AdministrationDependencies) {
+    this.#dependencies = dependencies;
+    this.#factory = new EventFactory({ app: platformApp, ids: dependencies.ids });
+  }
+
+  /**
+   * Creates the tenant, or finds it when it exists.
+   *
+   * @throws EventplaneError `request_invalid` for a slug that a tenant may not have
+   */
+  async createTenant(slug: unknown, request: AdministrationRequest): Promise<{ readonly id: TenantId; readonly slug: string; readonly created: boolean }> {
+    if (!isTenantSlug(slug)) {
+      const message = `slug must match ${slugPattern} and not be ${PLATFORM_SLUG}.`;
+      throw new EventplaneError("request_invalid", message, { details: { pointer: "/slug" } });
+    }
+    const id = tenantIdOf(slug);
+    const spec = { slug };
+    const outcome = await this.#append(this.#intent({ type: "tenant.create", id: createTenantIntentId(slug), aggregateId: id, spec }, request));
+    return { id, slug, created: outcome.result === "appended" };
+  }
+
+  /**
+   * Creates a key of a tenant.
+   *
+   * @throws EventplaneError `schema_violation`; `content_mismatch` when the idempotency key was used for another wish
+   */
+  async createKey(tenantId: TenantId, wish: KeyWish, request: AdministrationRequest): Promise<CreatedKey> {
+    const { idempotencyKey } = wish;
+    const id = idempotencyKey === undefined ? this.#dependencies.ids.uuid7() : uuid8(tenantId, request.principal.id, "key", idempotencyKey);
+    const { key, secretHash } = issueKey(id);
+    const spec = specOf(tenantId, wish, secretHash);
+    if (idempotencyKey !== undefined) {
+      await this.#dependencies.platform.catchUp();
+      const existing = this.#dependencies.platform.state.key(id);
+      if (existing !== undefined) return repeated(existing, wish);
+    }
+    const item = this.#intent({ type: "key.create", id, aggregateId: id, spec, idFromOutsideKey: idempotencyKey !== undefined }, request);
+    try {
+      await this.#append(item);
+    } catch (error) {
+      const raced = this.#dependencies.platform.state.key(id);
+      if (raced === undefined) throw error;
+      return repeated(raced, wish);
+    }
+    return { id, key };
+  }
+
+  /** Revokes a key; again and again the same answer. @returns false when the tenant has no such key */
+  async revokeKey(tenantId: TenantId, keyId: string, request: AdministrationRequest): Promise<boolean> {
+    const { platform } = this.#dependencies;
+    if (platform.state.key(keyId) === undefined) await platform.catchUp();
+    if (platform.state.key(keyId)?.tenantId !== tenantId) return false;
+    await this.#append(this.#intent({ type: "key.revoke", id: revokeKeyIntentId(keyId), aggregateId: keyId, spec: {} }, request));
+    return true;
+  }
+
+  #intent(
+    wanted: { readonly type: string; readonly id: string; readonly aggregateId: string; readonly spec: JsonObject; readonly idFromOutsideKey?: boolean },
+    request: AdministrationRequest,
+  ): AppendItem {
+    const specText = JSON.stringify(wanted.spec);
+    return this.#factory.intent({ idFromOutsideKey: true, ...wanted, tenantId: PLATFORM_TENANT_ID, specText }, this.stamp(request));
+  }
+
+  /** The stamp of an administrative act. */
+  stamp({ principal, requestId, via }: AdministrationRequest, tenantId: TenantId = PLATFORM_TENANT_ID): CausedBy {
+    const { clock, edge, signingKeyId } = this.#dependencies;
+    const { rulingId, policySetHash, policies } = rule(principal, "Administer", tenantId);
+    const who = { type: principal.type, id: principal.id };
+    return { principal: who, via, requestId, rulingId, policySetHash, policies, edge, keyId: signingKeyId, at: formatUs(clock.nowUs()) };
+  }
+
+  async #append(item: AppendItem): Promise<Exclude<AppendOutcome, { result: "refused" }>> {
+    const outcome = await this.#dependencies.log.append({ tenantId: PLATFORM_TENANT_ID, items: [item] });
+    await this.#dependencies.platform.catchUp(outcome.result === "refused" ? 0 : outcome.receipts[0]?.position);
+    if (outcome.result === "refused") throw refusalError(outcome);
+    return outcome;
+  }
+}
+
+function specOf(tenantId: TenantId, wish: KeyWish, secretHash: string): JsonObject {
+  const { name, grants, expiresAt } = wish;
+  const principalId = principalIdOf(tenantId, String(name));
+  const spec = { tenantId, name, principalId, grants, secretHash, ...(expiresAt === undefined ? {} : { expiresAt }) };
+  const problems = checkKeySpec(spec);
+  if (problems.length === 0) return spec;
+  throw new EventplaneError("schema_violation", `The key does not fit: ${problems.map(({ pointer, message }) => `${pointer} ${message}`).join("; ")}.`, {
+    details: { pointers: problems.map(({ pointer }) => pointer) },
+  });
+}
+
+function repeated(existing: KeyEntry, wish: KeyWish): CreatedKey {
+  const expiresAt = existing.expiresAtUs === null ? undefined : formatUs(existing.expiresAtUs);
+  const wishedUs = wish.expiresAt === undefined ? undefined : parseUs(wish.expiresAt);
+  const sameExpiry = expiresAt === (wishedUs === undefined ? undefined : formatUs(wishedUs));
+  const sameGrants = existing.grants.size === wish.grants.length && wish.grants.every((grant) => existing.grants.has(grant));
+  if (existing.name !== wish.name || !sameGrants || !sameExpiry) throw mismatch(existing.id);
+  return { id: existing.id };
+}

@@ -1,0 +1,93 @@
+/**
+ * The aggregates of the platform's own log: tenants and API keys. Signing keys and schemas are system facts there.
+ *
+ * Ids are deterministic wherever two edges could do the same thing at once, so both write one event (DESIGN §13.8).
+ */
+import type { AggregateDefinition, AppDefinition, IntentDefinition } from "../../event/index.js";
+import { type JsonObject, PLATFORM_TENANT_ID, type TenantId, uuid8 } from "../../kernel/index.js";
+import { grantNames } from "../rules.js";
+
+/** The slug of the tenant that holds tenants, keys and schemas themselves. */
+export const PLATFORM_SLUG = "platform";
+
+/** What a tenant's slug looks like. */
+export const slugPattern = "^[a-z][a-z0-9-]{1,62}$";
+
+const slugRegExp = new RegExp(slugPattern);
+const uuidPattern = "^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$";
+
+/** True for a slug that a tenant may have; `platform` is taken. */
+export function isTenantSlug(text: unknown): text is string {
+  return typeof text === "string" && slugRegExp.test(text) && text !== PLATFORM_SLUG;
+}
+
+/** The id of the tenant with this slug, the same in every installation. */
+export function tenantIdOf(slug: string): TenantId {
+  return uuid8(PLATFORM_TENANT_ID, "tenant", slug) as TenantId; // a UUID made here for a tenant
+}
+
+/** The id of the intent that creates the tenant with this slug. */
+export function createTenantIntentId(slug: string): string {
+  return uuid8(PLATFORM_TENANT_ID, "tenant.create", slug);
+}
+
+/** The id of the intent that revokes this key: every edge that revokes it writes the same one. */
+export function revokeKeyIntentId(keyId: string): string {
+  return uuid8(PLATFORM_TENANT_ID, keyId, "revoke");
+}
+
+/** Who a key of this name acts as; a new key of the same name is the same principal, so rotation changes nobody. */
+export function principalIdOf(tenantId: TenantId, name: string): string {
+  return uuid8(tenantId, "principal", name);
+}
+
+const tenantSpec: JsonObject = {
+  type: "object",
+  additionalProperties: false,
+  required: ["slug"],
+  properties: { slug: { type: "string", pattern: slugPattern, not: { const: PLATFORM_SLUG } } },
+};
+
+const keySpec: JsonObject = {
+  type: "object",
+  additionalProperties: false,
+  required: ["tenantId", "name", "principalId", "grants", "secretHash"],
+  properties: {
+    tenantId: { type: "string", pattern: uuidPattern },
+    name: { type: "string", pattern: "^[A-Za-z0-9][A-Za-z0-9 ._-]{0,63}$" },
+    principalId: { type: "string", pattern: uuidPattern },
+    grants: { type: "array", minItems: 1, uniqueItems: true, items: { type: "string", enum: [...grantNames] } },
+    secretHash: { type: "string", pattern: "^[A-Za-z0-9_-]{43}$" },
+    expiresAt: { type: "string", format: "date-time" },
+  },
+};
+
+const nothing: JsonObject = { type: "object", additionalProperties: false, properties: {} };
+
+function intent(type: string, effect: IntentDefinition["effect"], schema: JsonObject): [string, IntentDefinition] {
+  const defaultExpectedVersion = effect === "creates" ? "creates" : "streamExists";
+  return [type, { type, effect, fold: "merge", schemaVersion: 1, schema, defaultExpectedVersion }];
+}
+
+const tenant: AggregateDefinition = {
+  name: "tenant",
+  specSchema: tenantSpec,
+  statusSchemas: {},
+  intents: new Map([intent("tenant.create", "creates", tenantSpec)]),
+};
+
+const key: AggregateDefinition = {
+  name: "key",
+  specSchema: keySpec,
+  statusSchemas: {},
+  intents: new Map([intent("key.create", "creates", keySpec), intent("key.revoke", "updates", nothing)]),
+};
+
+/** What may be asked of the platform tenant; only the edge's administration asks it. */
+export const platformApp: AppDefinition = {
+  aggregates: new Map([
+    ["tenant", tenant],
+    ["key", key],
+  ]),
+  controllers: new Map(),
+};

@@ -1,0 +1,322 @@
+/**
+ * From intents to events in the log, in the order of DESIGN §13.6; HTTP and embedded callers take the same way.
+ *
+ * tenant equality → rules → id look-up → schema → guard → append. The look-up is done only when a check fails: the append
+ * itself answers for known ids before anything else, so the result is as if every id had been looked up first.
+ */
+import {
+  type AggregateDefinition,
+  type AppDefinition,
+  type AppendItem,
+  type CausedBy,
+  EventFactory,
+  type IntentRequest,
+  type Resource,
+} from "../../event/index.js";
+import {
+  type Clock,
+  compileSchema,
+  EventplaneError,
+  formatUs,
+  type IdSource,
+  isEventplaneError,
+  isUuid,
+  limits,
+  type SchemaCheck,
+  type TenantId,
+  uuid8,
+  uuidVersion,
+} from "../../kernel/index.js";
+import type { AppendOutcome, LogReader } from "../../store/index.js";
+import type { EventLog, GuardLoader } from "../dependencies.js";
+import type { RefusalLog } from "../refusals.js";
+import { type Principal, type Ruling, rule } from "../rules.js";
+import type { IntentInput } from "./intent-input.js";
+import { unlessAllKnown, unlessKnown } from "./known-ids.js";
+import type { PublishResult } from "./publish-result.js";
+import { forbidden, inItem, refusalError } from "./refusal-errors.js";
+
+/** How a request publishes. */
+export interface PublishOptions {
+  /** All intents in one append, or each for itself. */
+  readonly atomic: boolean;
+  readonly requestId: string;
+  /** `http` or `embedded`. */
+  readonly via: string;
+  /** Names the request for its repetitions; intents without an id get theirs from it. */
+  readonly idempotencyKey?: string;
+  /** The body was a list, so derived ids carry the index. */
+  readonly isList?: boolean;
+  readonly traceparent?: string;
+  /** An abort leaves the outcome open: what was handed to the log may still be appended. */
+  readonly signal?: AbortSignal;
+}
+
+/** What the pipeline needs. */
+export interface PublishPipelineDependencies {
+  readonly app: AppDefinition;
+  readonly ids: IdSource;
+  readonly clock: Clock;
+  readonly log: EventLog;
+  readonly reader: LogReader;
+  readonly loader: GuardLoader;
+  readonly refusals: RefusalLog;
+  /** Name of this edge, and the key that its coalescer signs with. */
+  readonly edge: string;
+  readonly signingKeyId: string;
+}
+
+const guardAttemptsMax = 3;
+const guardReasonCharactersMax = 500;
+
+interface Request {
+  readonly tenantId: TenantId;
+  readonly causedBy: CausedBy;
+  readonly options: PublishOptions;
+}
+
+/** Publishes intents for principals. */
+export class PublishPipeline {
+  readonly #dependencies: PublishPipelineDependencies;
+  readonly #factory: EventFactory;
+  readonly #checks: ReadonlyMap<string, SchemaCheck>;
+
+  constructor(dependencies: PublishPipelineDependencies) {
+    this.#dependencies = dependencies;
+    this.#factory = new EventFactory({ app: dependencies.app, ids: dependencies.ids });
+    this.#checks = schemaChecks(dependencies.app);
+  }
+
+  /**
+   * Publishes the intents, each with its own result in their order; with `atomic` all of them or none.
+   *
+   * Intents on one stream keep their order. Refusals are counted as system facts.
+   *
+   * @throws EventplaneError `forbidden`; with `atomic` also every refusal, with the pointer of its intent
+   */
+  async publish(
+    principal: Principal,
+    tenantId: TenantId,
+    intents: readonly (IntentInput | EventplaneError)[],
+    options: PublishOptions,
+  ): Promise<readonly PublishResult[]> {
+    const note = (error: EventplaneError): EventplaneError => {
+      const { requestId, via } = options;
+      this.#dependencies.refusals.note({ principal, error, action: "PublishIntent", requestId, via });
+      return error;
+    };
+    try {
+      const ruling = authorizePublish(principal, tenantId);
+      const request = { tenantId, causedBy: this.#stamp(principal, ruling, options), options };
+      const named = intents.map((intent, index) => this.#withId(principal, intent, { request, index }));
+      if (options.atomic) return await this.#publishAtomic(request, named);
+      const results = await this.#publishEach(request, named);
+      for (const each of results) if (each.result === "refused") note(each.error);
+      return results;
+    } catch (error) {
+      throw isEventplaneError(error) ? note(error) : error;
+    }
+  }
+
+  #stamp(principal: Principal, ruling: Ruling, { requestId, via }: PublishOptions): CausedBy {
+    const { clock, edge, signingKeyId } = this.#dependencies;
+    const { rulingId, policySetHash, policies } = ruling;
+    const who = { type: principal.type, id: principal.id };
+    return { principal: who, via, requestId, rulingId, policySetHash, policies, edge, keyId: signingKeyId, at: formatUs(clock.nowUs()) };
+  }
+
+  /** The intent with its tenant and, from the Idempotency-Key, its id. */
+  #withId(
+    principal: Principal,
+    intent: IntentInput | EventplaneError,
+    { request, index }: { readonly request: Request; readonly index: number },
+  ): IntentRequest | EventplaneError {
+    if (intent instanceof EventplaneError) return intent;
+    const { tenantId, options } = request;
+    const complete = { ...intent, tenantId, ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent }) };
+    const { idempotencyKey: key } = options;
+    if (complete.id !== undefined || key === undefined) return complete;
+    const lower = key.toLowerCase();
+    if (options.isList !== true && isUuid(lower) && [4, 7].includes(uuidVersion(lower))) return { ...complete, id: lower };
+    const name = options.isList === true ? `${key}/${index}` : key;
+    return { ...complete, id: uuid8(tenantId, principal.id, name), idFromOutsideKey: true };
+  }
+
+  async #publishEach(request: Request, intents: readonly (IntentRequest | EventplaneError)[]): Promise<readonly PublishResult[]> {
+    const guardedTails = new Map<string, Promise<unknown>>();
+    return Promise.all(
+      intents.map(async (intent, index): Promise<PublishResult> => {
+        try {
+          if (intent instanceof EventplaneError) throw intent;
+          const stream = this.#guardedStream(intent);
+          if (stream === undefined) return await this.#publishOne(request, intent);
+          const before = guardedTails.get(stream) ?? Promise.resolve();
+          const own = before.then(() => this.#publishOne(request, intent));
+          guardedTails.set(stream, own.catch(() => undefined));
+          return await own;
+        } catch (error) {
+          if (!isEventplaneError(error)) throw error;
+          return { result: "refused", error: request.options.isList === true ? inItem(error, index) : error };
+        }
+      }),
+    );
+  }
+
+  /** Guards see what the intents before theirs did, so guarded intents of one stream wait for each other. */
+  #guardedStream(intent: IntentRequest): string | undefined {
+    return this.#aggregateOf(intent)?.guard === undefined ? undefined : `${typeRootOf(intent.type)}/${intent.aggregateId ?? ""}`;
+  }
+
+  #aggregateOf(intent: IntentRequest): AggregateDefinition | undefined {
+    return this.#dependencies.app.aggregates.get(typeRootOf(intent.type));
+  }
+
+  async #publishOne(request: Request, intent: IntentRequest): Promise<PublishResult> {
+    let item: AppendItem;
+    try {
+      item = this.#draft(request, intent);
+    } catch (refusal) {
+      return unlessKnown(this.#dependencies.reader, intent, refusal);
+    }
+    const guard = this.#aggregateOf(intent)?.guard;
+    if (guard !== undefined) return this.#publishGuarded(request, intent, { item, guard });
+    return resultOf(await this.#append(request, [item]), item);
+  }
+
+  /** The checked intent with its conditions. */
+  #draft(request: Request, intent: IntentRequest): AppendItem {
+    const item = this.#factory.intent(intent, request.causedBy);
+    const problems = this.#checks.get(intent.type)?.(intent.spec) ?? [];
+    if (problems.length === 0) return item;
+    const said = problems.map(({ pointer, message }) => `${pointer === "" ? "the spec" : pointer} ${message}`).join("; ");
+    throw new EventplaneError("schema_violation", `The spec does not fit the schema of ${intent.type}: ${said}.`, {
+      details: { pointers: problems.map(({ pointer }) => `/spec${pointer}`) },
+    });
+  }
+
+  async #publishGuarded(
+    request: Request,
+    intent: IntentRequest,
+    { item, guard }: { readonly item: AppendItem; readonly guard: NonNullable<AggregateDefinition["guard"]> },
+  ): Promise<PublishResult> {
+    const { aggregateType, aggregateId } = item.event;
+    for (let attempt = 1; ; attempt++) {
+      const resource = await this.#dependencies.loader.load(request.tenantId, { aggregateType, aggregateId });
+      const seen = resource?.generation ?? 0;
+      const refusal = staleGeneration(item, resource) ?? guardRefusal(guard, resource, intent);
+      if (refusal !== undefined) return unlessKnown(this.#dependencies.reader, intent, refusal);
+      const outcome = await this.#append(request, [{ ...item, expectedGeneration: seen }]);
+      const moved = outcome.result === "refused" && outcome.code === "wrong_expected_generation";
+      if (!moved || attempt === guardAttemptsMax) return resultOf(outcome, item);
+    }
+  }
+
+  async #publishAtomic(request: Request, intents: readonly (IntentRequest | EventplaneError)[]): Promise<readonly PublishResult[]> {
+    const readable = intents.map((intent) => {
+      if (intent instanceof EventplaneError) throw intent;
+      return intent;
+    });
+    let items: readonly AppendItem[];
+    try {
+      items = await this.#draftAll(request, readable);
+    } catch (refusal) {
+      return unlessAllKnown(this.#dependencies.reader, readable, refusal);
+    }
+    const outcome = await this.#append(request, items);
+    if (outcome.result === "refused") throw inItem(refusalError(outcome), outcome.index);
+    return items.map((item, index) => resultAt(outcome, item, index));
+  }
+
+  /** All intents drafted and their guards asked; a guarded stream may occur once, because a guard sees only what is stored. */
+  async #draftAll(request: Request, intents: readonly IntentRequest[]): Promise<readonly AppendItem[]> {
+    const guarded = new Set<string>();
+    const items: AppendItem[] = [];
+    let bytes = 0;
+    for (const [index, intent] of intents.entries()) {
+      try {
+        const item = this.#draft(request, intent);
+        bytes += weight(item);
+        const guard = this.#aggregateOf(intent)?.guard;
+        items.push(guard === undefined ? item : await this.#guardInAtomic(request, intent, { item, guard, guarded }));
+      } catch (error) {
+        throw isEventplaneError(error) ? inItem(error, index) : error;
+      }
+    }
+    if (bytes > limits.callBytesMax) {
+      throw new EventplaneError("payload_too_large", `An atomic list has at most ${limits.callBytesMax} bytes with its envelopes.`);
+    }
+    return items;
+  }
+
+  async #guardInAtomic(
+    request: Request,
+    intent: IntentRequest,
+    { item, guard, guarded }: { item: AppendItem; guard: NonNullable<AggregateDefinition["guard"]>; guarded: Set<string> },
+  ): Promise<AppendItem> {
+    const { aggregateType, aggregateId } = item.event;
+    const stream = `${aggregateType}/${aggregateId}`;
+    if (guarded.has(stream)) {
+      throw new EventplaneError("request_invalid", `An atomic list may hold one intent for ${stream}, because its type has a guard.`);
+    }
+    guarded.add(stream);
+    const resource = await this.#dependencies.loader.load(request.tenantId, { aggregateType, aggregateId });
+    const refusal = staleGeneration(item, resource) ?? guardRefusal(guard, resource, intent);
+    if (refusal !== undefined) throw refusal;
+    return { ...item, expectedGeneration: resource?.generation ?? 0 };
+  }
+
+  #append(request: Request, items: readonly AppendItem[]): Promise<AppendOutcome> {
+    return this.#dependencies.log.append({ tenantId: request.tenantId, items }, request.options.signal);
+  }
+}
+
+/** Tenant equality in code, then the rules. */
+function authorizePublish(principal: Principal, tenantId: TenantId): Ruling {
+  const ruling = rule(principal, "PublishIntent", tenantId);
+  if (principal.tenantId === tenantId && ruling.allowed) return ruling;
+  throw forbidden();
+}
+
+function schemaChecks(app: AppDefinition): ReadonlyMap<string, SchemaCheck> {
+  const intents = [...app.aggregates.values()].flatMap((aggregate) => [...aggregate.intents.values()]);
+  return new Map(intents.map((intent) => [intent.type, compileSchema(intent.schema)]));
+}
+
+function typeRootOf(type: string): string {
+  return type.split(".", 1)[0] ?? type;
+}
+
+function staleGeneration(item: AppendItem, resource: Resource | undefined): EventplaneError | undefined {
+  const generation = resource?.generation ?? 0;
+  if (item.expectedGeneration === undefined || item.expectedGeneration === generation) return undefined;
+  const current = { version: resource?.version ?? 0, generation, lifecycle: resource?.lifecycle ?? ("none" as const) };
+  return refusalError({ code: "wrong_expected_generation", current });
+}
+
+function guardRefusal(
+  guard: NonNullable<AggregateDefinition["guard"]>,
+  resource: Resource | undefined,
+  intent: IntentRequest,
+): EventplaneError | undefined {
+  const reason = guard(resource, { type: intent.type, spec: intent.spec });
+  if (reason === undefined) return undefined;
+  return new EventplaneError("guard_refused", String(reason).slice(0, guardReasonCharactersMax));
+}
+
+function resultOf(outcome: AppendOutcome, item: AppendItem): PublishResult {
+  if (outcome.result === "refused") throw refusalError(outcome);
+  return resultAt(outcome, item, 0);
+}
+
+function resultAt(outcome: Exclude<AppendOutcome, { result: "refused" }>, item: AppendItem, index: number): PublishResult {
+  const receipt = outcome.receipts[index];
+  if (receipt === undefined) throw new EventplaneError("internal", "The log gave fewer receipts than events.");
+  if (outcome.result === "repeated") return { result: "repeated", receipt };
+  return { result: receipt.id === item.event.id ? "created" : "unchanged", receipt };
+}
+
+const envelopeBytes = 1_024;
+
+function weight({ event }: AppendItem): number {
+  return envelopeBytes + Buffer.byteLength(event.specText) + event.causedByText.length + event.finalizersText.length;
+}

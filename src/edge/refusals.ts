@@ -1,0 +1,185 @@
+/**
+ * Refusals as system facts: the first of a (principal, code) at once, later ones of the same minute summed into one
+ * event at the end of that minute. Nobody waits for them, and nobody can fill a log by being refused.
+ *
+ * The facts hold who, which code, how often and when; never a payload, a header or a secret.
+ */
+import type { CausedBy, EventFactory } from "../event/index.js";
+import { type Clock, type ErrorCode, type EventplaneError, formatUs, PLATFORM_TENANT_ID } from "../kernel/index.js";
+import type { EventLog } from "./dependencies.js";
+import type { Action, Principal } from "./rules.js";
+import { builtInPolicySetHash, rule } from "./rules.js";
+
+/** One refusal, as the edge saw it. */
+export interface Refusal {
+  /** undefined: nobody was authenticated. */
+  readonly principal: Principal | undefined;
+  readonly error: EventplaneError;
+  readonly action: Action | undefined;
+  readonly requestId: string;
+  readonly via: string;
+}
+
+/** What the log of refusals needs. */
+export interface RefusalLogDependencies {
+  readonly factory: EventFactory;
+  readonly log: EventLog;
+  readonly clock: Clock;
+  readonly edge: string;
+  readonly signingKeyId: string;
+  /** Hears of refusals that could not be written; they stay counted. */
+  readonly report: (failure: unknown) => void;
+}
+
+/** Outcomes that concern the state of a resource or of the system are answers, not refusals. */
+const recordedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
+  "unauthenticated",
+  "forbidden",
+  "forbidden_field",
+  "content_mismatch",
+  "schema_violation",
+  "unknown_type",
+  "guard_refused",
+  "request_invalid",
+  "payload_too_large",
+  "too_many_events",
+  "unsupported_media_type",
+  "json_invalid",
+  "json_duplicate_key",
+  "json_forbidden_key",
+  "json_too_deep",
+  "json_unsafe_number",
+  "json_lone_surrogate",
+  "json_nul",
+  "json_invalid_utf8",
+]);
+
+const windowMs = 60_000;
+const sweepMs = 1_000;
+const trackedMax = 10_000;
+const anonymousId = "anonymous";
+
+interface Tracked {
+  readonly refusal: Refusal;
+  readonly principalId: string;
+  windowFromMs: number;
+  sinceUs: number;
+  untilUs: number;
+  /** Refusals of this window that no event tells of yet. */
+  count: number;
+}
+
+/** Counts refusals and writes them. */
+export class RefusalLog {
+  readonly #dependencies: RefusalLogDependencies;
+  readonly #tracked = new Map<string, Tracked>();
+  readonly #noted = new WeakSet<EventplaneError>();
+  readonly #writing = new Set<Promise<void>>();
+
+  constructor(dependencies: RefusalLogDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Counts a refusal. The same error object counts once; codes that are no refusals are passed over. Never throws. */
+  note(refusal: Refusal): void {
+    if (!recordedCodes.has(refusal.error.code) || this.#noted.has(refusal.error)) return;
+    this.#noted.add(refusal.error);
+    const { clock } = this.#dependencies;
+    const tracked = this.#entryOf(refusal);
+    tracked.count++;
+    tracked.untilUs = clock.nowUs();
+    if (tracked.windowFromMs === Number.NEGATIVE_INFINITY) this.#write(tracked);
+  }
+
+  /** Writes the sums of minutes that are over until `signal` aborts. Never throws. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#dependencies.clock.sleep(sweepMs, signal).catch(() => undefined);
+      this.sweep();
+    }
+  }
+
+  /** Writes the sums of minutes that are over and forgets who was not refused in one. */
+  sweep(): void {
+    const now = this.#dependencies.clock.monotonicMs();
+    for (const [key, tracked] of this.#tracked) {
+      if (now - tracked.windowFromMs < windowMs) continue;
+      if (tracked.count > 0) this.#write(tracked);
+      else this.#tracked.delete(key);
+    }
+  }
+
+  /** Writes everything that is counted, and waits for it. */
+  async close(): Promise<void> {
+    for (const tracked of this.#tracked.values()) if (tracked.count > 0) this.#write(tracked);
+    await Promise.all(this.#writing);
+  }
+
+  /** The entry of (principal, code). When too many are tracked, further ones of a tenant are counted together. */
+  #entryOf(refusal: Refusal): Tracked {
+    const tenantId = refusal.principal?.tenantId ?? PLATFORM_TENANT_ID;
+    const isFull = this.#tracked.size >= trackedMax;
+    const own = refusal.principal?.id ?? anonymousId;
+    const principalId = isFull && !this.#tracked.has(`${tenantId} ${own} ${refusal.error.code}`) ? "others" : own;
+    const key = `${tenantId} ${principalId} ${refusal.error.code}`;
+    const known = this.#tracked.get(key);
+    if (known !== undefined) return known;
+    const at = this.#dependencies.clock.nowUs();
+    const tracked = { refusal, principalId, windowFromMs: Number.NEGATIVE_INFINITY, sinceUs: at, untilUs: at, count: 0 };
+    this.#tracked.set(key, tracked);
+    return tracked;
+  }
+
+  #write(tracked: Tracked): void {
+    const { clock, log, report } = this.#dependencies;
+    const written = tracked.count;
+    const item = this.#fact(tracked);
+    tracked.count = 0;
+    tracked.windowFromMs = clock.monotonicMs();
+    tracked.sinceUs = clock.nowUs();
+    const writing = log
+      .append({ tenantId: item.event.tenantId, items: [item] })
+      .then(
+        () => undefined,
+        (error: unknown) => {
+          tracked.count += written;
+          report(error);
+        },
+      )
+      .finally(() => this.#writing.delete(writing));
+    this.#writing.add(writing);
+  }
+
+  #fact(tracked: Tracked): ReturnType<EventFactory["systemFact"]> {
+    const { refusal, principalId, count } = tracked;
+    const tenantId = refusal.principal?.tenantId ?? PLATFORM_TENANT_ID;
+    const spec = {
+      principal: principalId,
+      code: refusal.error.code,
+      ...(refusal.action === undefined ? {} : { action: refusal.action }),
+      count,
+      since: formatUs(tracked.sinceUs),
+      until: formatUs(tracked.untilUs),
+      requestId: refusal.requestId,
+    };
+    const type = "refusal.recorded";
+    return this.#dependencies.factory.systemFact({ tenantId, type, aggregateId: principalId, spec }, this.#stamp(tracked));
+  }
+
+  #stamp({ refusal, principalId }: Tracked): CausedBy {
+    const { clock, edge, signingKeyId } = this.#dependencies;
+    const { principal, action = "Read" } = refusal;
+    const ruling = principal === undefined ? undefined : rule(principal, action, principal.tenantId);
+    return {
+      principal: { type: principal?.type ?? anonymousId, id: principalId },
+      via: refusal.via,
+      requestId: refusal.requestId,
+      rulingId: ruling?.rulingId ?? refusal.requestId,
+      policySetHash: builtInPolicySetHash,
+      policies: [],
+      edge,
+      keyId: signingKeyId,
+      at: formatUs(clock.nowUs()),
+    };
+  }
+}

@@ -1,0 +1,141 @@
+/** Administration of tenants and keys. A key of the platform administers all tenants, an admin key of a tenant its own. */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { EventplaneError, formatUs, type JsonObject, PLATFORM_TENANT_ID, scanJson, type TenantId } from "../../kernel/index.js";
+import type { AdministrationRequest, KeyWish } from "../platform/administration.js";
+import type { KeyEntry, TenantEntry } from "../platform/state.js";
+import { forbidden } from "../publish/refusal-errors.js";
+import type { Caller, EdgeParts, Routes } from "./context.js";
+import { bodyOf, idempotencyKeyOf } from "./intents.js";
+import { readQuery, uuidOf } from "./query.js";
+
+const adminBodyBytesMax = 16_384;
+
+/** Registers the routes. */
+export function addAdminRoutes(routes: Routes, parts: EdgeParts): void {
+  routes.tenant({
+    method: "POST",
+    url: "/v1/admin/tenants",
+    action: "Administer",
+    handle: async (request, reply, caller) => {
+      assertPlatform(caller);
+      const { slug } = readBody(request, ["slug"]);
+      const { created, ...tenant } = await parts.administration.createTenant(slug, administrationOf(request, caller));
+      return reply.code(created ? 201 : 200).header("location", `/v1/admin/tenants/${tenant.id}/keys`).send(tenant);
+    },
+  });
+  routes.tenant({
+    method: "GET",
+    url: "/v1/admin/tenants",
+    action: "Administer",
+    handle: async (request, _reply, caller) => {
+      assertPlatform(caller);
+      readQuery(request.query, []);
+      return { tenants: parts.platform.state.tenants().map(tenantJson) };
+    },
+  });
+  routes.tenant({
+    method: "POST",
+    url: "/v1/admin/tenants/:t/keys",
+    action: "Administer",
+    handle: (request, reply, caller) => createKey(parts, { request, reply, caller }),
+  });
+  routes.tenant({
+    method: "GET",
+    url: "/v1/admin/tenants/:t/keys",
+    action: "Administer",
+    handle: async (request, _reply, { tenantId }) => {
+      readQuery(request.query, []);
+      return { keys: parts.platform.state.keysOf(tenantId).map(keyJson) };
+    },
+  });
+  routes.tenant({
+    method: "GET",
+    url: "/v1/admin/tenants/:t/keys/:id",
+    action: "Administer",
+    handle: async (request, _reply, { tenantId }) => keyJson(keyOf(parts, tenantId, request)),
+  });
+  routes.tenant({
+    method: "DELETE",
+    url: "/v1/admin/tenants/:t/keys/:id",
+    action: "Administer",
+    handle: async (request, reply, caller) => {
+      const { id } = request.params as { readonly id: string }; // of the route's address
+      const revoked = await parts.administration.revokeKey(caller.tenantId, uuidOf("id", id), administrationOf(request, caller));
+      if (!revoked) throw new EventplaneError("not_found", "This tenant has no key with this id.");
+      return reply.code(204).send();
+    },
+  });
+}
+
+/** On whose behalf a request administers. */
+export function administrationOf(request: FastifyRequest, { principal }: Caller): AdministrationRequest {
+  return { principal, requestId: request.id, via: "http" };
+}
+
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly caller: Caller;
+}
+
+async function createKey(parts: EdgeParts, { request, reply, caller }: Exchange): Promise<unknown> {
+  const idempotencyKey = idempotencyKeyOf(request);
+  const body = readBody(request, ["name", "grants", "expiresAt"]);
+  if (!Array.isArray(body.grants)) throw invalid("/grants", "grants is a list of publisher, reader, subscriber and admin.");
+  // The key's schema checks every member; a wrong one is refused there.
+  const wish = { ...body, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) } as unknown as KeyWish;
+  const created = await parts.administration.createKey(caller.tenantId, wish, administrationOf(request, caller));
+  reply.header("location", `/v1/admin/tenants/${caller.tenantId}/keys/${created.id}`).header("cache-control", "no-store");
+  if (created.key === undefined) reply.header("idempotent-replayed", "true");
+  return reply.code(created.key === undefined ? 200 : 201).send(created);
+}
+
+/** A small JSON object with known members only. */
+export function readBody(request: FastifyRequest, members: readonly string[]): JsonObject {
+  const bytes = bodyOf(request);
+  if (bytes.byteLength > adminBodyBytesMax) {
+    throw new EventplaneError("payload_too_large", `The body of this address has at most ${adminBodyBytesMax} bytes.`);
+  }
+  const { value } = scanJson(bytes);
+  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid("", "The body is a JSON object.");
+  const unknown = Object.keys(value).find((name) => !members.includes(name));
+  if (unknown !== undefined) {
+    const pointer = `/${unknown.slice(0, 64).replaceAll("~", "~0").replaceAll("/", "~1")}`;
+    throw new EventplaneError("forbidden_field", `This address takes ${members.join(", ")}.`, { details: { pointer } });
+  }
+  return value as JsonObject; // the other cases are excluded
+}
+
+/** Tenants belong to the platform: a tenant's own admin may not see or make others. */
+function assertPlatform({ principal }: Caller): void {
+  if (principal.tenantId !== PLATFORM_TENANT_ID) throw forbidden();
+}
+
+function keyOf(parts: EdgeParts, tenantId: TenantId, request: FastifyRequest): KeyEntry {
+  const { id } = request.params as { readonly id: string }; // of the route's address
+  const key = parts.platform.state.key(uuidOf("id", id));
+  if (key?.tenantId !== tenantId) throw new EventplaneError("not_found", "This tenant has no key with this id.");
+  return key;
+}
+
+function tenantJson({ id, slug, createdAtUs }: TenantEntry): JsonObject {
+  return { id, slug, createdAt: formatUs(createdAtUs) };
+}
+
+function keyJson(key: KeyEntry): JsonObject {
+  const time = (us: number | null): string | null => (us === null ? null : formatUs(us));
+  return {
+    id: key.id,
+    tenantId: key.tenantId,
+    name: key.name,
+    principalId: key.principalId,
+    grants: [...key.grants],
+    createdAt: formatUs(key.createdAtUs),
+    expiresAt: time(key.expiresAtUs),
+    revokedAt: time(key.revokedAtUs),
+  };
+}
+
+function invalid(pointer: string, message: string): EventplaneError {
+  return new EventplaneError("request_invalid", message, { details: { pointer } });
+}

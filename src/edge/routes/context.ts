@@ -1,0 +1,119 @@
+/**
+ * What every route of a tenant has: who asks, of which tenant, and that the rules allow it.
+ */
+import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
+import { EventplaneError, type TenantId } from "../../kernel/index.js";
+import { authenticate } from "../authentication.js";
+import type { EdgeDependencies } from "../dependencies.js";
+import type { PlatformAdministration } from "../platform/administration.js";
+import type { PlatformFold } from "../platform/fold.js";
+import type { PublishPipeline } from "../publish/pipeline.js";
+import { forbidden } from "../publish/refusal-errors.js";
+import type { RefusalLog } from "../refusals.js";
+import { type Action, type Principal, rule } from "../rules.js";
+import type { SubscriptionHub } from "../sse/hub.js";
+
+/** The parts of an edge that routes use. */
+export interface EdgeParts extends EdgeDependencies {
+  readonly platform: PlatformFold;
+  readonly refusals: RefusalLog;
+  readonly pipeline: PublishPipeline;
+  readonly administration: PlatformAdministration;
+  readonly hub: SubscriptionHub;
+}
+
+/** Who asks for what. */
+export interface Caller {
+  readonly principal: Principal;
+  readonly tenantId: TenantId;
+}
+
+/** A route of one tenant. */
+export interface TenantRoute {
+  readonly method: "GET" | "POST" | "DELETE";
+  /** Without the prefix; `:t` is the tenant's id or slug. Without `:t` the tenant is the platform's. */
+  readonly url: string;
+  readonly action: Action;
+  /** The tenant is the caller's own: the handler finds the one that is meant in the query. */
+  readonly ofCaller?: boolean;
+  /** `handler`: the handler reads the body before the rules are asked (DESIGN §13.6), and asks them itself. */
+  readonly authorize?: "first" | "handler";
+  readonly handle: (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<unknown>;
+}
+
+declare module "fastify" {
+  interface FastifyRequest {
+    /** Set as soon as the credential is known; refusals are counted under it. */
+    principal?: Principal;
+    action?: Action;
+  }
+}
+
+/** Registers routes and remembers which methods each address takes. */
+export class Routes {
+  readonly #server: FastifyInstance;
+  readonly #parts: EdgeParts;
+  readonly #methods = new Map<string, string[]>();
+
+  constructor(server: FastifyInstance, parts: EdgeParts) {
+    this.#server = server;
+    this.#parts = parts;
+  }
+
+  /** The methods of each address, for the answers to other methods. */
+  get methods(): ReadonlyMap<string, readonly string[]> {
+    return this.#methods;
+  }
+
+  /** A route that anybody may call; it is served under back-pressure too. */
+  open(url: string, handle: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>): void {
+    this.#note("GET", url);
+    this.#server.route({ method: "GET", url, config: { alwaysServed: true }, handler: (request, reply) => handle(request, reply) });
+  }
+
+  /** A route of a tenant: the credential and the tenant are checked before a byte of the body is read. */
+  tenant(route: TenantRoute): void {
+    this.#note(route.method, route.url);
+    const callers = new WeakMap<FastifyRequest, Caller>();
+    this.#server.route({
+      method: route.method,
+      url: route.url,
+      onRequest: async (request) => {
+        request.action = route.action;
+        const principal = authenticate(request.headers.authorization, this.#parts.platform, this.#parts.clock);
+        request.principal = principal;
+        const { t } = request.params as { readonly t?: string }; // the only parameter of this name
+        const tenantId = route.ofCaller === true ? principal.tenantId : this.#tenantOf(principal, t, route.action);
+        if (route.authorize !== "handler") assertAllowed(principal, route.action, tenantId);
+        callers.set(request, { principal, tenantId });
+      },
+      handler: async (request, reply) => {
+        const caller = callers.get(request);
+        if (caller === undefined) throw new EventplaneError("internal", "A request reached its handler without a caller.");
+        return route.handle(request, reply, caller);
+      },
+    });
+  }
+
+  /** Tenant equality, before any rule: foreign and unknown tenants are the same to those who may not look. */
+  #tenantOf(principal: Principal, idOrSlug: string | undefined, action: Action): TenantId {
+    const entry = this.#parts.platform.state.tenant(idOrSlug ?? "platform");
+    const isOwn = entry !== undefined && entry.id === principal.tenantId;
+    const isAdministered = entry !== undefined && action === "Administer" && rule(principal, action, entry.id).allowed;
+    if (entry === undefined || !(isOwn || isAdministered)) throw forbidden();
+    return entry.id;
+  }
+
+  #note(method: string, url: string): void {
+    this.#methods.set(url, [...(this.#methods.get(url) ?? []), method]);
+  }
+}
+
+/**
+ * Asks the rules.
+ *
+ * @throws EventplaneError `forbidden`
+ */
+export function assertAllowed(principal: Principal, action: Action, tenantId: TenantId): void {
+  if (!rule(principal, action, tenantId).allowed) throw forbidden();
+}

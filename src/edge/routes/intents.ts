@@ -1,0 +1,116 @@
+/** POST /v1/tenants/{t}/intents: one intent, or a list, each for itself or atomic. */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { EventplaneError } from "../../kernel/index.js";
+import { problemOf } from "../problem.js";
+import { type IntentInput, readPublishBody } from "../publish/intent-input.js";
+import type { PublishResult } from "../publish/publish-result.js";
+import { type Caller, assertAllowed, type EdgeParts, type Routes } from "./context.js";
+
+const idempotencyKeyForm = /^[\x21-\x7e]{1,255}$/;
+const ifMatchForm = /^"(\d{1,15})"$/;
+
+/** Registers the route. */
+export function addIntentRoutes(routes: Routes, parts: EdgeParts): void {
+  routes.tenant({
+    method: "POST",
+    url: "/v1/tenants/:t/intents",
+    action: "PublishIntent",
+    authorize: "handler",
+    handle: (request, reply, caller) => publish(parts, { request, reply, caller }),
+  });
+}
+
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly caller: Caller;
+}
+
+async function publish(parts: EdgeParts, { request, reply, caller }: Exchange): Promise<unknown> {
+  const idempotencyKey = idempotencyKeyOf(request);
+  const body = await readPublishBody(bodyOf(request));
+  assertAllowed(caller.principal, "PublishIntent", caller.tenantId);
+  const intents = withIfMatch(request, body);
+  const results = await parts.pipeline.publish(caller.principal, caller.tenantId, intents, {
+    atomic: body.atomic,
+    isList: body.isList,
+    requestId: request.id,
+    via: "http",
+    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
+    ...traceparentOf(request),
+  });
+  return body.isList ? answerList(reply, results, { requestId: request.id, atomic: body.atomic }) : answerOne(reply, results);
+}
+
+function answerOne(reply: FastifyReply, [result]: readonly PublishResult[]): unknown {
+  if (result === undefined) throw new EventplaneError("internal", "A publish gave no result.");
+  if (result.result === "refused") throw result.error;
+  const { receipt } = result;
+  reply.code(result.result === "created" ? 201 : 200);
+  reply.header("location", `/v1/tenants/${receipt.tenantId}/events/${receipt.id}`);
+  reply.header("etag", `"${receipt.generation}"`);
+  if (result.result === "repeated") reply.header("idempotent-replayed", "true");
+  return receipt;
+}
+
+/** A list that is not atomic always answers 200: what became of each intent stands in its place. */
+function answerList(
+  reply: FastifyReply,
+  results: readonly PublishResult[],
+  { requestId, atomic }: { readonly requestId: string; readonly atomic: boolean },
+): unknown {
+  const repeated = results.every(({ result }) => result === "repeated");
+  if (repeated) reply.header("idempotent-replayed", "true");
+  reply.code(atomic && !repeated ? 201 : 200);
+  return {
+    results: results.map((each) =>
+      each.result === "refused"
+        ? { result: each.result, problem: problemOf(each.error, { requestId }) }
+        : { result: each.result, receipt: each.receipt },
+    ),
+  };
+}
+
+/** The raw bytes that the content parser left. */
+export function bodyOf(request: FastifyRequest): Uint8Array {
+  if (request.body instanceof Uint8Array) return request.body;
+  throw new EventplaneError("unsupported_media_type", "Send the body as application/json.");
+}
+
+/** The Idempotency-Key header, if one was sent. */
+export function idempotencyKeyOf(request: FastifyRequest): string | undefined {
+  const key = request.headers["idempotency-key"];
+  if (key === undefined) return undefined;
+  if (typeof key === "string" && idempotencyKeyForm.test(key)) return key;
+  throw new EventplaneError("request_invalid", "Idempotency-Key takes 1 to 255 visible ASCII characters, once.", {
+    details: { header: "idempotency-key" },
+  });
+}
+
+/** If-Match on the resource's generation becomes the expected generation of the one intent. */
+function withIfMatch(
+  request: FastifyRequest,
+  body: { readonly isList: boolean; readonly intents: readonly (IntentInput | EventplaneError)[] },
+): readonly (IntentInput | EventplaneError)[] {
+  const header = request.headers["if-match"];
+  const [intent] = body.intents;
+  if (header === undefined || intent === undefined) return body.intents;
+  const generation = ifMatchForm.exec(header)?.[1];
+  if (body.isList || generation === undefined || intent instanceof EventplaneError) {
+    const message = 'If-Match takes one generation in quotes, as the ETag of a resource, and goes with one intent: If-Match: "3".';
+    throw intent instanceof EventplaneError ? intent : new EventplaneError("request_invalid", message, { details: { header: "if-match" } });
+  }
+  const expectedGeneration = Number(generation);
+  if (intent.expectedGeneration !== undefined && intent.expectedGeneration !== expectedGeneration) {
+    throw new EventplaneError("request_invalid", "If-Match and expectedGeneration name different generations. Send one of them.", {
+      details: { pointer: "/expectedGeneration" },
+    });
+  }
+  return [{ ...intent, expectedGeneration }];
+}
+
+function traceparentOf(request: FastifyRequest): { readonly traceparent?: string } {
+  const value = request.headers["traceparent"];
+  const isUsable = typeof value === "string" && /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(value);
+  return isUsable ? { traceparent: value } : {};
+}

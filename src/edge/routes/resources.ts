@@ -1,0 +1,59 @@
+/** Materialized resources: a list and one, with the generation as ETag, on request not older than a position. */
+import type { Resource } from "../../event/index.js";
+import { EventplaneError, type JsonObject, type TenantId } from "../../kernel/index.js";
+import type { EdgeParts, Routes } from "./context.js";
+import { aggregateIdOf, aggregateTypeOf, limitOf, positionOf, type Query, readQuery } from "./query.js";
+
+const waitMsMax = 5_000;
+const waitStepMs = 10;
+
+/** Registers the routes. */
+export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
+  routes.tenant({
+    method: "GET",
+    url: "/v1/tenants/:t/resources/:aggregateType",
+    action: "Read",
+    handle: async (request, _reply, { tenantId }) => {
+      const query = readQuery(request.query, ["after", "limit", "minPosition"]);
+      const { aggregateType } = request.params as { readonly aggregateType: string }; // of the route's address
+      const wanted = { aggregateType: aggregateTypeOf(aggregateType), limit: limitOf(query) };
+      const after = query.after === undefined ? {} : { after: aggregateIdOf(query.after) };
+      await reach(parts, tenantId, query);
+      const { resources, next } = await parts.resources.list(tenantId, { ...wanted, ...after });
+      return { resources: resources.map(resourceJson), next };
+    },
+  });
+  routes.tenant({
+    method: "GET",
+    url: "/v1/tenants/:t/resources/:aggregateType/:aggregateId",
+    action: "Read",
+    handle: async (request, reply, { tenantId }) => {
+      const query = readQuery(request.query, ["minPosition"]);
+      const names = request.params as { readonly aggregateType: string; readonly aggregateId: string }; // of the route's address
+      const stream = { aggregateType: aggregateTypeOf(names.aggregateType), aggregateId: aggregateIdOf(names.aggregateId) };
+      await reach(parts, tenantId, query);
+      const resource = await parts.resources.get(tenantId, stream);
+      if (resource === undefined) throw new EventplaneError("not_found", "This tenant has no such resource.");
+      return reply.header("etag", `"${resource.generation}"`).send(resourceJson(resource));
+    },
+  });
+}
+
+/** A resource as it leaves the system: without what only derived events need. */
+export function resourceJson({ origin, expected, ...resource }: Resource): JsonObject {
+  const shown = { ...resource, waitsFor: expected, originId: origin?.id ?? null };
+  return shown as unknown as JsonObject; // a resource consists of JSON values only
+}
+
+/** Waits until the resources hold everything up to `minPosition`. */
+async function reach(parts: EdgeParts, tenantId: TenantId, query: Query): Promise<void> {
+  const wanted = positionOf(query, "minPosition");
+  if (wanted === undefined) return;
+  const deadline = parts.clock.monotonicMs() + waitMsMax;
+  while ((await parts.resources.position(tenantId)) < wanted) {
+    if (parts.clock.monotonicMs() >= deadline) {
+      throw new EventplaneError("timeout", `The resources did not reach position ${wanted} within ${waitMsMax} ms. Ask again.`);
+    }
+    await parts.clock.sleep(waitStepMs);
+  }
+}

@@ -1,0 +1,70 @@
+/** GET /v1/tenants/{t}/subscribe: events as they are appended, over SSE on the raw socket. */
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { EventplaneError } from "../../kernel/index.js";
+import type { Caller, EdgeParts, Routes } from "./context.js";
+import { filterOf, positionOf, readQuery } from "./query.js";
+
+const filterNames = ["kind", "type", "aggregateType", "aggregateId", "correlationId"] as const;
+
+/** Registers the route. */
+export function addSubscribeRoutes(routes: Routes, parts: EdgeParts): void {
+  routes.tenant({
+    method: "GET",
+    url: "/v1/tenants/:t/subscribe",
+    action: "Subscribe",
+    handle: (request, reply, caller) => subscribe(parts, { request, reply, caller }),
+  });
+}
+
+interface Exchange {
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
+  readonly caller: Caller;
+}
+
+async function subscribe(parts: EdgeParts, { request, reply, caller }: Exchange): Promise<unknown> {
+  const query = readQuery(request.query, [...filterNames, "after"]);
+  const filter = filterOf(query);
+  const after = lastEventIdOf(request) ?? positionOf(query, "after");
+  const lease = await parts.hub.open(caller.tenantId);
+  reply.hijack();
+  const { raw } = reply;
+  const { socket } = raw;
+  if (socket === null || socket.destroyed) {
+    lease.release();
+    raw.destroy();
+    return reply;
+  }
+  // Without chunks, one write to the socket is one write to the kernel, shared by all subscribers of a batch.
+  raw.useChunkedEncodingByDefault = false;
+  raw.shouldKeepAlive = false;
+  raw.writeHead(200, {
+    ...headersOf(reply),
+    "content-type": "text/event-stream; charset=utf-8",
+    "cache-control": "no-store",
+    connection: "close",
+    "x-accel-buffering": "no",
+  });
+  raw.flushHeaders();
+  socket.setNoDelay(true);
+  socket.setTimeout(0);
+  await parts.hub.serve({ socket, tenantId: caller.tenantId, keyId: caller.principal.keyId, after, filter }, lease);
+  return reply;
+}
+
+/** Last-Event-ID wins over `after`: a browser resumes with the address it began with. */
+function lastEventIdOf(request: FastifyRequest): number | undefined {
+  const id = request.headers["last-event-id"];
+  if (id === undefined || id === "") return undefined;
+  const position = typeof id === "string" && /^\d{1,16}$/.test(id) ? Number(id) : Number.NaN;
+  if (Number.isSafeInteger(position)) return position;
+  throw new EventplaneError("request_invalid", "Last-Event-ID must be a position, as the ids of this stream are.", {
+    details: { header: "last-event-id" },
+  });
+}
+
+function headersOf(reply: FastifyReply): Record<string, string> {
+  const headers: Record<string, string> = {};
+  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) headers[name] = String(value);
+  return headers;
+}

@@ -1,0 +1,90 @@
+/**
+ * Events as frames of a text/event-stream (WHATWG HTML §9.2): id = position, event = kind, data = the event's JSON.
+ *
+ * A frame is made once per event and process; filters look at its envelope and never parse the payload again.
+ */
+import type { EventRow } from "../../event/index.js";
+import { eventLine } from "../../event/index.js";
+import type { ReadFilter } from "../../store/index.js";
+
+/** One event, ready to be sent. */
+export interface Frame {
+  readonly position: number;
+  readonly kind: string;
+  readonly type: string;
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  readonly correlationId: string;
+  readonly bytes: Buffer;
+}
+
+/** What a subscriber may ask for; all given parts must match. */
+export type SubscribeFilter = Pick<ReadFilter, "kind" | "type" | "aggregateType" | "aggregateId" | "correlationId">;
+
+const filterMembers = ["kind", "type", "aggregateType", "aggregateId", "correlationId"] as const;
+
+/** The frame of an event. One data line holds its JSON. */
+export function eventFrame(row: EventRow): Frame {
+  const { position, kind, type, aggregateType, aggregateId, correlationId } = row;
+  const bytes = Buffer.from(`id: ${position}\nevent: ${kind}\ndata: ${eventLine(row)}\n\n`, "utf8");
+  return { position, kind, type, aggregateType, aggregateId, correlationId, bytes };
+}
+
+/** Says that everything up to `position` was looked at. */
+export function bookmarkFrame(position: number): Buffer {
+  return Buffer.from(`id: ${position}\nevent: bookmark\ndata: {"position":${position}}\n\n`, "utf8");
+}
+
+/** The last frame of a connection that we end, with the reason. */
+export function endFrame(code: string, detail: string): Buffer {
+  return Buffer.from(`event: end\ndata: ${JSON.stringify({ code, detail })}\n\n`, "utf8");
+}
+
+/** A comment that keeps intermediaries from closing an idle connection. */
+export const heartbeatFrame: Buffer = Buffer.from(": heartbeat\n\n", "utf8");
+
+/** True when the filter asks for nothing in particular. */
+export function isUnfiltered(filter: SubscribeFilter): boolean {
+  return filterMembers.every((member) => filter[member] === undefined);
+}
+
+/** Equal filters have equal keys. */
+export function filterKey(filter: SubscribeFilter): string {
+  return JSON.stringify(filterMembers.map((member) => filter[member] ?? null));
+}
+
+/** Whether the frame is what the filter asks for. */
+export function matches(filter: SubscribeFilter, frame: Frame): boolean {
+  return filterMembers.every((member) => filter[member] === undefined || filter[member] === frame[member]);
+}
+
+/** Consecutive frames, cut down to each filter and joined once for all subscribers that share it. */
+export class FrameBatch {
+  readonly frames: readonly Frame[];
+  readonly #joined = new Map<string, Buffer>();
+
+  constructor(frames: readonly Frame[]) {
+    this.frames = frames;
+  }
+
+  /** Position of the last frame; 0 of an empty batch. */
+  get position(): number {
+    return this.frames.at(-1)?.position ?? 0;
+  }
+
+  /** The frames at and after `position`: this very batch unless it begins before. */
+  from(position: number): FrameBatch {
+    const first = this.frames[0]?.position ?? position;
+    return first >= position ? this : new FrameBatch(this.frames.filter((frame) => frame.position >= position));
+  }
+
+  /** The bytes of the frames that match; empty when none does. `key` is {@link filterKey} of `filter`. */
+  bytesFor(filter: SubscribeFilter, key: string): Buffer {
+    let joined = this.#joined.get(key);
+    if (joined === undefined) {
+      joined = Buffer.concat(this.frames.filter((frame) => matches(filter, frame)).map((frame) => frame.bytes));
+      this.#joined.set(key, joined);
+    }
+    return joined;
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * All open subscriptions of this process: one feed per tenant that has subscribers, one timer for all of them.
+ */
+import type { Socket } from "node:net";
+import type { Clock, Doorbell, TenantId } from "../../kernel/index.js";
+import { EventplaneError } from "../../kernel/index.js";
+import type { LogReader } from "../../store/index.js";
+import { SseConnection } from "./connection.js";
+import type { SubscribeFilter } from "./frame.js";
+import { TenantFeed } from "./tenant-feed.js";
+
+/** What the hub needs. */
+export interface SubscriptionHubDependencies {
+  readonly reader: LogReader;
+  readonly doorbell: Doorbell;
+  readonly clock: Clock;
+  /** False while this edge cannot prove that it knows the latest keys. */
+  readonly mayDeliver: () => boolean;
+  /** Whether the key of an open connection may still be used. */
+  readonly isKeyUsable: (keyId: string) => boolean;
+  readonly report: (failure: unknown) => void;
+  /** The number of open connections changed by this. */
+  readonly onChange?: (change: number) => void;
+  /** We ended a connection, for the reason of this code. */
+  readonly onCut?: (code: string) => void;
+}
+
+/** Who subscribes to what. */
+export interface Subscription {
+  readonly socket: Socket;
+  readonly tenantId: TenantId;
+  readonly keyId: string | undefined;
+  /** undefined: from now on. */
+  readonly after: number | undefined;
+  readonly filter: SubscribeFilter;
+}
+
+const tendMs = 500;
+const connectionsMax = 10_000;
+
+/** The open subscriptions. */
+export class SubscriptionHub {
+  readonly #dependencies: SubscriptionHubDependencies;
+  readonly #feeds = new Map<TenantId, { readonly feed: TenantFeed; users: number }>();
+  readonly #connections = new Map<SseConnection, string | undefined>();
+  #closed = false;
+
+  constructor(dependencies: SubscriptionHubDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /** Number of open subscriptions. */
+  get size(): number {
+    return this.#connections.size;
+  }
+
+  /** Bytes that wait in this process for all subscribers together. */
+  get unsentBytes(): number {
+    let sum = 0;
+    for (const connection of this.#connections.keys()) sum += connection.unsentBytes;
+    return sum;
+  }
+
+  /**
+   * Makes sure that the tenant's feed runs and that there is room for one more.
+   *
+   * @throws EventplaneError `busy` at 10,000 connections, `unavailable` when the log's end cannot be read
+   */
+  async open(tenantId: TenantId): Promise<FeedLease> {
+    if (this.#closed || this.#connections.size >= connectionsMax) {
+      throw new EventplaneError("busy", "This edge has no room for another subscription. Try again shortly.");
+    }
+    const entry = this.#feeds.get(tenantId) ?? { feed: new TenantFeed(tenantId, this.#dependencies), users: 0 };
+    this.#feeds.set(tenantId, entry);
+    entry.users++;
+    try {
+      await entry.feed.start();
+    } catch (error) {
+      this.#release(tenantId);
+      throw error;
+    }
+    return { feed: entry.feed, release: () => this.#release(tenantId) };
+  }
+
+  /** Serves one subscriber until it leaves or is cut; releases the lease. Never throws. */
+  async serve(subscription: Subscription, lease: FeedLease): Promise<void> {
+    const after = Math.min(subscription.after ?? lease.feed.position, Number.MAX_SAFE_INTEGER);
+    const connection = new SseConnection({ ...subscription, after }, { ...this.#dependencies, feed: lease.feed });
+    this.#connections.set(connection, subscription.keyId);
+    this.#dependencies.onChange?.(1);
+    await connection.run();
+    this.#connections.delete(connection);
+    lease.release();
+    this.#dependencies.onChange?.(-1);
+    if (connection.end !== undefined) this.#dependencies.onCut?.(connection.end.code);
+  }
+
+  /** Cuts the connections whose key was revoked or has expired. Called after every change of the platform's state. */
+  cutRevoked(): void {
+    for (const [connection, keyId] of this.#connections) {
+      if (keyId !== undefined && !this.#dependencies.isKeyUsable(keyId)) {
+        connection.cut({ code: "unauthenticated", detail: "The API key of this subscription was revoked or has expired." });
+      }
+    }
+  }
+
+  /** Looks after all connections until `signal` aborts. Never throws. */
+  async run(signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      await this.#dependencies.clock.sleep(tendMs, signal).catch(() => undefined);
+      this.cutRevoked();
+      for (const connection of this.#connections.keys()) connection.tend();
+    }
+  }
+
+  /** Ends every connection with a reason and stops the feeds. */
+  async close(): Promise<void> {
+    this.#closed = true;
+    for (const connection of this.#connections.keys()) {
+      connection.cut({ code: "unavailable", detail: "This edge is stopping. Connect again with Last-Event-ID." });
+    }
+    await Promise.all([...this.#feeds.values()].map(({ feed }) => feed.close()));
+  }
+
+  #release(tenantId: TenantId): void {
+    const entry = this.#feeds.get(tenantId);
+    if (entry === undefined) return;
+    entry.users--;
+    if (entry.users > 0) return;
+    this.#feeds.delete(tenantId);
+    void entry.feed.close();
+  }
+}
+
+/** A running feed, held for one subscriber. */
+export interface FeedLease {
+  readonly feed: TenantFeed;
+  readonly release: () => void;
+}
