@@ -1,5 +1,6 @@
 /**
- * A throw-away PostgreSQL cluster made from the system's own binaries, on 127.0.0.1 and a free port, with the server's
+ * A throw-away PostgreSQL cluster made from the system's own binaries (the npm package's where there are none, which
+ * have no pg_dump and psql), on 127.0.0.1 and a free port, with the server's
  * default durability. The postmaster is the child of a small shell that stops it when its standard input closes, so
  * the server goes away with the test run, also when the run itself is killed.
  */
@@ -10,10 +11,11 @@ import { accessSync, constants, readdirSync, readFileSync } from "node:fs";
 import { chmod, chown, mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
-import { delimiter, join } from "node:path";
+import { delimiter, dirname, join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { promisify } from "node:util";
 import pg from "pg";
+import { preparePostgresBinaries } from "../../src/store/postgres/embedded/binaries.js";
 
 /** A cluster that a test may kill, stop and start again; port and password stay the same. */
 export interface PostgresCluster {
@@ -23,7 +25,7 @@ export interface PostgresCluster {
   /** The postmaster's process id; changes with each start. */
   readonly pid: number;
   readonly dataDir: string;
-  /** The folder of pg_dump, psql and the like, of the server's own version. */
+  /** The folder of initdb, postgres and, of the same version when the system has them, pg_dump and psql. */
   readonly binDir: string;
   /** SIGKILL to the postmaster and all of its children: a power cut without the loss of the page cache. */
   kill9(): Promise<void>;
@@ -83,7 +85,7 @@ kill "$guard" 2>/dev/null
 if [ -e "$FOLDER/orphaned" ]; then rm -rf "$FOLDER"; fi
 `;
 
-/** Starts a PostgreSQL cluster of the system's newest binaries; throws when there are none. */
+/** Starts a PostgreSQL cluster of the system's newest binaries; falls back to the npm package's. */
 export async function startPostgres(options: PostgresOptions = {}): Promise<PostgresCluster> {
   const cluster = await prepare(options);
   let running: Running | undefined = await launch(cluster);
@@ -119,7 +121,6 @@ export async function startPostgres(options: PostgresOptions = {}): Promise<Post
 }
 
 async function prepare(options: PostgresOptions): Promise<Cluster> {
-  const binDir = findBinDir();
   const user = unprivilegedUser();
   const folder = await mkdtemp(join(tmpdir(), "eventplane-pg-"));
   const dataDir = options.dataDir ?? join(folder, "data");
@@ -129,6 +130,7 @@ async function prepare(options: PostgresOptions): Promise<Cluster> {
     await chown(dataDir, user.uid, user.gid);
   }
   await chmod(dataDir, 0o700);
+  const binDir = findBinDir() ?? dirname((await preparePostgresBinaries(folder, user)).initdb);
   const password = await initialise({ binDir, folder, dataDir, user });
   const port = await freePort();
   const url = `postgres://postgres:${password}@127.0.0.1:${port}/postgres`;
@@ -250,20 +252,16 @@ async function logTail(cluster: Cluster): Promise<string> {
   return log.split("\n").slice(-20).join("\n");
 }
 
-function findBinDir(): string {
+function findBinDir(): string | undefined {
   const versions = ["/usr/lib/postgresql", "/usr"].flatMap((root) =>
     subFolders(root)
       .filter((name) => root !== "/usr" || name.startsWith("pgsql-"))
       .sort((a, b) => Number.parseFloat(b.replace("pgsql-", "")) - Number.parseFloat(a.replace("pgsql-", "")))
       .map((name) => join(root, name, "bin")),
   );
-  const found = [...(process.env.PATH ?? "").split(delimiter), ...versions].find((dir) =>
+  return [...(process.env.PATH ?? "").split(delimiter), ...versions].find((dir) =>
     ["initdb", "postgres", "pg_dump"].every((name) => isExecutable(join(dir, name))),
   );
-  if (found === undefined) {
-    throw new Error("PostgreSQL's server programs are missing: install them (Debian: apt-get install postgresql).");
-  }
-  return found;
 }
 
 function subFolders(root: string): readonly string[] {
