@@ -1,0 +1,117 @@
+/** Turns what a caller wants logged into small, plain, harmless JSON: redacted, terminal-safe, bounded in depth, number and length. */
+import { types } from "node:util";
+import { type JsonObject, type JsonValue, terminalSafe } from "../kernel/index.js";
+import { type CleanError, describeError } from "./describe-error.js";
+import { isSecretName, redactedValue, redactText } from "./redact.js";
+
+/** Bounds of one entry. */
+const depthMax = 6;
+const valuesMax = 400;
+const membersMax = 50;
+const textCharactersMax = 2_000;
+const entryCharactersMax = 16_000;
+const nameCharactersMax = 80;
+/** Looked at for secrets before the text is cut, so that a cut never hides the end of one. */
+const scannedCharactersMax = 8_000;
+
+const cut = "…[cut]";
+
+/** What is left of an entry's bounds. */
+interface Budget {
+  values: number;
+  characters: number;
+  readonly stack: boolean;
+}
+
+/** Cleans the fields of one entry. `stack`: keep the frames of errors. Never throws, not even for getters and proxies that do. */
+export function cleanFields(fields: object, options: { readonly stack: boolean }): JsonObject {
+  const budget: Budget = { values: valuesMax, characters: entryCharactersMax, stack: options.stack };
+  try {
+    const clean = fields instanceof Error ? { error: fields } : fields;
+    return cleanMembers(clean, budget, 1);
+  } catch {
+    // A logger that throws would turn a report into a fault; the entry says that something is missing.
+    return { fields: "[unreadable]" };
+  }
+}
+
+/** One line of text: redacted, terminal-safe, bounded. */
+export function cleanText(text: string, charactersMax: number = textCharactersMax): string {
+  const safe = terminalSafe(redactText(text.slice(0, scannedCharactersMax)));
+  return safe.length > charactersMax ? safe.slice(0, charactersMax) + cut : safe;
+}
+
+function cleanValue(value: unknown, budget: Budget, depth: number): JsonValue {
+  if (--budget.values < 0 || budget.characters <= 0) return cut;
+  switch (typeof value) {
+    case "string":
+      return spend(cleanText(value), budget);
+    case "number":
+      return Number.isFinite(value) ? value : String(value);
+    case "boolean":
+      return value;
+    case "bigint":
+      return String(value);
+    case "object":
+      return value === null ? null : cleanObject(value, budget, depth);
+    case "undefined":
+      return null;
+    default:
+      return `[${typeof value}]`;
+  }
+}
+
+function cleanObject(value: object, budget: Budget, depth: number): JsonValue {
+  if (depth > depthMax) return "[too deep]";
+  if (value instanceof Error) return cleanError(describeError(value), budget, depth);
+  if (types.isDate(value)) return Number.isNaN(value.valueOf()) ? "[invalid date]" : value.toISOString();
+  if (value instanceof URL) return spend(cleanText(value.href), budget);
+  if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
+  if (Array.isArray(value)) {
+    return cleanItems(value, budget, depth + 1);
+  }
+  if (value instanceof Map || value instanceof Set) return `[${value.constructor.name} of ${value.size}]`;
+  return cleanMembers(value, budget, depth + 1);
+}
+
+function cleanItems(list: readonly unknown[], budget: Budget, depth: number): JsonValue[] {
+  const clean = list.slice(0, membersMax).map((item, at) => {
+    const before = list[at - 1];
+    // Lists of names and values in turn, as raw HTTP headers are.
+    const secret = typeof before === "string" && typeof item === "string" && isSecretName(before);
+    return secret ? redactedValue : cleanValue(item, budget, depth);
+  });
+  return list.length > membersMax ? [...clean, `[${list.length - membersMax} more]`] : clean;
+}
+
+function cleanMembers(value: object, budget: Budget, depth: number): JsonObject {
+  const clean: Record<string, JsonValue> = {};
+  const names = Object.keys(value);
+  for (const name of names.slice(0, membersMax)) {
+    // Read one by one, so that members beyond the bound are not read at all.
+    const member = (value as Readonly<Record<string, unknown>>)[name];
+    if (member === undefined) continue;
+    const secret = isSecretName(name) && member !== null && typeof member !== "boolean";
+    // A prefix keeps a hostile name from being the setter of the prototype.
+    const safeName = name === "__proto__" ? "[__proto__]" : spend(cleanText(name, nameCharactersMax), budget);
+    clean[safeName] = secret ? redactedValue : cleanValue(member, budget, depth);
+  }
+  if (names.length > membersMax) clean["more"] = names.length - membersMax;
+  return clean;
+}
+
+function cleanError(error: CleanError, budget: Budget, depth: number): JsonObject {
+  const { frames, cause, details, ...texts } = error;
+  const clean: Record<string, JsonValue> = {};
+  for (const [name, text] of Object.entries(texts)) clean[name] = spend(cleanText(text), budget);
+  if (details !== undefined) clean["details"] = cleanValue(details, budget, depth + 1);
+  if (budget.stack && frames.length > 0) clean["stack"] = frames.map((frame) => spend(cleanText(frame), budget));
+  if (cause !== undefined) clean["cause"] = cleanValue(cause, budget, depth + 1);
+  return clean;
+}
+
+function spend(text: string, budget: Budget): string {
+  const rest = Math.max(0, budget.characters);
+  budget.characters -= text.length;
+  return text.length > rest ? text.slice(0, rest) + cut : text;
+}

@@ -1,0 +1,198 @@
+/** Metrics for Prometheus under the names that the field knows. No label ever holds a tenant, a person or an id. */
+import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+
+/** How an offered event ended. */
+export type AppendResult = "appended" | "repeated" | "conflict" | "refused" | "failed";
+/** How a reconcile ended; the words of controller-runtime, and ours for business refusals. */
+export type ReconcileResult =
+  | "success"
+  | "requeue_after"
+  | "rejected"
+  | "conflict"
+  | "error"
+  | "timeout"
+  | "dead_letter";
+
+/** What the parts of a process report. Methods never throw; durations are in seconds. */
+export interface Metrics {
+  /** One append call to the store took so long. */
+  appendCall(seconds: number): void;
+  /** Events that were offered; `repeated` also counts an idempotent replay, `conflict` a conflict. */
+  eventsAppended(labels: { readonly kind: string; readonly result: AppendResult }, count: number): void;
+  /** One reconcile ended; `error`, `timeout` and `dead_letter` count as errors too. */
+  reconciled(labels: { readonly controller: string; readonly result: ReconcileResult }, seconds: number): void;
+  /** What waits in a queue now, and how long the oldest entry has. */
+  workQueue(queue: { readonly name: string; readonly depth: number; readonly oldestSeconds: number }): void;
+  /** One HTTP request was answered. `route` is the route's template, never the path. */
+  httpRequest(
+    labels: { readonly route: string; readonly method: string; readonly status: number },
+    seconds: number,
+  ): void;
+  /** Open SSE connections changed by this number. */
+  sseConnections(change: number): void;
+  /** A subscriber was cut off. */
+  subscriberCut(reason: string): void;
+  /** How far a projection is behind, over all tenants. */
+  projectionLag(lag: { readonly projection: string; readonly events: number; readonly seconds: number }): void;
+  /** All of it in the text format of Prometheus, with the metrics of the process. */
+  text(): Promise<string>;
+  /** MIME type of {@link Metrics.text}. */
+  readonly contentType: string;
+}
+
+const appendBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
+const reconcileBuckets = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60];
+const httpBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
+const failedReconciles: ReadonlySet<ReconcileResult> = new Set(["error", "timeout", "dead_letter"]);
+
+/** Makes the metrics of one process, in a registry of their own. */
+export function createMetrics(): Metrics {
+  const registry = new Registry();
+  collectDefaultMetrics({ register: registry });
+  const meters = { ...storeMeters(registry), ...controllerMeters(registry), ...edgeMeters(registry) };
+  return {
+    appendCall: (seconds) => meters.appendDuration.observe(seconds),
+    eventsAppended: ({ kind, result }, count) => {
+      meters.appended.inc({ kind: label(kind), result }, count);
+      if (result === "conflict") meters.conflicts.inc(count);
+      if (result === "repeated") meters.replays.inc(count);
+    },
+    reconciled: ({ controller, result }, seconds) => {
+      const name = label(controller);
+      meters.reconciles.inc({ controller: name, result });
+      meters.reconcileTime.observe({ controller: name }, seconds);
+      if (failedReconciles.has(result)) meters.reconcileErrors.inc({ controller: name, result });
+    },
+    workQueue: ({ name, depth, oldestSeconds }) => {
+      meters.queueDepth.set({ name: label(name) }, depth);
+      meters.queueAge.set({ name: label(name) }, oldestSeconds);
+    },
+    httpRequest: ({ route, method, status }, seconds) =>
+      meters.httpDuration.observe(
+        { route: label(route), method: methodLabel(method), status: String(status) },
+        seconds,
+      ),
+    sseConnections: (change) => meters.sse.inc(change),
+    subscriberCut: (reason) => meters.cuts.inc({ reason: label(reason) }),
+    projectionLag: ({ projection, events, seconds }) => {
+      meters.lagEvents.set({ projection: label(projection) }, events);
+      meters.lagSeconds.set({ projection: label(projection) }, seconds);
+    },
+    text: () => registry.metrics(),
+    contentType: registry.contentType,
+  };
+}
+
+function storeMeters(registry: Registry) {
+  const registers = [registry];
+  return {
+    appendDuration: new Histogram({
+      name: "eventplane_append_duration_seconds",
+      help: "Duration of one append call to the store.",
+      buckets: appendBuckets,
+      registers,
+    }),
+    appended: new Counter({
+      name: "eventplane_events_appended_total",
+      help: "Events offered to the store, by kind and by what became of them.",
+      labelNames: ["kind", "result"],
+      registers,
+    }),
+    conflicts: new Counter({
+      name: "eventplane_append_conflicts_total",
+      help: "Events not appended because their stream had moved.",
+      registers,
+    }),
+    replays: new Counter({
+      name: "eventplane_idempotent_replays_total",
+      help: "Events offered again with the same content and answered with their first receipt.",
+      registers,
+    }),
+    lagEvents: new Gauge({
+      name: "eventplane_projection_lag_events",
+      help: "Events that a projection has still to fold.",
+      labelNames: ["projection"],
+      registers,
+    }),
+    lagSeconds: new Gauge({
+      name: "eventplane_projection_lag_seconds",
+      help: "Age of the oldest event that a projection has still to fold.",
+      labelNames: ["projection"],
+      registers,
+    }),
+  };
+}
+
+function controllerMeters(registry: Registry) {
+  const registers = [registry];
+  return {
+    reconciles: new Counter({
+      name: "eventplane_reconcile_total",
+      help: "Reconciles, by controller and result.",
+      labelNames: ["controller", "result"],
+      registers,
+    }),
+    reconcileErrors: new Counter({
+      name: "eventplane_reconcile_errors_total",
+      help: "Reconciles that failed, by controller and result.",
+      labelNames: ["controller", "result"],
+      registers,
+    }),
+    reconcileTime: new Histogram({
+      name: "eventplane_reconcile_time_seconds",
+      help: "Duration of one reconcile with its append.",
+      labelNames: ["controller"],
+      buckets: reconcileBuckets,
+      registers,
+    }),
+    queueDepth: new Gauge({
+      name: "eventplane_workqueue_depth",
+      help: "Entries of a work queue that are due.",
+      labelNames: ["name"],
+      registers,
+    }),
+    queueAge: new Gauge({
+      name: "eventplane_workqueue_oldest_seconds",
+      help: "How long the oldest due entry of a work queue has waited.",
+      labelNames: ["name"],
+      registers,
+    }),
+  };
+}
+
+function edgeMeters(registry: Registry) {
+  const registers = [registry];
+  return {
+    httpDuration: new Histogram({
+      name: "eventplane_http_request_duration_seconds",
+      help: "Duration of HTTP requests, by route template, method and status.",
+      labelNames: ["route", "method", "status"],
+      buckets: httpBuckets,
+      registers,
+    }),
+    sse: new Gauge({
+      name: "eventplane_sse_connections",
+      help: "Open SSE connections.",
+      registers,
+    }),
+    cuts: new Counter({
+      name: "eventplane_subscriber_cut_total",
+      help: "Subscribers that were cut off, by reason.",
+      labelNames: ["reason"],
+      registers,
+    }),
+  };
+}
+
+const plainLabel = /^[A-Za-z0-9_.:{}*/-]{1,100}$/;
+const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}/i;
+const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
+
+/** The last fence against free text and ids as label values, which would make series without bound and tell of tenants. */
+function label(value: string): string {
+  return plainLabel.test(value) && !uuid.test(value) ? value : "other";
+}
+
+function methodLabel(method: string): string {
+  return methods.has(method) ? method : "OTHER";
+}

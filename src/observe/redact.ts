@@ -1,0 +1,66 @@
+/**
+ * Takes secrets out of text and out of members by their names, before anything is written (P14, ATTACKS 14).
+ *
+ * It rather takes too much than too little: what looks like a secret is one.
+ */
+
+const redacted = "[redacted]";
+
+/** Words that make a member's name secret, wherever they stand in it: `clientSecret`, `x-api-key`, `PGPASSWORD`. */
+const secretWords: ReadonlySet<string> = new Set([
+  "authorization",
+  "cookie",
+  "cookies",
+  "credential",
+  "credentials",
+  "passphrase",
+  "passwd",
+  "password",
+  "passwords",
+  "pwd",
+  "secret",
+  "secrets",
+  "token",
+  "tokens",
+]);
+/** The same for names written in one word or in several: `apikey`, `api_key`, `apiKey`, `accesstoken`. */
+const secretEnding = /(?:authorization|cookies?|credentials?|passphrase|passw(?:or)?d|secret|token)$/;
+const secretPart = /apikey|privatekey|accesskey|secretkey|connectionstring|databaseurl/;
+
+/** True when a member of this name may hold a secret. `author` may not, and neither may the id of a key or token. */
+export function isSecretName(name: string): boolean {
+  const words = name
+    .slice(0, 200)
+    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .toLowerCase()
+    .split(/[^a-z0-9]+/);
+  if (words.at(-1) === "id") return false;
+  const joined = words.join("");
+  return words.some((word) => secretWords.has(word)) || secretEnding.test(joined) || secretPart.test(joined);
+}
+
+const patterns: readonly (readonly [RegExp, string])[] = [
+  [/-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[^]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|$)/g, redacted],
+  // API keys of Eventplane.
+  [/epk_[\w-]+/g, `epk_${redacted}`],
+  // JSON Web Tokens.
+  [/(?<![\w-])eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, redacted],
+  [/\b(bearer|basic)(\s{1,8})[\w.~+/=-]{8,}/gi, `$1$2${redacted}`],
+  // Credentials in a URL; up to the last @, because a password may hold one.
+  [/(:\/\/)[^\s"'<>@]{0,1000}@(?:[^\s"'<>]{0,1000}@)?/g, `$1${redacted}@`],
+  // Assignments: connection strings, queries, headers and JSON inside of text.
+  [
+    /(pass(?:word|wd|phrase)|\bpwd|secret|token|api[_-]?key|access[_-]?key|private[_-]?key|authorization|cookie)(\\?["']?\s{0,8}[=:]\s{0,8})(?:\\?"[^"]*(?:"|$)|'[^']*(?:'|$)|(?:(?:bearer|basic)\s{1,8})?[^\s&,;"']+)/gi,
+    `$1$2${redacted}`,
+  ],
+];
+
+/** The text without what looks like a secret. Callers bound its length. */
+export function redactText(text: string): string {
+  let result = text;
+  for (const [pattern, replacement] of patterns) result = result.replace(pattern, replacement);
+  return result;
+}
+
+/** What stands in the place of a secret member. */
+export const redactedValue: string = redacted;
