@@ -18,6 +18,7 @@ export const limits = {
   callsInFlightMax: 4,
   /** Appends waiting in one coalescer before it answers `busy`. */
   coalescerQueueMax: 20_000,
+  coalescerQueueBytesMax: 67_108_864,
   /** Database time-outs of an append, milliseconds. */
   lockTimeoutMs: 2_000,
   statementTimeoutMs: 5_000,
