@@ -27,7 +27,7 @@ const programExtensions = new Set([".ts", ".mjs", ".md"]);
 export function buildIfStale() {
   const newest = Math.max(...inputs.map(newestMs));
   if (existsSync(stamp) && statSync(stamp).mtimeMs >= newest) return;
-  build({ flags: ["--noCheck"], newest });
+  build({ flags: ["--noCheck", "--isolatedDeclarations", "false"], newest });
 }
 
 function build({ flags, newest }) {
