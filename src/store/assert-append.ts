@@ -3,13 +3,15 @@
  * has checked its input long before.
  */
 import type { DraftEvent } from "../event/index.js";
-import { assert, isUuid, limits } from "../kernel/index.js";
+import { assert, isUuid, limits, uuidVersion } from "../kernel/index.js";
 import type { Append, Appender, LifecycleEffect } from "./port.js";
 
 const effectsOf: Readonly<Record<Appender["tier"], readonly LifecycleEffect[]>> = {
   edge: ["creates", "updates", "deletes", "system"],
   runtime: ["derived", "finishes"],
 };
+const publishedIdVersions: readonly number[] = [4, 7, 8];
+const derivedIdVersions: readonly number[] = [5];
 const aggregateTypeForm = /^[a-z][a-z0-9_-]{0,63}$/;
 const aggregateIdForm = /^[A-Za-z0-9._:-]{1,128}$/;
 const typeForm = /^[a-z][a-z0-9_-]*(?:\.[a-z0-9_-]+){0,7}$/;
@@ -60,8 +62,18 @@ function assertForms(event: DraftEvent): void {
 
 function assertKind(event: DraftEvent, effect: LifecycleEffect): void {
   const derived = effect === "derived" || effect === "finishes";
-  const specBearing = event.kind === "intent" || (event.kind === "fact" && event.source !== null);
-  assert(derived === (event.decision !== null), `event ${event.id} has a decision exactly when it is derived`);
-  if (derived || effect === "system") assert(!specBearing, `event ${event.id} bears a spec, so it is not "${effect}"`);
-  else assert(specBearing, `event ${event.id} bears no spec, so it does not "${effect}"`);
+  const specBearing = event.kind === "intent" ? event.source === null : event.kind === "fact" && event.source !== null;
+  const idVersion = uuidVersion(event.id);
+  if (derived) {
+    assert(event.decision !== null && event.source === null, `derived event ${event.id} has a decision and no source`);
+    assert(event.kind !== "intent", `derived event ${event.id} is no intent`);
+    assert(idVersion === 5, `derived event ${event.id} has an id of version 5`);
+    return;
+  }
+  assert(event.decision === null, `event ${event.id} has no decision, because it "${effect}"`);
+  assert(event.statusText === "{}", `event ${event.id} sets no status, because nobody has decided it`);
+  assert([4, 7, 8].includes(idVersion), `event ${event.id} has an id of version 4, 7 or 8`);
+  if (effect === "system")
+    assert(event.kind === "fact" && event.source === null, `event ${event.id} is no system fact`);
+  else assert(specBearing, `event ${event.id} bears no spec, so it is not one that "${effect}"`);
 }

@@ -8,6 +8,7 @@ import {
   systemIds,
   type TenantId,
   type Tier,
+  uuid5,
   uuid8,
 } from "../kernel/index.js";
 import type { Append, AppendItem, SignedAppend } from "../store/index.js";
@@ -40,6 +41,12 @@ export function newTenantId(): TenantId {
 export function newEventId(): EventId {
   // A UUID is all that an event id is.
   return systemIds.uuid7() as EventId;
+}
+
+/** A new id of the form that derived events have. */
+export function newDerivedId(tenantId: TenantId): EventId {
+  // A UUID is all that an event id is.
+  return uuid5(tenantId, Buffer.from(systemIds.uuid4(), "utf8")) as EventId;
 }
 
 /** Everything of a draft may be given; the tenant must be. */
@@ -91,7 +98,7 @@ export function draftSystemFact(parts: DraftParts): DraftEvent {
 export function draftDerived(origin: DraftEvent, parts: Partial<DraftEvent> = {}): DraftEvent {
   return {
     ...origin,
-    id: newEventId(),
+    id: newDerivedId(origin.tenantId),
     kind: "fact",
     type: `${origin.aggregateType}.create.quota`,
     specText: "{}",

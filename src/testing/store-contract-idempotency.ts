@@ -87,7 +87,7 @@ function contentTests(it: It, store: StoreFixture): void {
   });
   const others: readonly Partial<DraftEvent>[] = [
     { specText: '{"name": "Acme"}' },
-    { kind: "intent" },
+    { kind: "intent", source: null },
     { type: "organization.update" },
     { aggregateId: "other" },
     { source: "gitlab" },

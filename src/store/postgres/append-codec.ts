@@ -27,7 +27,8 @@ export function encodeCall(call: readonly SignedAppend[]): string {
     const { tenantId, lease, items, proofs } = append;
     appends.push(tenantId);
     if (lease === undefined) appends.push("", "", "", "", "");
-    else appends.push(lease.aggregateType, lease.aggregateId, lease.component, lease.leaseToken, text(lease.dueAfterMs));
+    else
+      appends.push(lease.aggregateType, lease.aggregateId, lease.component, lease.leaseToken, text(lease.dueAfterMs));
     for (const [at, item] of items.entries()) {
       const proof = proofs[at];
       assert(proof !== undefined, "every event of an append has its proof");
@@ -105,7 +106,8 @@ function outcomeOf(items: readonly AppendItem[], rows: readonly (OutcomeRow | un
     if (row !== undefined && event !== undefined) receipts.push(receipt(event, row));
   }
   const repeated = rows.find((row) => row?.[1] === outcomes.repeated);
-  if (repeated !== undefined) return { result: "repeated", receipts, contentDiffers: repeated[2] === "content_differs" };
+  if (repeated !== undefined)
+    return { result: "repeated", receipts, contentDiffers: repeated[2] === "content_differs" };
   assert(receipts.length === items.length, "the append function answers for every event");
   return { result: "appended", receipts };
 }
@@ -121,7 +123,8 @@ function refused([, , code, , version, generation, lifecycle]: OutcomeRow, index
 }
 
 function receipt(event: DraftEvent, row: OutcomeRow): Receipt {
-  const [, , , position, version, generation, , hash, recordedAtUs, id, aggregateType, aggregateId, correlationId] = row;
+  const [, , , position, version, generation, , hash, recordedAtUs, id, aggregateType, aggregateId, correlationId] =
+    row;
   return {
     id: (id as EventId | null) ?? event.id, // the column is a uuid
     tenantId: event.tenantId,

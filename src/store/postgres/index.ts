@@ -1,4 +1,10 @@
-export { migrate, type MigrateOptions, type MigrationReport, migrationStatus, type MigrationStatus } from "./migrate.js";
+export {
+  type MigrateOptions,
+  type MigrationReport,
+  type MigrationStatus,
+  migrate,
+  migrationStatus,
+} from "./migrate.js";
 export { translatePgError } from "./pg-error.js";
 export { createPool, type PoolOptions } from "./pool.js";
 export { PostgresAppender } from "./postgres-appender.js";

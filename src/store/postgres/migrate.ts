@@ -56,7 +56,14 @@ const versionNumberMin = 150000;
  * role may not create roles), `database_unreachable`, `config_invalid`, `aborted`, and those of translatePgError
  */
 export async function migrate(ownerUrl: string, options: MigrateOptions = {}): Promise<MigrationReport> {
-  const { rolePrefix = "eventplane", partitions = 0, passwords = {}, dryRun = false, rolesOnly = false, signal } = options;
+  const {
+    rolePrefix = "eventplane",
+    partitions = 0,
+    passwords = {},
+    dryRun = false,
+    rolesOnly = false,
+    signal,
+  } = options;
   assertRolePrefix(rolePrefix);
   if (!Number.isInteger(partitions) || partitions < 0 || partitions > partitionsMax) {
     throw new EventplaneError("config_invalid", `The log has 0 to ${partitionsMax} partitions, not ${partitions}.`);
@@ -67,7 +74,10 @@ export async function migrate(ownerUrl: string, options: MigrateOptions = {}): P
     await assertDatabase(client, rolePrefix);
     if (dryRun) {
       const migrations = pendingOf(files, await appliedOf(client), { rolesOnly });
-      return report(migrations, { sql: [rolesSql(rolePrefix, {}), ...migrations.map(render)].join("\n"), warnings: [] });
+      return report(migrations, {
+        sql: [rolesSql(rolePrefix, {}), ...migrations.map(render)].join("\n"),
+        warnings: [],
+      });
     }
     await inTransaction(client, async () => void (await client.query(rolesSql(rolePrefix, passwords))));
     const done: MigrationFile[] = [];
@@ -109,7 +119,11 @@ interface AppliedMigration {
 }
 
 async function withOwner<Result>(ownerUrl: string, work: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const client = new pg.Client({ connectionString: ownerUrl, application_name: "eventplane migrate", connectionTimeoutMillis: 10_000 });
+  const client = new pg.Client({
+    connectionString: ownerUrl,
+    application_name: "eventplane migrate",
+    connectionTimeoutMillis: 10_000,
+  });
   client.on("error", () => undefined);
   try {
     await client.connect();
@@ -124,7 +138,9 @@ async function withOwner<Result>(ownerUrl: string, work: (client: pg.Client) => 
     return await work(client);
   } catch (error) {
     if (error instanceof Error && error.name === "AbortError") {
-      throw new EventplaneError("aborted", "The migration was stopped between two steps; run it again to go on.", { cause: error });
+      throw new EventplaneError("aborted", "The migration was stopped between two steps; run it again to go on.", {
+        cause: error,
+      });
     }
     throw isEventplaneError(error) ? error : translatePgError(error);
   } finally {
@@ -152,10 +168,16 @@ async function assertDatabase(client: pg.Client, rolePrefix: string): Promise<vo
   );
   const found = rows[0];
   if (found === undefined || found.version < versionNumberMin || found.encoding !== "UTF8") {
-    throw new EventplaneError("database_unsupported", "Eventplane needs PostgreSQL 15 or later and a database in UTF-8.");
+    throw new EventplaneError(
+      "database_unsupported",
+      "Eventplane needs PostgreSQL 15 or later and a database in UTF-8.",
+    );
   }
   if (!found.may) {
-    throw new EventplaneError("database_role_unsafe", "The role of the owner URL may not create roles; give it CREATEROLE.");
+    throw new EventplaneError(
+      "database_role_unsafe",
+      "The role of the owner URL may not create roles; give it CREATEROLE.",
+    );
   }
   if (found.owner !== null && found.owner !== `${rolePrefix}_owner`) {
     throw new EventplaneError(
@@ -187,7 +209,10 @@ function pendingOf(
   return files.filter(({ version }) => !versions.has(version));
 }
 
-function assertSame(files: readonly MigrationFile[], applied: { readonly version: number; readonly checksum: string }): void {
+function assertSame(
+  files: readonly MigrationFile[],
+  applied: { readonly version: number; readonly checksum: string },
+): void {
   const known = files.at(-1)?.version ?? 0;
   if (applied.version > known) {
     throw new EventplaneError(

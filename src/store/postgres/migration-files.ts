@@ -29,13 +29,25 @@ const fileForm = /^(\d{4})_([a-z0-9-]+)\.sql$/;
 export function readMigrationFiles(): readonly MigrationFile[] {
   const folder = folders.map((path) => new URL(path, import.meta.url)).find((url) => existsSync(url));
   assert(folder !== undefined, "the package has its migrations");
-  const files = readdirSync(folder).sort().flatMap((file) => {
-    const match = fileForm.exec(file);
-    if (match === null) return [];
-    const sql = readFileSync(new URL(file, folder), "utf8");
-    return [{ version: Number(match[1]), name: match[2] ?? "", sql, checksum: createHash("sha256").update(sql).digest("hex") }];
-  });
-  assert(files.every(({ version }, index) => version > (files[index - 1]?.version ?? 0)), "every migration has a number of its own");
+  const files = readdirSync(folder)
+    .sort()
+    .flatMap((file) => {
+      const match = fileForm.exec(file);
+      if (match === null) return [];
+      const sql = readFileSync(new URL(file, folder), "utf8");
+      return [
+        {
+          version: Number(match[1]),
+          name: match[2] ?? "",
+          sql,
+          checksum: createHash("sha256").update(sql).digest("hex"),
+        },
+      ];
+    });
+  assert(
+    files.every(({ version }, index) => version > (files[index - 1]?.version ?? 0)),
+    "every migration has a number of its own",
+  );
   return files;
 }
 

@@ -49,9 +49,21 @@ export class PostgresReader implements LogReader {
   async head(tenantId: TenantId): Promise<Head> {
     const [row] = await this.#rows(tenantId, headStatement(tenantId));
     if (row === undefined) {
-      return { tenantId, position: 0, hash: genesisHash(tenantId, firstLogEpoch), recordedAtUs: 0, logEpoch: firstLogEpoch };
+      return {
+        tenantId,
+        position: 0,
+        hash: genesisHash(tenantId, firstLogEpoch),
+        recordedAtUs: 0,
+        logEpoch: firstLogEpoch,
+      };
     }
-    return { tenantId, position: integer(row[0]), hash: bytesOf(row[1]), recordedAtUs: integer(row[2]), logEpoch: integer(row[3]) };
+    return {
+      tenantId,
+      position: integer(row[0]),
+      hash: bytesOf(row[1]),
+      recordedAtUs: integer(row[2]),
+      logEpoch: integer(row[3]),
+    };
   }
 
   async #events(tenantId: TenantId, statement: Statement): Promise<readonly EventRow[]> {
@@ -71,7 +83,11 @@ export class PostgresReader implements LogReader {
 
 const setTenant = "select set_config('eventplane.tenant_id', $1, true)";
 
-async function inTenant(client: pg.PoolClient, tenantId: TenantId, { name, text, values }: Statement): Promise<RawRow[]> {
+async function inTenant(
+  client: pg.PoolClient,
+  tenantId: TenantId,
+  { name, text, values }: Statement,
+): Promise<RawRow[]> {
   // All four are on their way before the first answers; each must be waited for, whichever of them fails.
   const [begun, set, read, ended] = await Promise.allSettled([
     client.query("begin read only"),
@@ -88,5 +104,8 @@ async function inTenant(client: pg.PoolClient, tenantId: TenantId, { name, text,
 }
 
 function assertLimit(limit: number): void {
-  assert(Number.isInteger(limit) && limit >= 1 && limit <= limits.readPageMax, `a page has 1 to ${limits.readPageMax} events`);
+  assert(
+    Number.isInteger(limit) && limit >= 1 && limit <= limits.readPageMax,
+    `a page has 1 to ${limits.readPageMax} events`,
+  );
 }

@@ -32,7 +32,11 @@ export function pageStatement(tenantId: string, query: ReadQuery): Statement {
   const order = direction === "forwards" ? "asc" : "desc";
   const values = [tenantId, after, before, ...filterValues(filter), limit];
   if (filter.correlationId !== undefined) {
-    return { name: `read_correlation_${order}`, text: correlationText(order), values: [...values, filter.correlationId] };
+    return {
+      name: `read_correlation_${order}`,
+      text: correlationText(order),
+      values: [...values, filter.correlationId],
+    };
   }
   if (filter.aggregateType !== undefined && filter.aggregateId !== undefined) {
     return { name: `read_stream_page_${order}`, text: streamPageText(order), values };

@@ -38,7 +38,11 @@ export async function assertServiceRole(pool: pg.Pool): Promise<void> {
   try {
     const { rows } = await pool.query<Found>(foundSql);
     const found = rows[0];
-    if (found === undefined) throw new EventplaneError("database_role_unsafe", "The database role of this service is not known to the server.");
+    if (found === undefined)
+      throw new EventplaneError(
+        "database_role_unsafe",
+        "The database role of this service is not known to the server.",
+      );
     assertRole(found);
     assertServer(found);
     await assertSchema(pool);
@@ -64,7 +68,10 @@ function assertRole(found: Found): void {
 
 function assertServer(found: Found): void {
   if (found.version < versionNumberMin || found.encoding !== "UTF8") {
-    throw new EventplaneError("database_unsupported", "Eventplane needs PostgreSQL 15 or later and a database in UTF-8.");
+    throw new EventplaneError(
+      "database_unsupported",
+      "Eventplane needs PostgreSQL 15 or later and a database in UTF-8.",
+    );
   }
   const off = [
     ...(found.fsync === "off" ? ["fsync"] : []),
@@ -87,20 +94,30 @@ async function assertSchema(pool: pg.Pool): Promise<void> {
   const applied = await appliedVersion(pool);
   const details = { applied, wanted };
   if (applied < wanted) {
-    throw new EventplaneError("migration_needed", `The database is at migration ${applied}, this package needs ${wanted}; run evtctl migrate up.`, {
-      details,
-    });
+    throw new EventplaneError(
+      "migration_needed",
+      `The database is at migration ${applied}, this package needs ${wanted}; run evtctl migrate up.`,
+      {
+        details,
+      },
+    );
   }
   if (applied > wanted) {
-    throw new EventplaneError("schema_too_new", `The database is at migration ${applied}, this package knows ${wanted}; use the newer package.`, {
-      details,
-    });
+    throw new EventplaneError(
+      "schema_too_new",
+      `The database is at migration ${applied}, this package knows ${wanted}; use the newer package.`,
+      {
+        details,
+      },
+    );
   }
 }
 
 async function appliedVersion(pool: pg.Pool): Promise<number> {
   try {
-    const { rows } = await pool.query<{ version: number }>("select coalesce(max(version), 0) as version from eventplane.migrations");
+    const { rows } = await pool.query<{ version: number }>(
+      "select coalesce(max(version), 0) as version from eventplane.migrations",
+    );
     return rows[0]?.version ?? 0;
   } catch (error) {
     if (error instanceof Error && "code" in error && missing.has(String(error.code))) return 0;
