@@ -67,12 +67,12 @@ function assertKind(event: DraftEvent, effect: LifecycleEffect): void {
   if (derived) {
     assert(event.decision !== null && event.source === null, `derived event ${event.id} has a decision and no source`);
     assert(event.kind !== "intent", `derived event ${event.id} is no intent`);
-    assert(idVersion === 5, `derived event ${event.id} has an id of version 5`);
+    assert(derivedIdVersions.includes(idVersion), `derived event ${event.id} has an id of version 5`);
     return;
   }
   assert(event.decision === null, `event ${event.id} has no decision, because it "${effect}"`);
   assert(event.statusText === "{}", `event ${event.id} sets no status, because nobody has decided it`);
-  assert([4, 7, 8].includes(idVersion), `event ${event.id} has an id of version 4, 7 or 8`);
+  assert(publishedIdVersions.includes(idVersion), `event ${event.id} has an id of version 4, 7 or 8`);
   if (effect === "system")
     assert(event.kind === "fact" && event.source === null, `event ${event.id} is no system fact`);
   else assert(specBearing, `event ${event.id} bears no spec, so it is not one that "${effect}"`);

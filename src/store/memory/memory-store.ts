@@ -26,6 +26,8 @@ export interface MemoryStore {
   readonly edge: Appender;
   readonly runtime: Appender;
   readonly reader: LogReader;
+  /** The tenants that have a log. */
+  tenants(): readonly TenantId[];
 }
 
 const firstLogEpoch = 1;
@@ -46,7 +48,12 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
       return call.map((append) => appendOne(append, { tier, log: logToWrite(append.tenantId), options }));
     },
   });
-  return { edge: appender("edge"), runtime: appender("runtime"), reader: createMemoryReader(logOf) };
+  return {
+    edge: appender("edge"),
+    runtime: appender("runtime"),
+    reader: createMemoryReader(logOf),
+    tenants: () => [...logs.keys()],
+  };
 }
 
 /** All of a call is checked before any of it is added, as a database statement fails as a whole. */
