@@ -1,19 +1,12 @@
 /** The one loop that turns the log into reconciles: dispatch, claim, work on each stream in turn, wait for news. */
 import { type AppDefinition, type Resource, runtimeComponent } from "../event/index.js";
 import { backoffMs, type Clock, type Doorbell, EventplaneError, isEventplaneError, type Random, type TenantId } from "../kernel/index.js";
-import type { Logger } from "../observe/index.js";
+import type { Logger, Metrics, ReconcileResult } from "../observe/index.js";
 import type { ResourceLoader } from "../store/index.js";
 import type { Watch, WorkClaim, WorkStore } from "../work/index.js";
-import { type Appending, Attempts, type AttemptResult } from "./attempt.js";
+import { type AttemptEnd, Attempts, type Appending } from "./attempt.js";
 import { Lanes } from "./lanes.js";
 import { Wakeup } from "./wakeup.js";
-
-/** One attempt that ended, for metrics. */
-export interface ReconcileObservation {
-  readonly controller: string;
-  readonly result: AttemptResult;
-  readonly seconds: number;
-}
 
 /** How to make a runtime. */
 export interface ControllerRuntimeOptions {
@@ -27,7 +20,7 @@ export interface ControllerRuntimeOptions {
   readonly logger: Logger;
   /** Rung by the appends of this process; those of other processes are found by polling. */
   readonly doorbell?: Doorbell;
-  readonly onReconcile?: (observation: ReconcileObservation) => void;
+  readonly metrics?: Pick<Metrics, "reconciled">;
   /** Upper bound of the wait between two looks at the log; default 250 ms. */
   readonly pollMs?: number;
   /** Default 30 s; prolonged at a third of it as long as the process works on the row. */
@@ -204,7 +197,7 @@ export class ControllerRuntime {
   }
 
   async #workOn(first: WorkClaim, next: () => WorkClaim | undefined): Promise<void> {
-    const { clock, onReconcile } = this.#options;
+    const { clock, metrics } = this.#options;
     const dispatchedBefore = this.#dispatched;
     let resource: Resource | undefined;
     for (let claim: WorkClaim | undefined = first; claim !== undefined; claim = next()) {
@@ -214,7 +207,7 @@ export class ControllerRuntime {
       this.#claims.delete(claim);
       const nowMs = clock.monotonicMs();
       this.#dueAtMs = Math.min(this.#dueAtMs, nowMs + (ended.dueAfterMs ?? Number.POSITIVE_INFINITY));
-      onReconcile?.({ controller: claim.component, result: ended.result, seconds: (nowMs - startMs) / 1000 });
+      metrics?.reconciled({ controller: claim.component, result: metricOf(ended) }, (nowMs - startMs) / 1000);
     }
     // A row that was woken while it was worked on is due now.
     if (this.#dispatched !== dispatchedBefore) this.#dueAtMs = Math.min(this.#dueAtMs, clock.monotonicMs());
@@ -260,5 +253,21 @@ export class ControllerRuntime {
 
   get #pollMs(): number {
     return this.#options.pollMs ?? pollMsDefault;
+  }
+}
+
+/** The words of controller-runtime for how an attempt ended. */
+function metricOf({ result, dueAfterMs }: AttemptEnd): ReconcileResult {
+  switch (result) {
+    case "changed":
+    case "unchanged":
+      return dueAfterMs === undefined || dueAfterMs === null ? "success" : "requeue_after";
+    case "failed":
+      return "error";
+    case "dead":
+      return "dead_letter";
+    case "lost":
+    case "deferred":
+      return "conflict";
   }
 }

@@ -1,4 +1,6 @@
 export { assertAppend } from "./assert-append.js";
+export { Coalescer, type CoalescerCallReport, type CoalescerOptions } from "./coalescer.js";
+export { createDoorbell, type DoorbellOptions } from "./doorbell.js";
 export { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from "./memory/memory-store.js";
 export type {
   Append,
@@ -17,3 +19,4 @@ export type {
   WorkLease,
 } from "./port.js";
 export { receiptOf } from "./receipt.js";
+export { ResourceLoader, type ResourceLoaderOptions, type StreamName } from "./resource-loader.js";

@@ -14,3 +14,7 @@ export {
 } from "./drafts.js";
 export { storeContract, type TestRunner } from "./store-contract.js";
 export type { StoreUnderTest } from "./store-contract-fixture.js";
+export { createTestApp, type TestReconcile, testCausedBy, testDone } from "./test-app.js";
+export { createTestKeys, type TestKeys } from "./test-keys.js";
+export { createTestLog, type TestLog } from "./test-log.js";
+export { VirtualClock } from "./virtual-clock.js";

@@ -4,7 +4,7 @@
 create table eventplane.cursors (
   consumer text collate "C" not null,
   tenant_id uuid not null,
-  log_epoch bigint not null,
+  log_epoch integer not null,
   position bigint not null,
   hash bytea not null check (length(hash) = 32),
   primary key (consumer, tenant_id)
@@ -50,6 +50,9 @@ create policy work_dead_letters on eventplane.work for select to :prefix_edge
 create policy cursors_runtime on eventplane.cursors to :prefix_runtime
   using (consumer = 'work') with check (consumer = 'work');
 
+-- Who works for all tenants finds those with news; a head tells how long a log is, not what is in it.
+create policy news on eventplane.heads for select to :prefix_runtime, :prefix_projector using (true);
+
 grant select, insert, update, delete on eventplane.work to :prefix_runtime;
 grant select, update on eventplane.work to :prefix_appender;
 grant select on eventplane.work to :prefix_edge;
@@ -61,7 +64,7 @@ create function eventplane.work_settle(
   p_tenant uuid, p_aggregate_type text, p_aggregate_id text, p_component text, p_lease_token uuid, p_due_after_ms bigint
 ) returns boolean
 language plpgsql volatile
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_seen bigint;
@@ -86,7 +89,7 @@ create function eventplane.work_finish(
   p_seen bigint
 ) returns boolean
 language plpgsql volatile
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := clock_timestamp();
@@ -107,7 +110,7 @@ create function eventplane.work_release(
   p_tenant uuid, p_aggregate_type text, p_aggregate_id text, p_component text, p_lease_token uuid, p_due_after_ms bigint
 ) returns boolean
 language plpgsql volatile
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 begin
   update eventplane.work w set
@@ -124,7 +127,7 @@ create function eventplane.work_extend(
   p_lease_ms bigint
 ) returns setof uuid
 language plpgsql volatile
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_until timestamptz := clock_timestamp() + p_lease_ms * interval '1 millisecond';
@@ -154,7 +157,7 @@ create function eventplane.work_fail(
   p_code text, p_message text, p_generation bigint
 ) returns boolean
 language plpgsql volatile
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 declare
   v_now timestamptz := clock_timestamp();
@@ -177,7 +180,7 @@ end $$;
 create function eventplane.work_claim(p_components text[], p_limit integer, p_lease_ms bigint, p_after uuid)
 returns table (tenant_id uuid, aggregate_type text, aggregate_id text, component text, lease_token uuid, attempts integer)
 language plpgsql volatile
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
@@ -221,7 +224,7 @@ end $$;
 -- When the next row is due, as milliseconds from now; null when none waits. One index look-up a tenant.
 create function eventplane.work_next_due_ms(p_components text[]) returns double precision
 language sql volatile
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
   with recursive ring (tenant_id) as (
     (select w.tenant_id from eventplane.work w where w.state = 'ready' order by w.tenant_id limit 1)
@@ -242,7 +245,7 @@ $$;
 create function eventplane.work_dispatch(p_tenant uuid, p_types text[], p_components text[], p_limit integer)
 returns table (events bigint, more boolean, chain_broken boolean)
 language plpgsql volatile
-set search_path = pg_catalog
+set search_path = pg_catalog, pg_temp
 as $$
 #variable_conflict use_column
 declare
