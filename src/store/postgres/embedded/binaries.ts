@@ -21,9 +21,11 @@ export interface PostgresBinaries {
   readonly major: number;
 }
 
-interface Found {
+/** The binaries as npm unpacked them. */
+export interface UnpackedBinaries {
   /** The folder with bin, lib and share. */
   readonly native: string;
+  /** Of the package, for example `18.4.0`. */
   readonly version: string;
 }
 
@@ -47,13 +49,21 @@ const packageOf: Readonly<Record<string, string>> = {
  */
 export async function preparePostgresBinaries(dataDir: string, user: OsUser | undefined): Promise<PostgresBinaries> {
   const found = await locate();
-  const usable = (await canReach(found.native, user)) && (await hydrate(found.native));
-  const native = usable ? found.native : await copyOf(found, user === undefined ? dataDir : ROOT_CACHE);
+  const native = await runnableFolder(found, { user, copyTo: user === undefined ? dataDir : ROOT_CACHE });
   const [initdb, postgres] = programs.map((name) => join(native, "bin", name));
   return { initdb: initdb ?? "", postgres: postgres ?? "", major: Number.parseInt(found.version, 10) };
 }
 
-async function locate(): Promise<Found> {
+/** The folder itself when it can be completed in place and `user` can reach it, else a complete copy below `copyTo`. */
+export async function runnableFolder(
+  found: UnpackedBinaries,
+  options: { readonly user: OsUser | undefined; readonly copyTo: string },
+): Promise<string> {
+  if ((await canReach(found.native, options.user)) && (await hydrate(found.native))) return found.native;
+  return copyOf(found, options.copyTo);
+}
+
+async function locate(): Promise<UnpackedBinaries> {
   const platform = `${process.platform} ${process.arch}`;
   const name = packageOf[platform];
   if (name === undefined) {
@@ -120,16 +130,15 @@ const exists = (path: string): Promise<boolean> =>
   );
 
 /** A complete, linked copy below `parent`; made beside and renamed, so that it is whole or not there. */
-async function copyOf(found: Found, parent: string): Promise<string> {
+async function copyOf(found: UnpackedBinaries, parent: string): Promise<string> {
   const folder = join(parent, `postgresql-${found.version}-${process.platform}-${process.arch}`);
   const target = join(folder, "native");
   if (await exists(target)) return target;
   const fresh = join(parent, `.postgresql-${randomBytes(6).toString("hex")}`);
   try {
     await mkdir(parent, { recursive: true });
-    if (parent === ROOT_CACHE) await chmod(parent, 0o755);
     await copyTree(found.native, join(fresh, "native"));
-    await chmod(fresh, 0o755);
+    await Promise.all([chmod(fresh, 0o755), ...(parent === ROOT_CACHE ? [chmod(parent, 0o755)] : [])]);
     await hydrate(join(fresh, "native"));
     await rename(fresh, folder).catch((error: unknown) => {
       // Another plane was first: its copy is the same.

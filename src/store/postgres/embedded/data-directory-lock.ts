@@ -56,21 +56,23 @@ export async function lockDataDirectory(dataDir: string, signal?: AbortSignal): 
   for (let attempt = 0; attempt < TRIES_MAX; attempt += 1) {
     const top = (await numbers(dataDir)).at(-1) ?? 0;
     if (top > 0) await assertFree(dataDir, top, signal);
-    if (await take(dataDir, top + 1, holder)) return held(dataDir, top + 1, holder);
+    if (await takeNumber(dataDir, top + 1, holder)) return held(dataDir, top + 1, holder);
   }
   throw inUse(dataDir, "several planes are starting on it at this moment");
 }
 
 async function numbers(dataDir: string): Promise<readonly number[]> {
-  const names = await readdir(dataDir);
+  const names = await readdir(dataDir).catch((error: unknown) => {
+    throw fileFailure(error, dataDir);
+  });
   const found = names.map((name) => NUMBERED.exec(name)?.[1]).filter((digits) => digits !== undefined);
   return found.map(Number).sort((a, b) => a - b);
 }
 
 const fileOf = (dataDir: string, number: number): string => join(dataDir, `${INFO_FILE}.${number}`);
 
-/** True when lock `number` is now ours and no higher one exists. */
-async function take(dataDir: string, number: number, holder: LockHolder): Promise<boolean> {
+/** True when lock `number` is now ours and no higher one exists; false leaves nothing behind. */
+export async function takeNumber(dataDir: string, number: number, holder: LockHolder): Promise<boolean> {
   const complete = join(dataDir, `${INFO_FILE}.new-${randomBytes(6).toString("hex")}`);
   try {
     await writeFile(complete, `${JSON.stringify(holder)}\n`, { flag: "wx", mode: 0o600 });
