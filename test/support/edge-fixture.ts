@@ -1,0 +1,231 @@
+/** An edge on real HTTP over a store, with one platform admin key and as many tenants as a test asks for. */
+import { Writable } from "node:stream";
+import { z } from "zod";
+import { defineAggregate, defineApp } from "../../src/controller/index.js";
+import { createEdge, type Edge, issueKey, platformApp, principalIdOf, type ResourceSource } from "../../src/edge/index.js";
+import {
+  type AppDefinition,
+  type AppendItem,
+  type CausedBy,
+  createEd25519Signer,
+  createVerifier,
+  EventFactory,
+  generateSigningKey,
+  introduceKey,
+  introductionSpec,
+  KeyDirectory,
+} from "../../src/event/index.js";
+import { type Clock, type Doorbell, formatUs, PLATFORM_TENANT_ID, systemClock, systemIds, type TenantId } from "../../src/kernel/index.js";
+import { createLogger, createMetrics } from "../../src/observe/index.js";
+import { type Appender, Coalescer, createDoorbell, createMemoryStore, type LogReader, ResourceLoader } from "../../src/store/index.js";
+import type { DeadLetter } from "../../src/work/index.js";
+
+/** The adapters below an edge. */
+export interface FixtureStore {
+  readonly edge: Appender;
+  readonly reader: LogReader;
+}
+
+/** What a test may change. */
+export interface EdgeFixtureOptions {
+  readonly store?: FixtureStore;
+  readonly app?: AppDefinition;
+  readonly clock?: Clock;
+  readonly doorbell?: Doorbell;
+  readonly deadLetters?: readonly DeadLetter[];
+}
+
+/** A running edge and its keys. */
+export interface EdgeFixture {
+  readonly edge: Edge;
+  readonly url: string;
+  readonly adminKey: string;
+  readonly reader: LogReader;
+  readonly verifier: ReturnType<typeof createVerifier>;
+  /** Every line that was logged. */
+  readonly logged: () => string;
+  /** Makes a tenant with a key of all grants. */
+  readonly tenant: (slug: string, grants?: readonly string[]) => Promise<FixtureTenant>;
+  readonly close: () => Promise<void>;
+}
+
+/** A tenant of a test. */
+export interface FixtureTenant {
+  readonly id: TenantId;
+  readonly slug: string;
+  readonly key: string;
+  readonly keyId: string;
+}
+
+const organization = defineAggregate("organization", {
+  spec: z.object({ name: z.string().max(80), plan: z.enum(["free", "team", "enterprise"]), region: z.enum(["eu", "us"]) }),
+  status: {},
+  intents: { create: { creates: true }, "change-plan": { schema: z.object({ plan: z.enum(["free", "team"]) }) }, delete: { deletes: true } },
+});
+
+/** Takes any object, so that tests can send what they like. */
+const note = defineAggregate("note", {
+  spec: { type: "object", properties: {}, additionalProperties: true },
+  status: {},
+  intents: { create: { creates: true }, change: {} },
+});
+
+/** Refuses by a guard: a locked door takes nothing. */
+const door = defineAggregate("door", {
+  spec: z.object({ locked: z.boolean(), opened: z.int().optional() }),
+  status: {},
+  intents: { create: { creates: true }, change: {} },
+  guard: (resource, intent) => (resource?.spec.locked === true && intent.type === "door.change" ? "The door is locked." : undefined),
+});
+
+/** The application of the tests. */
+export const testApp: AppDefinition = defineApp({ aggregates: [organization, note, door], controllers: [] });
+
+/** Starts an edge; in memory unless a store is given. */
+export async function startEdge(options: EdgeFixtureOptions = {}): Promise<EdgeFixture> {
+  const clock = options.clock ?? systemClock;
+  const store = options.store ?? createMemoryStore({ clock });
+  const doorbell = options.doorbell ?? createDoorbell();
+  const app = options.app ?? testApp;
+  const lines: string[] = [];
+  const destination = new Writable({
+    write: (chunk: Buffer, _encoding, done) => {
+      lines.push(chunk.toString("utf8"));
+      done();
+    },
+  });
+  const keys = await introduce(store, clock, doorbell);
+  const verifier = createVerifier(keys.directory);
+  const loader = new ResourceLoader({ reader: store.reader, verifier, app });
+  const edge = await createEdge({
+    app,
+    log: keys.log,
+    reader: store.reader,
+    loader,
+    resources: resourcesFrom(store.reader, loader),
+    work: { deadLetters: async (tenantId) => (options.deadLetters ?? []).filter((letter) => letter.tenantId === tenantId) },
+    doorbell,
+    verifier,
+    keys: keys.directory,
+    clock,
+    ids: systemIds,
+    logger: createLogger({ level: "debug", destination }),
+    metrics: createMetrics(),
+    edge: "edge-1",
+    signingKeyId: keys.signingKeyId,
+  });
+  const adminKey = await createAdminKey(keys);
+  const url = await edge.listen({ host: "127.0.0.1", port: 0 });
+  await edge.platform.catchUp();
+  const close = async (): Promise<void> => {
+    await edge.close();
+    await keys.log.close();
+  };
+  const logged = (): string => lines.join("");
+  return { edge, url, adminKey, reader: store.reader, verifier, logged, close, tenant: tenantMaker(url, adminKey) };
+}
+
+interface FixtureKeys {
+  readonly directory: KeyDirectory;
+  readonly log: Coalescer;
+  readonly signingKeyId: string & Parameters<typeof createEdge>[0]["signingKeyId"];
+  readonly factory: EventFactory;
+  readonly causedBy: CausedBy;
+}
+
+async function introduce(store: FixtureStore, clock: Clock, doorbell: Doorbell): Promise<FixtureKeys> {
+  const root = generateSigningKey();
+  const own = generateSigningKey();
+  const rootSigner = createEd25519Signer({ privateKey: root.privateKeyPem, tier: "operator" });
+  const signer = createEd25519Signer({ privateKey: own.privateKeyPem, tier: "edge" });
+  const factory = new EventFactory({ app: platformApp, ids: systemIds });
+  const from = formatUs(clock.nowUs() - 3_600_000_000);
+  const introduction = introduceKey(rootSigner, { publicKey: own.publicKey, tier: "edge", kinds: ["intent", "fact"], from });
+  const causedBy: CausedBy = {
+    principal: { type: "system", id: "fixture" },
+    via: "system",
+    requestId: systemIds.uuid7(),
+    rulingId: systemIds.uuid7(),
+    policySetHash: "none",
+    policies: [],
+    edge: "edge-1",
+    keyId: signer.keyId,
+    at: formatUs(clock.nowUs()),
+  };
+  const rootLog = new Coalescer({ appender: store.edge, signer: rootSigner, clock, doorbell });
+  const fact = factory.systemFact(
+    { tenantId: PLATFORM_TENANT_ID, type: "signing-key.introduced", aggregateId: own.keyId, spec: introductionSpec(introduction) },
+    { ...causedBy, keyId: root.keyId },
+  );
+  await rootLog.append({ tenantId: PLATFORM_TENANT_ID, items: [fact] });
+  await rootLog.close();
+  const log = new Coalescer({ appender: store.edge, signer, clock, doorbell });
+  return { directory: new KeyDirectory(root.publicKey), log, signingKeyId: signer.keyId, factory, causedBy };
+}
+
+async function createAdminKey({ log, factory, causedBy }: FixtureKeys): Promise<string> {
+  const keyId = systemIds.uuid7();
+  const { key, secretHash } = issueKey(keyId);
+  const principalId = principalIdOf(PLATFORM_TENANT_ID, "admin");
+  const spec = { tenantId: PLATFORM_TENANT_ID, name: "admin", principalId, grants: ["admin"], secretHash };
+  const item: AppendItem = factory.intent(
+    { tenantId: PLATFORM_TENANT_ID, type: "key.create", id: keyId, aggregateId: keyId, spec, specText: JSON.stringify(spec) },
+    causedBy,
+  );
+  await log.append({ tenantId: PLATFORM_TENANT_ID, items: [item] });
+  return key;
+}
+
+function tenantMaker(url: string, adminKey: string): EdgeFixture["tenant"] {
+  const post = async (path: string, body: unknown): Promise<Record<string, string>> => {
+    const headers = { authorization: `Bearer ${adminKey}`, "content-type": "application/json" };
+    const response = await fetch(`${url}${path}`, { method: "POST", headers, body: JSON.stringify(body) });
+    if (response.status !== 201) throw new Error(`${path} answered ${response.status}: ${await response.text()}`);
+    return (await response.json()) as Record<string, string>; // both routes answer with texts only
+  };
+  return async (slug, grants = ["publisher", "reader", "subscriber"]) => {
+    const { id = "" } = await post("/v1/admin/tenants", { slug });
+    const created = await post(`/v1/admin/tenants/${slug}/keys`, { name: "test", grants });
+    return { id: id as TenantId, slug, key: created.key ?? "", keyId: created.id ?? "" }; // a UUID made by the edge
+  };
+}
+
+/** Folds straight from the log: what the projection will hold once it has caught up. */
+function resourcesFrom(reader: LogReader, loader: ResourceLoader): ResourceSource {
+  return {
+    get: (tenantId, stream) => loader.load(tenantId, stream),
+    list: async (tenantId, { aggregateType, after = "", limit }) => {
+      const rows = await reader.read(tenantId, { filter: { aggregateType }, limit: 1_000 });
+      const ids = [...new Set(rows.map((row) => row.aggregateId))].sort().filter((id) => id > after);
+      const loaded = await Promise.all(ids.slice(0, limit).map((aggregateId) => loader.load(tenantId, { aggregateType, aggregateId })));
+      return { resources: loaded.flatMap((each) => (each === undefined ? [] : [each])), next: ids.length > limit ? (ids[limit - 1] ?? null) : null };
+    },
+    position: async (tenantId) => (await reader.head(tenantId)).position,
+  };
+}
+
+/** Polls until `look` gives something, at most 5 s. */
+export async function eventually<T>(look: () => T | undefined | Promise<T | undefined>, what: string): Promise<T> {
+  const deadline = performance.now() + 5_000;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > deadline) throw new Error(`Not within 5 s: ${what}`);
+    await systemClock.sleep(20);
+  }
+}
+
+/** A request with a key. */
+export function call(key: string | undefined, init: { readonly method?: string; readonly body?: unknown; readonly headers?: Record<string, string> } = {}): RequestInit {
+  const { body } = init;
+  const raw = typeof body === "string" || body instanceof Uint8Array ? (body as BodyInit) : JSON.stringify(body); // both are bodies of fetch
+  return {
+    method: init.method ?? (body === undefined ? "GET" : "POST"),
+    headers: {
+      ...(key === undefined ? {} : { authorization: `Bearer ${key}` }),
+      ...(body === undefined ? {} : { "content-type": "application/json" }),
+      ...init.headers,
+    },
+    ...(body === undefined ? {} : { body: raw }),
+  };
+}
