@@ -26,8 +26,8 @@ const config: ViteUserConfig = defineConfig({
           name: "unit",
           include: ["src/**/*.test.ts"],
           pool: "threads",
-          testTimeout: 10_000,
-          hookTimeout: 10_000,
+          testTimeout: 30_000,
+          hookTimeout: 30_000,
         },
       },
       {
