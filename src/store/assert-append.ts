@@ -3,21 +3,24 @@
  * has checked its input long before.
  */
 import type { DraftEvent } from "../event/index.js";
-import { assert, isUuid, limits, uuidVersion } from "../kernel/index.js";
-import type { Append, Appender, LifecycleEffect } from "./port.js";
+import { assert, limits } from "../kernel/index.js";
+import type { Append, Appender, AppendItem, LifecycleEffect } from "./port.js";
 
 const effectsOf: Readonly<Record<Appender["tier"], readonly LifecycleEffect[]>> = {
   edge: ["creates", "updates", "deletes", "system"],
   runtime: ["derived", "finishes"],
 };
-const publishedIdVersions: readonly number[] = [4, 7, 8];
-const derivedIdVersions: readonly number[] = [5];
+const publishedIdVersions = "478";
+const derivedIdVersion = "5";
+/** Where the version stands in a UUID. */
+const versionAt = 14;
+const uuidForm = /^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$/;
 const aggregateTypeForm = /^[a-z][a-z0-9_-]{0,63}$/;
 const aggregateIdForm = /^[A-Za-z0-9._:-]{1,128}$/;
 const typeForm = /^[a-z][a-z0-9_-]*(?:\.[a-z0-9_-]+){0,7}$/;
 
 /**
- * Checks one append against the rules of its tier: which effects and kinds it may use, that every event is of its
+ * Checks one append against the rules of its tier: which effects, kinds and ids it may use, that every event is of its
  * tenant, the forms of ids and types, the number of events.
  *
  * @throws EventplaneError `internal` naming the rule and the event's id
@@ -29,51 +32,47 @@ export function assertAppend(append: Append, tier: Appender["tier"]): void {
     `an append has 1 to ${limits.eventsPerRequestMax} events, not ${count}`,
   );
   assert(append.lease === undefined || tier === "runtime", "only the runtime tier holds leases");
-  for (const { event, effect, expectedVersion } of append.items) {
-    assert(event.tenantId === append.tenantId, `event ${event.id} is of another tenant than its append`);
-    assert(effectsOf[tier].includes(effect), `the ${tier} tier may not append "${effect}" (event ${event.id})`);
-    assert(
-      typeof expectedVersion !== "number" || (Number.isSafeInteger(expectedVersion) && expectedVersion > 0),
-      `expectedVersion of event ${event.id} is a version from 1`,
-    );
-    assertForms(event);
-    assertKind(event, effect);
+  for (const item of append.items) {
+    const broken = brokenCondition(append, item, tier) ?? brokenForm(item.event) ?? brokenKind(item.event, item.effect);
+    if (broken !== undefined) assert(false, `${broken} (event ${item.event.id}, ${item.effect}, ${tier} tier)`);
   }
 }
 
-function assertForms(event: DraftEvent): void {
-  assert(isUuid(event.id) && isUuid(event.tenantId), "event and tenant ids are UUIDs in lower case");
-  assert(isUuid(event.correlationId), `correlationId of event ${event.id} is a UUID in lower case`);
-  assert(
-    event.causationId === null || isUuid(event.causationId),
-    `causationId of event ${event.id} is a UUID in lower case`,
-  );
-  assert(aggregateTypeForm.test(event.aggregateType), `aggregateType of event ${event.id} has the form of one`);
-  assert(aggregateIdForm.test(event.aggregateId), `aggregateId of event ${event.id} has the form of one`);
-  assert(
-    event.type.length <= limits.typeCharactersMax && typeForm.test(event.type),
-    `type of event ${event.id} has the form of one`,
-  );
-  assert(
-    event.type === event.aggregateType || event.type.startsWith(`${event.aggregateType}.`),
-    `type of event ${event.id} begins with its aggregateType`,
-  );
+function brokenCondition(
+  append: Append,
+  { event, effect, expectedVersion }: AppendItem,
+  tier: Appender["tier"],
+): string | undefined {
+  if (event.tenantId !== append.tenantId) return "an event is of the tenant of its append";
+  if (!effectsOf[tier].includes(effect)) return "a tier may append only its own effects";
+  const isVersion =
+    typeof expectedVersion !== "number" || (Number.isSafeInteger(expectedVersion) && expectedVersion > 0);
+  return isVersion ? undefined : "expectedVersion is a version from 1";
 }
 
-function assertKind(event: DraftEvent, effect: LifecycleEffect): void {
-  const derived = effect === "derived" || effect === "finishes";
-  const specBearing = event.kind === "intent" ? event.source === null : event.kind === "fact" && event.source !== null;
-  const idVersion = uuidVersion(event.id);
-  if (derived) {
-    assert(event.decision !== null && event.source === null, `derived event ${event.id} has a decision and no source`);
-    assert(event.kind !== "intent", `derived event ${event.id} is no intent`);
-    assert(derivedIdVersions.includes(idVersion), `derived event ${event.id} has an id of version 5`);
-    return;
+function brokenForm(event: DraftEvent): string | undefined {
+  if (!(uuidForm.test(event.id) && uuidForm.test(event.tenantId)))
+    return "event and tenant ids are UUIDs in lower case";
+  if (!uuidForm.test(event.correlationId)) return "a correlationId is a UUID in lower case";
+  if (event.causationId !== null && !uuidForm.test(event.causationId)) return "a causationId is a UUID in lower case";
+  if (!aggregateTypeForm.test(event.aggregateType)) return "an aggregateType has the form of one";
+  if (!aggregateIdForm.test(event.aggregateId)) return "an aggregateId has the form of one";
+  if (event.type.length > limits.typeCharactersMax || !typeForm.test(event.type)) return "a type has the form of one";
+  const rooted = event.type === event.aggregateType || event.type.startsWith(`${event.aggregateType}.`);
+  return rooted ? undefined : "a type begins with its aggregateType";
+}
+
+function brokenKind(event: DraftEvent, effect: LifecycleEffect): string | undefined {
+  const idVersion = event.id.charAt(versionAt);
+  if (effect === "derived" || effect === "finishes") {
+    if (event.kind === "intent" || event.source !== null) return "a derived event is no intent and has no source";
+    if (event.decision === null) return "a derived event has a decision";
+    return idVersion === derivedIdVersion ? undefined : "the id of a derived event is of version 5";
   }
-  assert(event.decision === null, `event ${event.id} has no decision, because it "${effect}"`);
-  assert(event.statusText === "{}", `event ${event.id} sets no status, because nobody has decided it`);
-  assert(publishedIdVersions.includes(idVersion), `event ${event.id} has an id of version 4, 7 or 8`);
+  if (event.decision !== null || event.statusText !== "{}") return "only a derived event has a decision and a status";
+  if (!publishedIdVersions.includes(idVersion)) return "the id of a published event is of version 4, 7 or 8";
   if (effect === "system")
-    assert(event.kind === "fact" && event.source === null, `event ${event.id} is no system fact`);
-  else assert(specBearing, `event ${event.id} bears no spec, so it is not one that "${effect}"`);
+    return event.kind === "fact" && event.source === null ? undefined : "a system fact has no source";
+  const bearsSpec = event.kind === "intent" ? event.source === null : event.kind === "fact" && event.source !== null;
+  return bearsSpec ? undefined : "intents, and facts with a source, bear a spec; nothing else does";
 }
