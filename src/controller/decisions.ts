@@ -2,12 +2,17 @@
  * What reconcile returns, in words. The status is typed by the aggregate that the controller watches.
  */
 import type { Decision } from "../event/index.js";
-import type { JsonObject } from "../kernel/index.js";
+
+/**
+ * The status that a helper takes: what the surrounding reconcile must return. Where TypeScript sees no such context (a
+ * decision made outside of reconcile, or a reconcile without parameters) any object; it is checked when it is used.
+ */
+export type StatusInContext<Status> = [Status] extends [never] ? object : NoInfer<Status>;
 
 /** What may go with a decision. */
-export interface DecisionOptions<Status extends object = JsonObject> {
+export interface DecisionOptions<Status extends object = never> {
   /** Merged (RFC 7396) under `status.<controller>`. */
-  readonly status?: NoInfer<Status>;
+  readonly status?: StatusInContext<Status>;
   /** Run again after this many milliseconds, > 0, even if nothing happens. */
   readonly requeueAfterMs?: number;
 }
@@ -17,11 +22,11 @@ export interface DecisionOptions<Status extends object = JsonObject> {
  *
  * @example reconcile: ({ resource }) => done({ members: limits[resource.spec.plan] })
  */
-export function done<Status extends object = JsonObject>(
-  status?: NoInfer<Status>,
+export function done<Status extends object = never>(
+  status?: StatusInContext<Status>,
   options: Pick<DecisionOptions, "requeueAfterMs"> = {},
 ): Decision<Status> {
-  return { outcome: "completed", ...(status === undefined ? {} : { status }), ...options };
+  return { outcome: "completed", ...withStatus<Status>(status), ...options };
 }
 
 /**
@@ -29,8 +34,8 @@ export function done<Status extends object = JsonObject>(
  *
  * @example pending({ requeueAfterMs: 200 })
  */
-export function pending<Status extends object = JsonObject>(options: DecisionOptions<Status> = {}): Decision<Status> {
-  return { outcome: "progressing", ...options };
+export function pending<Status extends object = never>(options: DecisionOptions<Status> = {}): Decision<Status> {
+  return progressing(options, {});
 }
 
 /**
@@ -39,12 +44,12 @@ export function pending<Status extends object = JsonObject>(options: DecisionOpt
  * @param reason one CamelCase word
  * @param message one sentence for people, without personal data
  */
-export function blocked<Status extends object = JsonObject>(
+export function blocked<Status extends object = never>(
   reason: string,
   message: string,
   options: DecisionOptions<Status> = {},
 ): Decision<Status> {
-  return { outcome: "progressing", conditions: [{ type: "Blocked", status: "True", reason, message }], ...options };
+  return progressing(options, { conditions: [{ type: "Blocked", status: "True", reason, message }] });
 }
 
 /**
@@ -55,4 +60,16 @@ export function blocked<Status extends object = JsonObject>(
  */
 export function reject(reason: string, message: string): Decision<never> {
   return { outcome: { rejected: { reason, message } } };
+}
+
+function progressing<Status extends object>(
+  options: DecisionOptions<Status>,
+  more: Pick<Decision<Status>, "conditions">,
+): Decision<Status> {
+  const { status, ...rest } = options;
+  return { outcome: "progressing", ...more, ...withStatus<Status>(status), ...rest };
+}
+
+function withStatus<Status extends object>(status: StatusInContext<Status> | undefined): { readonly status?: Status } {
+  return status === undefined ? {} : { status: status as Status }; // the same type, which TypeScript cannot see through NoInfer
 }

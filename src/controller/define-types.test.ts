@@ -149,7 +149,8 @@ describe("types follow from schemas", () => {
   });
 
   test("a decision without a context of its own takes any object", () => {
-    expectTypeOf(done({ members: 1 })).toExtend<Decision>();
+    expectTypeOf(done({ members: 1 })).toExtend<Decision<{ members: number }>>();
+    defineController({ name: "quota", watches: organization, reconcile: () => done({ members: 1 }) });
     expect(done({ members: 1 })).toEqual({ outcome: "completed", status: { members: 1 } });
   });
 });

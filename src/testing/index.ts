@@ -18,3 +18,4 @@ export { createTestApp, type TestReconcile, testCausedBy, testDone } from "./tes
 export { createTestKeys, type TestKeys } from "./test-keys.js";
 export { createTestLog, type TestLog } from "./test-log.js";
 export { VirtualClock } from "./virtual-clock.js";
+export { type WorkUnderTest, workContract } from "./work-contract.js";
