@@ -85,7 +85,7 @@ describe("redactText", () => {
       const text = unit.repeat(Math.ceil(8_000 / unit.length));
       const before = process.cpuUsage().user;
       redactText(text);
-      expect(process.cpuUsage().user - before).toBeLessThan(100_000);
+      expect(process.cpuUsage().user - before).toBeLessThan(250_000);
     },
   );
 });

@@ -115,6 +115,13 @@ describe("what is refused, and where", () => {
     expect(refused(text)).toBe(`json_invalid ${pointer}`);
   });
 
+  test("json_invalid: every control character that is not escaped", () => {
+    for (let unit = 0; unit < 0x20; unit++) {
+      expect(refused(`["a${String.fromCharCode(unit)}"]`)).toBe("json_invalid /0");
+    }
+    expect(value(`"${String.fromCharCode(0x7f)}"`)).toBe(String.fromCharCode(0x7f));
+  });
+
   test.each([
     ['{"a":1,"a":2}', "/a"],
     ['{"a":1,"\\u0061":2}', "/a"],
@@ -131,6 +138,10 @@ describe("what is refused, and where", () => {
 
   test("names of equal hash and length are not duplicates", () => {
     expect(value('{"Aa":1,"BB":2}')).toEqual({ Aa: 1, BB: 2 });
+  });
+
+  test("names of equal hash, one the beginning of the other, are not duplicates", () => {
+    expect(value('{"aaVdg339":1,"":2}')).toEqual({ aaVdg339: 1, "": 2 });
   });
 
   test.each([
@@ -173,6 +184,9 @@ describe("what is refused, and where", () => {
     escaped(0xde00, 0xd83d),
     escaped(0xd83d, 0xd83d),
     escaped(0xd83d, 0x41),
+    escaped(0xdc00, 0xdc00),
+    escaped(0xd83d, 0xe000),
+    escaped(0xdfff),
     `${escaped(0xd83d).slice(0, -1)}x"`,
   ])("json_lone_surrogate: %s", (text) => {
     expect(refused(`{"s":${text}}`)).toBe("json_lone_surrogate /s");
