@@ -238,6 +238,7 @@ as $$
     select w.due_at from eventplane.work w
     where w.tenant_id = r.tenant_id and w.state = 'ready' and w.component = any (p_components)
     order by w.due_at limit 1) d
+  having count(*) > 0
 $$;
 
 -- Turns the next events of a tenant into due rows and moves the cursor. A process that finds the cursor locked leaves the

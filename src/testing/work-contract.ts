@@ -1,0 +1,397 @@
+/**
+ * The contract suite of the work table: every adapter of src/work/port.ts passes it.
+ *
+ * Each test works with tenants, aggregates and components of its own, so one table serves the whole suite. `open` gives a
+ * table over a log that the suite writes through the appenders; `waitMs` lets time pass on the table's clock.
+ */
+import { strict as check } from "node:assert";
+import type { DraftEvent, Finalizers } from "../event/index.js";
+import { systemIds, type TenantId } from "../kernel/index.js";
+import type { Appender, AppendItem, AppendOutcome, WorkLease } from "../store/index.js";
+import { deadLetterId, type Watch, type WorkClaim, type WorkStore } from "../work/index.js";
+import { appending, createTestSigner, creating, draftDerived, draftIntent, draftSystemFact, newTenantId, signAppend } from "./drafts.js";
+import type { TestRunner } from "./store-contract.js";
+
+/** An opened work table with its log. */
+export interface WorkUnderTest {
+  readonly work: WorkStore;
+  readonly edge: Appender;
+  readonly runtime: Appender;
+  waitMs(ms: number): Promise<void>;
+  close(): Promise<void>;
+}
+
+const edgeSigner = createTestSigner("edge");
+const runtimeSigner = createTestSigner("runtime");
+const leaseMs = 60_000;
+
+/** One test's own tenant, components and short words for what happens to them. */
+class Scene {
+  readonly tenantId: TenantId;
+  readonly quota: string;
+  readonly billing: string;
+  readonly #under: WorkUnderTest;
+
+  constructor(under: WorkUnderTest, like?: Scene) {
+    const suffix = systemIds.uuid4().slice(0, 8);
+    this.#under = under;
+    this.tenantId = newTenantId();
+    this.quota = like?.quota ?? `quota-${suffix}`;
+    this.billing = like?.billing ?? `billing-${suffix}`;
+  }
+
+  get work(): WorkStore {
+    return this.#under.work;
+  }
+
+  get components(): readonly string[] {
+    return [this.quota, this.billing];
+  }
+
+  get watches(): readonly Watch[] {
+    return this.components.map((component) => ({ aggregateType: "organization", component }));
+  }
+
+  async append(items: readonly AppendItem[], lease?: WorkLease): Promise<AppendOutcome> {
+    const tier = items.some(({ effect }) => effect === "derived" || effect === "finishes") ? "runtime" : "edge";
+    const append = { tenantId: this.tenantId, items, ...(lease === undefined ? {} : { lease }) };
+    const [outcome] = await this.#under[tier].append([signAppend(tier === "edge" ? edgeSigner : runtimeSigner, append)]);
+    check.ok(outcome !== undefined);
+    return outcome;
+  }
+
+  /** Publishes `create` on a stream of this name, expecting both components. */
+  async create(aggregateId = "acme"): Promise<DraftEvent> {
+    const open = { completed: false, observedGeneration: 0 };
+    const finalizers: Finalizers = { [this.quota]: open, [this.billing]: open };
+    const event = draftIntent({ tenantId: this.tenantId, aggregateId, finalizersText: JSON.stringify(finalizers) });
+    check.equal((await this.append([creating(event)])).result, "appended");
+    return event;
+  }
+
+  /** A change of plan: the next generation. */
+  async change(aggregateId = "acme"): Promise<void> {
+    const event = draftIntent({ tenantId: this.tenantId, aggregateId, type: "organization.change-plan", finalizersText: `{"${this.quota}":{"completed":false,"observedGeneration":0}}` });
+    check.equal((await this.append([appending(event)])).result, "appended");
+  }
+
+  derived(origin: DraftEvent, component: string, basisVersion: number, parts: Partial<DraftEvent> = {}): AppendItem {
+    const decision = { component, basisVersion, step: 0, now: "2026-01-01T00:00:01.000000Z" };
+    return appending(draftDerived(origin, { decision, ...parts }), { effect: "derived", expectedVersion: basisVersion });
+  }
+
+  async decide(type: "dead-letter.redriven" | "dead-letter.discarded", claim: WorkClaim): Promise<void> {
+    const { aggregateType, aggregateId, component } = claim;
+    const fact = draftSystemFact({
+      tenantId: this.tenantId,
+      type,
+      aggregateType: "dead-letter",
+      aggregateId: deadLetterId(claim),
+      specText: JSON.stringify({ aggregateType, aggregateId, component }),
+    });
+    check.equal((await this.append([{ event: fact, effect: "system", expectedVersion: "any" }])).result, "appended");
+  }
+
+  /** Dispatches all there is of this tenant. */
+  async dispatch(): Promise<number> {
+    let events = 0;
+    for (let round = 0; round < 100; round++) {
+      const result = await this.work.dispatch(this.watches, this.tenantId);
+      events += result.events;
+      check.deepEqual(result.broken, []);
+      if (!result.more) break;
+    }
+    return events;
+  }
+
+  claim(limit = 100, components = this.components): Promise<readonly WorkClaim[]> {
+    return this.work.claim({ components, limit, leaseMs });
+  }
+
+  /** Dispatches and claims exactly one row of a component. */
+  async claimOne(component: string): Promise<WorkClaim> {
+    await this.dispatch();
+    const claims = await this.claim(100, [component]);
+    check.equal(claims.length, 1, `one row of ${component} is due`);
+    const [claim] = claims;
+    check.ok(claim !== undefined);
+    return claim;
+  }
+
+  async dueComponents(): Promise<readonly string[]> {
+    await this.dispatch();
+    return (await this.claim()).map(({ component }) => component).sort();
+  }
+
+  wait(ms: number): Promise<void> {
+    return this.#under.waitMs(ms);
+  }
+}
+
+function leaseOf(claim: WorkClaim, dueAfterMs: number | null): WorkLease {
+  const { aggregateType, aggregateId, component, leaseToken } = claim;
+  return { aggregateType, aggregateId, component, leaseToken, dueAfterMs };
+}
+
+type Cases = Readonly<Record<string, (scene: Scene, under: WorkUnderTest) => Promise<void>>>;
+
+const failure = { code: "TypeError", message: "The controller threw TypeError." };
+
+const dispatching: Cases = {
+  "an intent wakes every component that watches its aggregate": async (scene) => {
+    await scene.create();
+    check.deepEqual(await scene.dueComponents(), [scene.billing, scene.quota]);
+  },
+  "an event is dispatched once": async (scene) => {
+    await scene.create();
+    check.equal(await scene.dispatch(), 1);
+    check.equal(await scene.dispatch(), 0);
+  },
+  "dispatch without a hint finds the tenant": async (scene) => {
+    await scene.create();
+    for (let round = 0; round < 50; round++) if (!(await scene.work.dispatch(scene.watches)).more) break;
+    check.equal((await scene.claim()).length, 2);
+  },
+  "an event of another aggregate type wakes nobody": async (scene) => {
+    const event = draftIntent({ tenantId: scene.tenantId, aggregateType: "team", type: "team.create", finalizersText: '{"x":{"completed":false,"observedGeneration":0}}' });
+    await scene.append([creating(event)]);
+    check.deepEqual(await scene.dueComponents(), []);
+  },
+  "a derived event wakes the others, not its maker": async (scene) => {
+    const origin = await scene.create();
+    await scene.dispatch();
+    for (const claim of await scene.claim()) await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 1 });
+    await scene.append([scene.derived(origin, scene.quota, 1)]);
+    check.deepEqual(await scene.dueComponents(), [scene.billing]);
+  },
+  "facts of the runtime and dead letters wake nobody": async (scene) => {
+    const origin = await scene.create();
+    await scene.dispatch();
+    for (const claim of await scene.claim()) await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 1 });
+    await scene.append([scene.derived(origin, "runtime", 1, { type: "organization.ready" })]);
+    await scene.append([scene.derived(origin, `dead-letter:${scene.quota}`, 2, { type: "organization.dead-lettered" })]);
+    check.deepEqual(await scene.dueComponents(), []);
+  },
+  "an event that a component has decided on does not wake it": async (scene) => {
+    const origin = await scene.create();
+    const claim = await scene.claimOne(scene.quota);
+    await scene.append([scene.derived(origin, scene.billing, 1)]);
+    const outcome = await scene.append([scene.derived(origin, scene.quota, 2)], leaseOf(claim, null));
+    check.equal(outcome.result, "appended");
+    await scene.dispatch();
+    check.deepEqual(await scene.claim(100, [scene.quota]), []);
+  },
+  "a generation that nobody is expected to complete wakes the component runtime": async (scene) => {
+    const event = draftIntent({ tenantId: scene.tenantId, finalizersText: "{}" });
+    await scene.append([creating(event)]);
+    await scene.dispatch();
+    const claims = await scene.claim(100, ["runtime"]);
+    check.deepEqual(claims.filter(({ tenantId }) => tenantId === scene.tenantId).map(({ component }) => component), ["runtime"]);
+    for (const claim of claims) await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 1 });
+  },
+  "nobody works on a deleted stream, not even by a timer; a new life wakes again": async (scene) => {
+    const origin = await scene.create();
+    for (const component of scene.components) {
+      await scene.work.finish(await scene.claimOne(component), { dueAfterMs: 50, seenVersion: 1 });
+    }
+    const deletion = draftIntent({ tenantId: scene.tenantId, aggregateId: "acme", type: "organization.delete", finalizersText: origin.finalizersText });
+    await scene.append([{ event: deletion, effect: "deletes", expectedVersion: "streamExists" }]);
+    const end = scene.derived(deletion, "runtime", 2, { type: "organization.deleted" });
+    check.equal((await scene.append([{ ...end, effect: "finishes" }])).result, "appended");
+    await scene.wait(60);
+    check.deepEqual(await scene.dueComponents(), []);
+    await scene.create();
+    check.deepEqual(await scene.dueComponents(), [scene.billing, scene.quota]);
+  },
+};
+
+const leasing: Cases = {
+  "a row is leased to one claimer and counts the attempt": async (scene) => {
+    await scene.create();
+    const claim = await scene.claimOne(scene.quota);
+    check.equal(claim.attempt, 1);
+    check.deepEqual(await scene.claim(100, [scene.quota]), []);
+  },
+  "two claimers at once never get the same row": async (scene) => {
+    for (let n = 0; n < 20; n++) await scene.create(`acme-${n}`);
+    await scene.dispatch();
+    const batches = await Promise.all([1, 2, 3, 4].map(() => scene.claim(15)));
+    const tokens = batches.flat().map(({ aggregateId, component }) => `${aggregateId} ${component}`);
+    check.equal(new Set(tokens).size, tokens.length);
+    const rest = await scene.claim();
+    check.equal(tokens.length + rest.length, 40);
+  },
+  "a lease that ended is claimable again and its holder has lost it": async (scene) => {
+    const origin = await scene.create();
+    await scene.dispatch();
+    const [late] = await scene.work.claim({ components: [scene.quota], limit: 1, leaseMs: 30 });
+    check.ok(late !== undefined);
+    await scene.wait(40);
+    const again = await scene.claimOne(scene.quota);
+    check.equal(again.attempt, 2);
+    check.equal(await scene.work.finish(late, { dueAfterMs: null, seenVersion: 1 }), false);
+    check.equal(await scene.work.fail(late, failure, { retryAfterMs: 1, generation: 1 }), false);
+    check.equal(await scene.work.release(late, { dueAfterMs: 0 }), false);
+    check.deepEqual(await scene.work.extend([late], leaseMs), []);
+    const outcome = await scene.append([scene.derived(origin, scene.quota, 1)], leaseOf(late, null));
+    check.equal(outcome.result === "refused" ? outcome.code : outcome.result, "lease_lost");
+  },
+  "a prolonged lease is not claimable when it would have ended": async (scene) => {
+    await scene.create();
+    await scene.dispatch();
+    const claims = await scene.work.claim({ components: [scene.quota], limit: 1, leaseMs: 100 });
+    check.equal((await scene.work.extend(claims, leaseMs)).length, 1);
+    await scene.wait(120);
+    check.deepEqual(await scene.claim(100, [scene.quota]), []);
+  },
+  "an append settles its row in the same step: closed, or due at the time it asked for": async (scene) => {
+    const origin = await scene.create();
+    const first = await scene.claimOne(scene.quota);
+    check.equal((await scene.append([scene.derived(origin, scene.quota, 1)], leaseOf(first, 80))).result, "appended");
+    check.deepEqual(await scene.claim(100, [scene.quota]), []);
+    const dueMs = await scene.work.nextDueMs([scene.quota]);
+    check.ok(dueMs !== null && dueMs > 0 && dueMs <= 80, `due in ${dueMs}`);
+    await scene.wait(100);
+    const second = await scene.claimOne(scene.quota);
+    check.equal(second.attempt, 1);
+    check.equal((await scene.append([scene.derived(origin, scene.quota, 2, { statusText: "{}" })], leaseOf(second, null))).result, "appended");
+    check.equal(await scene.work.nextDueMs([scene.quota]), null);
+  },
+  "a refused append leaves the lease": async (scene) => {
+    const origin = await scene.create();
+    const claim = await scene.claimOne(scene.quota);
+    await scene.append([scene.derived(origin, scene.billing, 1)]);
+    const stale = await scene.append([scene.derived(origin, scene.quota, 1)], leaseOf(claim, null));
+    check.equal(stale.result === "refused" ? stale.code : stale.result, "wrong_expected_version");
+    check.equal((await scene.append([scene.derived(origin, scene.quota, 2)], leaseOf(claim, null))).result, "appended");
+  },
+  "a row woken since its claim by an event that was not seen stays due": async (scene) => {
+    await scene.create();
+    const claim = await scene.claimOne(scene.quota);
+    await scene.change();
+    await scene.dispatch();
+    check.equal(await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 1 }), true);
+    const again = await scene.claimOne(scene.quota);
+    await scene.work.finish(again, { dueAfterMs: null, seenVersion: 2 });
+    check.deepEqual(await scene.claim(100, [scene.quota]), []);
+  },
+  "a row woken since its claim by an event that was seen is closed": async (scene) => {
+    await scene.create();
+    const claim = await scene.claimOne(scene.quota);
+    await scene.change();
+    await scene.dispatch();
+    await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 2 });
+    check.deepEqual(await scene.claim(100, [scene.quota]), []);
+  },
+  "a released row is due again and the attempt was not counted": async (scene) => {
+    await scene.create();
+    await scene.work.release(await scene.claimOne(scene.quota), { dueAfterMs: 0 });
+    check.equal((await scene.claimOne(scene.quota)).attempt, 1);
+  },
+  "one tenant with many due rows does not starve another": async (scene, under) => {
+    const other = new Scene(under, scene);
+    for (let n = 0; n < 60; n++) await scene.create(`acme-${n}`);
+    await scene.dispatch();
+    await other.create();
+    await other.dispatch();
+    const first = await scene.claim(10);
+    const second = await scene.claim(10);
+    const served = [...first, ...second].filter(({ tenantId }) => tenantId === other.tenantId);
+    check.equal(served.length, 2);
+    check.ok(first.length + second.length >= 10);
+  },
+};
+
+const failing: Cases = {
+  "a failed attempt is due again after its wait, with the attempts counted": async (scene) => {
+    await scene.create();
+    const claim = await scene.claimOne(scene.quota);
+    check.equal(await scene.work.fail(claim, failure, { retryAfterMs: 60, generation: 1 }), true);
+    check.deepEqual(await scene.claim(100, [scene.quota]), []);
+    await scene.wait(80);
+    check.equal((await scene.claimOne(scene.quota)).attempt, 2);
+  },
+  "another component's event does not end a backoff": async (scene) => {
+    const origin = await scene.create();
+    await scene.work.fail(await scene.claimOne(scene.quota), failure, { retryAfterMs: 60_000, generation: 1 });
+    await scene.append([scene.derived(origin, scene.billing, 1)]);
+    await scene.dispatch();
+    check.deepEqual(await scene.claim(100, [scene.quota]), []);
+  },
+  "a new generation ends a backoff and forgets the attempts": async (scene) => {
+    await scene.create();
+    await scene.work.fail(await scene.claimOne(scene.quota), failure, { retryAfterMs: 60_000, generation: 1 });
+    await scene.change();
+    check.equal((await scene.claimOne(scene.quota)).attempt, 1);
+  },
+  "a dead letter blocks only its stream and component, and is listed": async (scene) => {
+    await scene.create();
+    await scene.create("other");
+    await scene.dispatch();
+    const dead = (await scene.claim()).find(({ aggregateId, component }) => aggregateId === "acme" && component === scene.quota);
+    check.ok(dead !== undefined);
+    await scene.work.fail(dead, failure, { retryAfterMs: null, generation: 1 });
+    const letters = await scene.work.deadLetters(scene.tenantId);
+    check.equal(letters.length, 1);
+    const { since, ...letter } = letters[0] ?? {};
+    const { leaseToken, attempt, ...key } = dead;
+    check.deepEqual(letter, { ...key, id: deadLetterId(dead), attempts: attempt, failure, generation: 1 });
+    check.match(String(since), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
+    check.ok(leaseToken.length > 0);
+  },
+  "a redriven dead letter is due with fresh attempts": async (scene) => {
+    await scene.create();
+    const claim = await scene.claimOne(scene.quota);
+    await scene.work.fail(claim, failure, { retryAfterMs: null, generation: 1 });
+    await scene.decide("dead-letter.redriven", claim);
+    check.equal((await scene.claimOne(scene.quota)).attempt, 1);
+    check.deepEqual(await scene.work.deadLetters(scene.tenantId), []);
+  },
+  "a discarded dead letter is gone and stays idle until something wakes it": async (scene) => {
+    const origin = await scene.create();
+    const claim = await scene.claimOne(scene.quota);
+    await scene.work.fail(claim, failure, { retryAfterMs: null, generation: 1 });
+    await scene.decide("dead-letter.discarded", claim);
+    await scene.dispatch();
+    check.deepEqual(await scene.claim(100, [scene.quota]), []);
+    check.deepEqual(await scene.work.deadLetters(scene.tenantId), []);
+    await scene.append([scene.derived(origin, scene.billing, 1)]);
+    await scene.claimOne(scene.quota);
+  },
+  "an event of the same generation leaves a dead letter, a newer generation supersedes it": async (scene) => {
+    const origin = await scene.create();
+    await scene.work.fail(await scene.claimOne(scene.quota), failure, { retryAfterMs: null, generation: 1 });
+    await scene.append([scene.derived(origin, scene.billing, 1)]);
+    await scene.dispatch();
+    check.equal((await scene.work.deadLetters(scene.tenantId)).length, 1);
+    await scene.change();
+    check.equal((await scene.claimOne(scene.quota)).attempt, 1);
+    check.deepEqual(await scene.work.deadLetters(scene.tenantId), []);
+  },
+  "a failure of an old generation makes no dead letter once a newer one has woken the row": async (scene) => {
+    await scene.create();
+    const claim = await scene.claimOne(scene.quota);
+    await scene.change();
+    await scene.dispatch();
+    await scene.work.fail(claim, failure, { retryAfterMs: null, generation: 1 });
+    check.deepEqual(await scene.work.deadLetters(scene.tenantId), []);
+    check.equal((await scene.claimOne(scene.quota)).attempt, 1);
+  },
+};
+
+/** Declares the suite for one adapter. */
+export function workContract(runner: TestRunner, name: string, open: () => Promise<WorkUnderTest>): void {
+  runner.describe(`work contract: ${name}`, () => {
+    let under: WorkUnderTest | undefined;
+    runner.beforeAll(async () => {
+      under = await open();
+    });
+    runner.afterAll(async () => under?.close());
+    for (const [claim, body] of Object.entries({ ...dispatching, ...leasing, ...failing })) {
+      runner.it(claim, async () => {
+        check.ok(under !== undefined);
+        await body(new Scene(under), under);
+      });
+    }
+  });
+}
