@@ -1,0 +1,119 @@
+import { describe, expect, test } from "vitest";
+import { z } from "zod";
+import { compileSchema } from "../kernel/index.js";
+import { defineAggregate, defineApp, defineController, done, type IntentConfig, TerminalError } from "./index.js";
+
+const spec = z.object({ name: z.string(), plan: z.enum(["free", "team"]) });
+const house = defineAggregate("house", {
+  spec,
+  intents: {
+    build: { creates: true },
+    change: {},
+    put: { replaces: true, expectedVersion: "any" },
+    "tear-down.all": { deletes: true },
+  },
+});
+const accepts = (type: string, value: unknown): boolean =>
+  compileSchema(house.definition.intents.get(type)!.schema)(value).length === 0;
+const configInvalid = expect.objectContaining({ code: "config_invalid" });
+const noop = { timeoutMs: 10, reconcile: () => done() };
+
+describe("defineAggregate", () => {
+  test("gives each intent its schema: whole for creates and replaces, a patch for changes, nothing for deletes", () => {
+    expect(accepts("house.build", { name: "A", plan: "free" })).toBe(true);
+    expect(accepts("house.build", { name: "A" })).toBe(false);
+    expect(accepts("house.put", { name: "A" })).toBe(false);
+    expect(accepts("house.change", { name: "A" })).toBe(true);
+    expect(accepts("house.change", { plan: "gold" })).toBe(false);
+    expect(accepts("house.tear-down.all", {})).toBe(true);
+    expect(accepts("house.tear-down.all", { name: "A" })).toBe(false);
+  });
+
+  test("gives each intent its effect, fold and default expected version", () => {
+    const intents = [...house.definition.intents.values()].map((it) => [
+      it.type,
+      it.effect,
+      it.fold,
+      it.defaultExpectedVersion,
+    ]);
+    expect(intents).toEqual([
+      ["house.build", "creates", "merge", "creates"],
+      ["house.change", "updates", "merge", "streamExists"],
+      ["house.put", "updates", "replace", "any"],
+      ["house.tear-down.all", "deletes", "merge", "streamExists"],
+    ]);
+  });
+
+  test("makers give plain intents, and the envelope cannot change what they are", () => {
+    expect(house.build({ name: "A", plan: "free" }, { aggregateId: "h-1", expectedVersion: "noStream" })).toEqual({
+      type: "house.build",
+      spec: { name: "A", plan: "free" },
+      aggregateId: "h-1",
+      expectedVersion: "noStream",
+    });
+    expect(house.tearDownAll("h-1")).toEqual({ type: "house.tear-down.all", aggregateId: "h-1", spec: {} });
+    expect(house.change("h-1", { name: "B" }, { type: "house.put" } as object)).toMatchObject({ type: "house.change" });
+  });
+
+  const wrongIntents: readonly (readonly [string, Readonly<Record<string, IntentConfig>>])[] = [
+    ["a reserved last token", { ready: {} }],
+    ["a reserved last token further down", { "change.dead-lettered": {} }],
+    ["a token in upper case", { Change: {} }],
+    ["an empty token", { "a..b": {} }],
+    ["too many tokens", { "a.b.c.d.e.f.g.h": {} }],
+    ["both creates and deletes", { a: { creates: true, deletes: true } }],
+    ["a fold of its own without a schema", { a: { fold: (before) => before } }],
+    ["a schema version 0", { a: { schemaVersion: 0 } }],
+    ["two makers of one name", { "a-b": {}, "a.b": {} }],
+    ["a maker called definition", { definition: {} }],
+  ];
+  test.each(wrongIntents)("refuses an intent with %s", (_, intents) => {
+    expect(() => defineAggregate("house", { spec, intents })).toThrow(configInvalid);
+  });
+
+  test.each(["House", "", "a.b", "1a", "a".repeat(65)])("refuses the name %j", (name) => {
+    expect(() => defineAggregate(name, { spec, intents: {} })).toThrow(configInvalid);
+  });
+});
+
+describe("defineController", () => {
+  test.each(["conditions", "runtime", "ready", "Quota", "a.b", "dead-letter:x"])("refuses the name %j", (name) => {
+    expect(() => defineController({ ...noop, name, watches: house })).toThrow(configInvalid);
+  });
+
+  test.each([0, -1, Number.NaN])("refuses a timeoutMs of %d", (timeoutMs) => {
+    expect(() => defineController({ ...noop, name: "a", watches: house, timeoutMs })).toThrow(configInvalid);
+  });
+});
+
+describe("defineApp", () => {
+  const quota = defineController({ ...noop, name: "quota", watches: house });
+
+  test("knows aggregates and controllers by name", () => {
+    const app = defineApp({ aggregates: [house], controllers: [quota] });
+    expect([...app.aggregates.keys(), ...app.controllers.keys()]).toEqual(["house", "quota"]);
+  });
+
+  test("refuses names that are taken, and a controller without its aggregate", () => {
+    expect(() => defineApp({ aggregates: [house, house] })).toThrow(configInvalid);
+    expect(() => defineApp({ aggregates: [house], controllers: [quota, quota] })).toThrow(configInvalid);
+    expect(() => defineApp({ aggregates: [], controllers: [quota] })).toThrow(configInvalid);
+  });
+
+  test.each(["tenant", "key", "signing-key", "schema", "dead-letter", "refusal"])(
+    "refuses the platform's own aggregate %s",
+    (name) => {
+      expect(() => defineApp({ aggregates: [defineAggregate(name, { spec, intents: {} })] })).toThrow(configInvalid);
+    },
+  );
+
+  test("refuses a controller whose events would get a type that is too long", () => {
+    const deep = defineAggregate("deep", { spec, intents: { "b.c.d.e.f.g.h": { creates: true } } });
+    const controller = defineController({ ...noop, name: "quota", watches: deep });
+    expect(() => defineApp({ aggregates: [deep], controllers: [controller] })).toThrow(configInvalid);
+  });
+});
+
+test("a TerminalError is terminal_error and not retryable", () => {
+  expect(new TerminalError("No such region.")).toMatchObject({ code: "terminal_error", retryable: false });
+});
