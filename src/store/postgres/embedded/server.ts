@@ -46,21 +46,24 @@ export async function startServer(cluster: Cluster, signal?: AbortSignal): Promi
     const port = await freePort();
     await configure(cluster, port);
     const log = await openServerLog(cluster);
-    const server = await launch(cluster, { port, logFd: log.handle.fd }).finally(() => log.handle.close());
+    let server: Server;
     try {
-      await ready(cluster, server, signal);
-      return server;
+      server = await launch(cluster, { port, logFd: log.handle.fd });
+    } finally {
+      await log.handle.close();
+    }
+    try {
+      if (await becomesReady(cluster, server, signal)) return server;
     } catch (error) {
       await server.stop();
-      if (error !== endedEarly) throw error;
-      const said = await logSince(cluster, log.offset);
-      if (!passing.test(said) || attempt === START_TRIES_MAX) throw serverFailure(said, cluster);
-      await systemClock.sleep(RETRY_AFTER_MS, signal);
+      throw error;
     }
+    await server.stop();
+    const said = await logSince(cluster, log.offset);
+    if (!passing.test(said) || attempt === START_TRIES_MAX) throw serverFailure(said, cluster);
+    await systemClock.sleep(RETRY_AFTER_MS, signal);
   }
 }
-
-const endedEarly: unique symbol = Symbol("the server ended before it was ready");
 
 async function launch(cluster: Cluster, options: { readonly port: number; readonly logFd: number }): Promise<Server> {
   const child = spawnIn(cluster, {
@@ -103,8 +106,8 @@ async function within(exited: Promise<ServerExit>, waitMs: number): Promise<bool
   return ended;
 }
 
-/** PostgreSQL writes its state into line 8 of postmaster.pid; pg_ctl waits in the same way. */
-async function ready(cluster: Cluster, server: Server, signal?: AbortSignal): Promise<void> {
+/** False when it ended instead. PostgreSQL writes its state into line 8 of postmaster.pid; pg_ctl waits in the same way. */
+async function becomesReady(cluster: Cluster, server: Server, signal?: AbortSignal): Promise<boolean> {
   const file = join(cluster.clusterDir, "postmaster.pid");
   let ended = false;
   void server.exited.then(() => {
@@ -112,9 +115,9 @@ async function ready(cluster: Cluster, server: Server, signal?: AbortSignal): Pr
   });
   const deadline = systemClock.monotonicMs() + READY_DEADLINE_MS;
   while (systemClock.monotonicMs() < deadline) {
-    if (ended) throw endedEarly;
+    if (ended) return false;
     const lines = (await readFile(file, "utf8").catch(() => "")).split("\n");
-    if (lines[0] === String(server.pid) && lines[STATUS_LINE]?.startsWith("ready") === true) return;
+    if (lines[0] === String(server.pid) && lines[STATUS_LINE]?.startsWith("ready") === true) return true;
     await systemClock.sleep(READY_POLL_MS, signal);
   }
   const seconds = READY_DEADLINE_MS / 1000;
