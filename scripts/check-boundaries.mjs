@@ -20,12 +20,17 @@ const { output } = await cruise(folders, { ...options, baseDir: root, ruleSet, v
 const seen = new Set(output.modules.map((module) => module.source));
 const unseen = files.filter((file) => !seen.has(file));
 
+// A compiled file beside its source wins over the source in the test run, and goes stale without a word.
+const strays = [...seen].filter((file) => file.endsWith(".js") && existsSync(join(root, file.replace(/js$/u, "ts"))));
+
 for (const { rule, from, to } of output.summary.violations) {
   process.stdout.write(`${from} → ${to}\n  breaks ${rule.name}${commentOf(rule.name)}\n`);
 }
 for (const file of unseen) process.stdout.write(`${file} was not cruised\n`);
+for (const file of strays) process.stdout.write(`${file} is compiled output beside its source: remove it\n`);
 process.stdout.write(`boundaries: ${seen.size} modules, ${output.summary.violations.length} violations\n`);
-if (output.summary.violations.length > 0 || unseen.length > 0 || files.length < modulesMin) process.exit(1);
+if (output.summary.violations.length > 0 || unseen.length > 0 || strays.length > 0 || files.length < modulesMin)
+  process.exit(1);
 
 function commentOf(name) {
   const comment = config.forbidden.find((rule) => rule.name === name)?.comment;

@@ -10,7 +10,7 @@ const node = process.execPath;
 /** name → commands; `build` comes first because examples, docs and the package are checked against the built package. */
 const checks = {
   build: [[node, "scripts/build.mjs"]],
-  format: [["biome", "ci", "."]],
+  format: [["biome", "ci", ".", ...(process.env.NO_COLOR === undefined ? [] : ["--colors=off"])]],
   lint: [["oxlint", "--type-aware", "--deny-warnings", "--report-unused-disable-directives-severity=error"]],
   types: [
     ["tsc", "-p", "tsconfig.json"],

@@ -82,6 +82,15 @@ describe("check-boundaries", () => {
     expect(await check("check-boundaries.mjs", rooms)).toEqual(passed);
   });
 
+  test("refuses compiled output beside its source", async () => {
+    const { status, output } = await check("check-boundaries.mjs", {
+      ...rooms,
+      "src/kernel/one.js": "export const one = 2;",
+    });
+    expect(output).toContain("src/kernel/one.js is compiled output beside its source");
+    expect(status).toBe(1);
+  });
+
   test("does not pass when it saw nothing", async () => {
     expect((await check("check-boundaries.mjs", {})).status).toBe(1);
   });
