@@ -218,7 +218,7 @@ export async function eventually<T>(look: () => T | undefined | Promise<T | unde
 /** A request with a key. */
 export function call(key: string | undefined, init: { readonly method?: string; readonly body?: unknown; readonly headers?: Record<string, string> } = {}): RequestInit {
   const { body } = init;
-  const raw = typeof body === "string" || body instanceof Uint8Array ? (body as BodyInit) : JSON.stringify(body); // both are bodies of fetch
+  const raw = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
   return {
     method: init.method ?? (body === undefined ? "GET" : "POST"),
     headers: {

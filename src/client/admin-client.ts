@@ -1,0 +1,128 @@
+/** Administration over HTTP: tenants, API keys, dead letters. */
+import type { ClientTransport } from "./transport.js";
+
+/** A tenant. */
+export interface TenantInfo {
+  readonly id: string;
+  readonly slug: string;
+  readonly createdAt?: string;
+}
+
+/** What an API key may do. */
+export type ClientGrant = "publisher" | "reader" | "subscriber" | "admin";
+
+/** An API key, without its secret. */
+export interface KeyInfo {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly name: string;
+  readonly principalId: string;
+  readonly grants: readonly ClientGrant[];
+  readonly createdAt: string;
+  readonly expiresAt: string | null;
+  readonly revokedAt: string | null;
+}
+
+/** A dead letter. */
+export interface DeadLetterInfo {
+  readonly id: string;
+  readonly tenantId: string;
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  readonly component: string;
+  readonly attempts: number;
+  readonly failure: { readonly code: string; readonly message: string };
+  readonly generation: number;
+  readonly since: string;
+}
+
+interface Abortable {
+  readonly signal?: AbortSignal;
+}
+
+/** Needs a key with the grant `admin`. Every method throws the problem that the edge answered. */
+export class AdminClient {
+  readonly #transport: ClientTransport;
+
+  constructor(transport: ClientTransport) {
+    this.#transport = transport;
+  }
+
+  /** Creates a tenant, or finds it when it exists. */
+  async createTenant(tenant: { readonly slug: string }, { signal }: Abortable = {}): Promise<TenantInfo & { readonly created: boolean }> {
+    const { status, body } = await this.#transport.send({
+      method: "POST",
+      path: "/v1/admin/tenants",
+      body: tenant,
+      repeatable: true,
+      signal,
+    });
+    return { ...(body as TenantInfo), created: status === 201 }; // the route's answer
+  }
+
+  /** All tenants, oldest first. */
+  async tenants({ signal }: Abortable = {}): Promise<readonly TenantInfo[]> {
+    const { body } = await this.#transport.send({ path: "/v1/admin/tenants", repeatable: true, signal });
+    return (body as { readonly tenants: readonly TenantInfo[] }).tenants; // the route's answer
+  }
+
+  /**
+   * Creates a key of a tenant; its text comes this one time.
+   *
+   * It is sent once: after a lost answer the key exists, unknown to anybody; revoke it and create another.
+   */
+  async createKey(
+    tenant: string,
+    wish: { readonly name: string; readonly grants: readonly ClientGrant[]; readonly expiresAt?: string },
+    { signal }: Abortable = {},
+  ): Promise<{ readonly id: string; readonly key: string }> {
+    const { body } = await this.#transport.send({ method: "POST", path: `${tenantPath(tenant)}/keys`, body: wish, repeatable: false, signal });
+    return body as { readonly id: string; readonly key: string }; // without an Idempotency-Key the key is always new
+  }
+
+  /** The keys of a tenant, revoked ones included. */
+  async keys(tenant: string, { signal }: Abortable = {}): Promise<readonly KeyInfo[]> {
+    const { body } = await this.#transport.send({ path: `${tenantPath(tenant)}/keys`, repeatable: true, signal });
+    return (body as { readonly keys: readonly KeyInfo[] }).keys; // the route's answer
+  }
+
+  /** Revokes a key; every edge refuses it within a second. Again and again the same. */
+  async revokeKey(tenant: string, keyId: string, { signal }: Abortable = {}): Promise<void> {
+    const path = `${tenantPath(tenant)}/keys/${encodeURIComponent(keyId)}`;
+    await this.#transport.send({ method: "DELETE", path, repeatable: true, signal });
+  }
+
+  /** The dead letters of a tenant, newest first; by default of the key's own. */
+  async deadLetters({ tenant, signal }: Abortable & { readonly tenant?: string } = {}): Promise<readonly DeadLetterInfo[]> {
+    const { body } = await this.#transport.send({ path: "/v1/admin/dead-letters", query: { tenant }, repeatable: true, signal });
+    return (body as { readonly deadLetters: readonly DeadLetterInfo[] }).deadLetters; // the route's answer
+  }
+
+  /** One dead letter. */
+  async deadLetter(id: string, { tenant, signal }: Abortable & { readonly tenant?: string } = {}): Promise<DeadLetterInfo> {
+    const { body } = await this.#transport.send({ path: deadLetterPath(id), query: { tenant }, repeatable: true, signal });
+    return body as DeadLetterInfo; // the route's answer
+  }
+
+  /** Lets the controller try again. */
+  async redrive(id: string, options: Abortable & { readonly tenant?: string } = {}): Promise<void> {
+    await this.#decide(`${deadLetterPath(id)}/redrive`, options);
+  }
+
+  /** Gives the work up for good. */
+  async discard(id: string, options: Abortable & { readonly tenant?: string } = {}): Promise<void> {
+    await this.#decide(`${deadLetterPath(id)}/discard`, options);
+  }
+
+  async #decide(path: string, { tenant, signal }: Abortable & { readonly tenant?: string }): Promise<void> {
+    await this.#transport.send({ method: "POST", path, query: { tenant }, repeatable: false, signal });
+  }
+}
+
+function tenantPath(tenant: string): string {
+  return `/v1/admin/tenants/${encodeURIComponent(tenant)}`;
+}
+
+function deadLetterPath(id: string): string {
+  return `/v1/admin/dead-letters/${encodeURIComponent(id)}`;
+}

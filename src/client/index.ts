@@ -1,0 +1,14 @@
+export { AdminClient, type ClientGrant, type DeadLetterInfo, type KeyInfo, type TenantInfo } from "./admin-client.js";
+export {
+  type ClientIntent,
+  createClient,
+  EventplaneClient,
+  type PublishItem,
+  type PublishReceipt,
+  type ReadEventsQuery,
+  type ResourceView,
+  type SchemaView,
+} from "./client.js";
+export { SseParser, type SseMessage } from "./sse-parser.js";
+export type { SubscribeQuery, SubscriptionItem } from "./subscription.js";
+export type { ClientOptions } from "./transport.js";
