@@ -1,14 +1,14 @@
 /**
  * The text in which a call travels to the append functions, and their rows back into outcomes.
  *
- * Two records apart by 0x1e, each a flat list of fields apart by 0x1f; an empty field is null. JSON text holds neither
- * byte (RFC 8259 §7), the other fields have forms that exclude them. The order of fields is that of migration 0004.
+ * A flat list of fields apart by 0x1f, the first of which lists the appends, apart by 0x1e; an empty field is null. JSON
+ * text holds neither byte (RFC 8259 §7), the other fields are checked. The order of fields is that of migration 0004.
  */
 import type { DraftEvent, Lifecycle } from "../../event/index.js";
 import { assert, type EventId, formatUs } from "../../kernel/index.js";
 import type { AppendItem, AppendOutcome, Receipt, RefusalCode, SignedAppend } from "../port.js";
 
-const recordSeparator = "\u001e";
+const appendSeparator = "\u001e";
 const fieldSeparator = "\u001f";
 // biome-ignore lint/suspicious/noControlCharactersInRegex: these are the bytes that a field must not hold
 const forbidden = /[\u0000\u001e\u001f]/;
@@ -37,7 +37,7 @@ export function encodeCall(call: readonly SignedAppend[]): string {
   }
   assert(!appends.some((field) => forbidden.test(field)), "no separator is in a field of a lease");
   assert(!events.some((field) => forbidden.test(field)), "no separator is in a field of an event");
-  return appends.join(fieldSeparator) + recordSeparator + events.join(fieldSeparator);
+  return appends.join(appendSeparator) + fieldSeparator + events.join(fieldSeparator);
 }
 
 const expectedCodes = { any: "-1", streamExists: "-2", noStream: "0" } as const;

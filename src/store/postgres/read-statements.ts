@@ -1,6 +1,8 @@
 /**
  * The statements of the reader: one text for each index and direction, all filters always present, so that each is
  * prepared once and its plan hangs on nothing but itself.
+ *
+ * A probe by id or correlation is a range in the order of its index: see migration 0001, "Places in the log".
  */
 import { formatUs } from "../../kernel/index.js";
 import type { ReadFilter, ReadQuery } from "../port.js";
@@ -72,18 +74,20 @@ where ${bounds} and e.aggregate_type = $8::text and e.aggregate_id = $9::text
   and e.version > eventplane.version_at($1::uuid, $8::text, $9::text, $2::bigint)
   and e.version <= eventplane.version_at($1::uuid, $8::text, $9::text, $3::bigint)
   and ($6::text is null or e.kind = $6::text) and ($7::text is null or e.type = $7::text)
-order by e.aggregate_type ${order}, e.aggregate_id ${order}, e.version ${order} limit $10::bigint`;
+order by e.version ${order} limit $10::bigint`;
 }
 
 /** The event that opened the correlation is found by its id, the others by the partial index. */
 function correlationText(order: Order): string {
   return `select ${eventColumns} from (
   (select e.* from eventplane.events e
-   where ${bounds} and ${filters} and e.correlation_id = $11::uuid and e.correlation_id <> e.event_id
+   where ${bounds} and ${filters} and e.correlation_id >= $11::uuid and e.correlation_id <= $11::uuid
+     and e.correlation_id <> e.event_id
    order by e.correlation_id ${order}, e.position ${order} limit $10::bigint)
   union all
   (select e.* from eventplane.events e
-   where ${bounds} and ${filters} and e.event_id = $11::uuid and e.correlation_id = $11::uuid)
+   where ${bounds} and ${filters} and e.event_id >= $11::uuid and e.event_id <= $11::uuid and e.correlation_id = $11::uuid
+   order by e.event_id limit 1)
 ) e order by e.position ${order} limit $10::bigint`;
 }
 
@@ -91,7 +95,9 @@ function correlationText(order: Order): string {
 export function idsStatement(tenantId: string, ids: readonly string[]): Statement {
   return {
     name: "read_ids",
-    text: `select ${eventColumns} from eventplane.events e where e.tenant_id = $1::uuid and e.event_id = any ($2::uuid[])`,
+    text: `select ${eventColumns} from (select distinct id from unnest($2::uuid[]) id) wanted,
+  lateral (select * from eventplane.events e
+    where e.tenant_id = $1::uuid and e.event_id >= wanted.id and e.event_id <= wanted.id order by e.event_id limit 1) e`,
     values: [tenantId, ids],
   };
 }
@@ -106,7 +112,7 @@ export function streamStatement(
     name: "read_stream",
     text: `select ${eventColumns} from eventplane.events e
 where e.tenant_id = $1::uuid and e.aggregate_type = $2::text and e.aggregate_id = $3::text and e.version > $4::bigint
-order by e.aggregate_type, e.aggregate_id, e.version limit $5::bigint`,
+order by e.version limit $5::bigint`,
     values: [tenantId, stream.aggregateType, stream.aggregateId, afterVersion, limit],
   };
 }

@@ -1,8 +1,8 @@
 -- append_edge and append_derived: the only way into the log (docs/adr/0004-append-function.md).
 
--- A call is two records apart by 0x1e, each a flat list of fields apart by 0x1f; an empty field is null.
--- Appends, 6 fields each: tenant_id, then of the lease aggregate_type, aggregate_id, component, token, due_after_ms.
--- Events, 27 fields each: 1 number of its append, 2 effect, 3 expected version (-1 any, -2 some, 0 none),
+-- A call is a flat list of fields apart by 0x1f; an empty field is null. The first field is the list of appends, apart by
+-- 0x1e, six to an append: tenant_id, then of the lease aggregate_type, aggregate_id, component, token, due_after_ms.
+-- The other fields are events, 27 to an event: 1 number of its append, 2 effect, 3 expected version (-1 any, -2 some, 0 none),
 -- 4 expected generation, 5 id, 6 kind, 7 aggregate_type, 8 aggregate_id, 9 type, 10 schema_version, 11 correlation_id,
 -- 12 causation_id, 13 occurred_at, 14 source, 15 traceparent, 16 component, 17 basis_version, 18 step, 19 decided_at,
 -- 20 emits, 21 lookups, 22 key_refs, 23 status, 24 finalizers, 25 spec, 26 caused_by, 27 proof (hex).
@@ -18,10 +18,9 @@ language plpgsql volatile
 as $$
 #variable_conflict use_column
 declare
-  v_records text[] := string_to_array(p_call, e'\x1e');
-  a text[] := string_to_array(v_records[1], e'\x1f', '');
-  f text[] := string_to_array(v_records[2], e'\x1f', '');
-  n integer := cardinality(f) / 27;
+  f text[] := string_to_array(p_call, e'\x1f', '');
+  a text[] := string_to_array(f[1], e'\x1e', '');
+  n integer := (cardinality(f) - 1) / 27;
   v_misplaced text;
   -- One element an event of the call.
   v_append integer[];
@@ -72,7 +71,7 @@ declare
   v_state text;
   v_effect_now text;
 begin
-  if octet_length(p_call) > 8388608 or n not between 1 and 1000 or cardinality(f) % 27 <> 0 or cardinality(a) % 6 <> 0 then
+  if octet_length(p_call) > 8388608 or n not between 1 and 1000 or cardinality(f) % 27 <> 1 or cardinality(a) % 6 <> 0 then
     raise exception 'eventplane: a call of % bytes and % events is no call of append', octet_length(p_call), n
       using errcode = 'protocol_violation';
   end if;
@@ -81,44 +80,52 @@ begin
     raise exception 'eventplane: a call is of at most 64 tenants' using errcode = 'protocol_violation';
   end if;
 
-  -- All that needs no lock: numbers of streams and ids, tier, and the hashes of what will be stored.
+  -- All that needs no lock: numbers of streams and ids, tier, and the hashes of what will be stored. Each `offset 0` keeps
+  -- a step apart, so that the next one works on plain columns; only then are the functions inlined (a tenfold difference).
   select array_agg(append_no), array_agg(stream_no), array_agg(id_no), array_agg(effect), array_agg(expected),
-         array_agg(expected_generation), array_agg(content), array_agg(link), string_agg(case when allowed then null else id::text end, ', ')
+         array_agg(expected_generation), array_agg(content), array_agg(link),
+         string_agg(case when allowed then null else id::text end, ', ')
     into v_append, v_stream, v_id, v_effect, v_expected, v_expected_generation, v_content, v_link, v_misplaced
   from (
     select i, append_no, effect, expected, expected_generation, id, content, link, allowed,
            dense_rank() over (order by tenant, aggregate_type, aggregate_id) as stream_no,
            dense_rank() over (order by tenant, id) as id_no
     from (
-      select i, f[b + 1]::integer as append_no, tenant, f[b + 2] as effect, f[b + 3]::bigint as expected,
-             f[b + 4]::integer as expected_generation, f[b + 5]::uuid as id,
-             f[b + 7] collate "C" as aggregate_type, f[b + 8] collate "C" as aggregate_id, content,
-             eventplane.event_digest(
-               content, f[b + 10]::bigint, f[b + 22], f[b + 23], f[b + 24], f[b + 16], f[b + 17]::bigint, f[b + 18]::bigint,
-               f[b + 19]::timestamptz, f[b + 20], f[b + 21], f[b + 15], f[b + 26]
-             ) || sha256(decode(f[b + 27], 'hex')) as link,
-             case p_tier
-               when 'edge' then f[b + 16] is null and f[b + 17] is null and f[b + 18] is null and f[b + 19] is null
-                 and f[b + 23] = '{}' and substr(f[b + 5], 15, 1) in ('4', '7', '8')
-                 and case when f[b + 6] = 'intent' then f[b + 14] is null and f[b + 2] in ('creates', 'updates', 'deletes')
-                          when f[b + 6] <> 'fact' then false
-                          when f[b + 14] is null then f[b + 2] = 'system'
-                          else f[b + 2] in ('creates', 'updates', 'deletes') end
-               else f[b + 16] is not null and f[b + 17] is not null and f[b + 18] is not null and f[b + 19] is not null
-                 and f[b + 14] is null and f[b + 6] in ('fact', 'internal') and f[b + 2] in ('derived', 'finishes')
-                 and substr(f[b + 5], 15, 1) = '5'
-             end as allowed
-      from generate_series(1, n) i,
-           lateral (select (i - 1) * 27 as b) at_field,
-           lateral (select a[f[b + 1]::integer * 6 - 5]::uuid as tenant) of_append,
-           lateral (
-             select eventplane.content_hash(
-               tenant, f[b + 5]::uuid, f[b + 6], f[b + 9], f[b + 7], f[b + 8], f[b + 14], f[b + 11]::uuid, f[b + 12]::uuid,
-               f[b + 13]::timestamptz, f[b + 25]
-             ) as content
-             offset 0
-           ) hashed
-    ) fields
+      select i, append_no, tenant, effect, expected, expected_generation, id, aggregate_type, aggregate_id, allowed, content,
+             eventplane.event_digest(content, schema_version, key_refs, status, finalizers, component, basis_version, step,
+               decided_at, emits, lookups, traceparent, caused_by) || sha256(proof) as link
+      from (
+        select *,
+               eventplane.content_hash(tenant, id, kind, type, aggregate_type, aggregate_id, source, correlation_id,
+                 causation_id, occurred_at, spec) as content,
+               case p_tier
+                 when 'edge' then component is null and basis_version is null and step is null and decided_at is null
+                   and status = '{}' and id_version in ('4', '7', '8')
+                   and case when kind = 'intent' then source is null and effect in ('creates', 'updates', 'deletes')
+                            when kind <> 'fact' then false
+                            when source is null then effect = 'system'
+                            else effect in ('creates', 'updates', 'deletes') end
+                 else component is not null and basis_version is not null and step is not null and decided_at is not null
+                   and source is null and kind in ('fact', 'internal') and effect in ('derived', 'finishes')
+                   and id_version = '5'
+               end as allowed
+        from (
+          select i, f[b + 1]::integer as append_no, a[f[b + 1]::integer * 6 - 5]::uuid as tenant, f[b + 2] as effect,
+                 f[b + 3]::bigint as expected, f[b + 4]::integer as expected_generation, f[b + 5]::uuid as id,
+                 substr(f[b + 5], 15, 1) as id_version, f[b + 6] as kind, f[b + 7] collate "C" as aggregate_type,
+                 f[b + 8] collate "C" as aggregate_id, f[b + 9] as type, f[b + 10]::bigint as schema_version,
+                 f[b + 11]::uuid as correlation_id, f[b + 12]::uuid as causation_id, f[b + 13]::timestamptz as occurred_at,
+                 f[b + 14] as source, f[b + 15] as traceparent, f[b + 16] as component, f[b + 17]::bigint as basis_version,
+                 f[b + 18]::bigint as step, f[b + 19]::timestamptz as decided_at, f[b + 20] as emits, f[b + 21] as lookups,
+                 f[b + 22] as key_refs, f[b + 23] as status, f[b + 24] as finalizers, f[b + 25] as spec,
+                 f[b + 26] as caused_by, decode(f[b + 27], 'hex') as proof
+          from (select i, i * 27 - 26 as b from generate_series(1, n) i offset 0) at_field
+          offset 0
+        ) typed
+        offset 0
+      ) named
+      offset 0
+    ) hashed
     order by i
   ) numbered;
   if v_misplaced is not null then
@@ -150,7 +157,9 @@ begin
   from (
     select known.same, stream.version, stream.generation, stream.lifecycle
     from generate_series(1, n) i,
-         lateral (select (i - 1) * 27 as b, a[v_append[i] * 6 - 5]::uuid as tenant offset 0) at_field
+         lateral (
+           select i * 27 - 26 as b, a[v_append[i] * 6 - 5]::uuid as tenant, f[i * 27 - 21]::uuid as id offset 0
+         ) at_field
     left join lateral (
       select (e.kind, e.type, e.aggregate_type, e.aggregate_id, e.correlation_id, e.spec::text)
                = (f[b + 6], f[b + 9], f[b + 7], f[b + 8], f[b + 11]::uuid, f[b + 25])
@@ -158,7 +167,9 @@ begin
              and e.occurred_at is not distinct from f[b + 13]::timestamptz
              and (p_tier = 'edge' or (e.status::text = f[b + 23] and e.finalizers::text = f[b + 24])) as same
       from eventplane.events e
-      where e.tenant_id = at_field.tenant and e.event_id = f[b + 5]::uuid
+      where e.tenant_id = at_field.tenant and e.event_id >= at_field.id and e.event_id <= at_field.id
+      order by e.event_id
+      limit 1
     ) known on true
     left join lateral (
       select e.version, e.generation, e.lifecycle
@@ -217,7 +228,7 @@ begin
         k := i_holder[v_id[i]];
         if k > 0 then
           v_same[i] := v_content[i] = v_content[k]
-            and (p_tier = 'edge' or (f[i * 27 - 4] = f[k * 27 - 4] and f[i * 27 - 3] = f[k * 27 - 3]));
+            and (p_tier = 'edge' or (f[i * 27 - 3] = f[k * 27 - 3] and f[i * 27 - 2] = f[k * 27 - 2]));
         end if;
         if v_same[i] is null then
           v_differs := true;
@@ -348,7 +359,7 @@ begin
          v_previous[i], decode(f[b + 27], 'hex'), f[b + 23]::json, f[b + 24]::json, f[b + 25]::json, f[b + 26]::json,
          f[b + 20]::json, f[b + 21]::json, f[b + 22]::json
   from generate_series(1, n) i,
-       lateral (select (i - 1) * 27 as b, array_position(t_tenant, a[v_append[i] * 6 - 5]::uuid) as t offset 0) at_field
+       lateral (select i * 27 - 26 as b, array_position(t_tenant, a[v_append[i] * 6 - 5]::uuid) as t offset 0) at_field
   where v_outcome[i] = 1;
   update eventplane.heads h
   set position = moved.position, recorded_at = moved.recorded_at, hash = moved.hash
@@ -365,18 +376,26 @@ begin
     select i, v_outcome[i], v_code[i], e.position, e.version, e.generation, e.lifecycle, encode(e.hash, 'hex'),
            eventplane.us(e.recorded_at), e.event_id, e.aggregate_type, e.aggregate_id, e.correlation_id
     from generate_series(1, n) i,
-         lateral (select (i - 1) * 27 as b, a[v_append[i] * 6 - 5]::uuid as tenant offset 0) at_field,
          lateral (
-           select e.position, e.version, e.generation, e.lifecycle, e.hash, e.recorded_at, e.event_id, e.aggregate_type,
-                  e.aggregate_id, e.correlation_id
-           from eventplane.events e
-           where v_outcome[i] = 2 and e.tenant_id = at_field.tenant and e.event_id = f[b + 5]::uuid
+           select a[v_append[i] * 6 - 5]::uuid as tenant, f[i * 27 - 21]::uuid as id, f[i * 27 - 19] as aggregate_type,
+                  f[i * 27 - 18] as aggregate_id
+           offset 0
+         ) wanted,
+         lateral (
+           (select e.position, e.version, e.generation, e.lifecycle, e.hash, e.recorded_at, e.event_id, e.aggregate_type,
+                   e.aggregate_id, e.correlation_id
+            from eventplane.events e
+            where v_outcome[i] = 2 and e.tenant_id = wanted.tenant and e.event_id >= wanted.id and e.event_id <= wanted.id
+            order by e.event_id
+            limit 1)
            union all
-           select e.position, e.version, e.generation, e.lifecycle, e.hash, e.recorded_at, e.event_id, e.aggregate_type,
-                  e.aggregate_id, e.correlation_id
-           from eventplane.events e
-           where v_outcome[i] = 3 and e.tenant_id = at_field.tenant and e.aggregate_type = f[b + 7] and e.aggregate_id = f[b + 8]
-             and e.version = v_version[i]
+           (select e.position, e.version, e.generation, e.lifecycle, e.hash, e.recorded_at, e.event_id, e.aggregate_type,
+                   e.aggregate_id, e.correlation_id
+            from eventplane.events e
+            where v_outcome[i] = 3 and e.tenant_id = wanted.tenant and e.aggregate_type = wanted.aggregate_type
+              and e.aggregate_id = wanted.aggregate_id and e.version >= v_version[i]
+            order by e.version
+            limit 1)
          ) e;
   end if;
 end
