@@ -20,3 +20,6 @@ export type {
 } from "./port.js";
 export { receiptOf } from "./receipt.js";
 export { ResourceLoader, type ResourceLoaderOptions, type StreamName } from "./resource-loader.js";
+export { subscribe } from "./subscribe.js";
+export type { SubscribeOptions, SubscriptionItem } from "./subscription.js";
+export { createLogHub, type LogHub, type LogHubOptions } from "./subscription-hub.js";

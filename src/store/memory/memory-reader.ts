@@ -1,7 +1,8 @@
 /** Reads of logs in memory. */
 import type { EventRow } from "../../event/index.js";
 import { assert, limits, type TenantId } from "../../kernel/index.js";
-import type { LogReader, ReadFilter, ReadQuery } from "../port.js";
+import type { LogReader, ReadQuery } from "../port.js";
+import { matchesFilter } from "../read-filter.js";
 import { streamKey, type TenantLog } from "./tenant-log.js";
 
 const defaultLimit = 100;
@@ -40,20 +41,7 @@ function page(rows: readonly EventRow[], query: ReadQuery): readonly EventRow[] 
   const step = direction === "forwards" ? 1 : -1;
   for (let index = step === 1 ? first : last; index >= first && index <= last && found.length < limit; index += step) {
     const row = rows[index];
-    if (row !== undefined && matches(filter, row)) found.push(row);
+    if (row !== undefined && matchesFilter(filter, row)) found.push(row);
   }
   return found;
-}
-
-/** Whether all given parts of the filter match. */
-export function matches(filter: ReadFilter, row: EventRow): boolean {
-  return (
-    (filter.kind === undefined || row.kind === filter.kind) &&
-    (filter.type === undefined || row.type === filter.type) &&
-    (filter.aggregateType === undefined || row.aggregateType === filter.aggregateType) &&
-    (filter.aggregateId === undefined || row.aggregateId === filter.aggregateId) &&
-    (filter.correlationId === undefined || row.correlationId === filter.correlationId) &&
-    (filter.recordedFromUs === undefined || row.recordedAtUs >= filter.recordedFromUs) &&
-    (filter.recordedBeforeUs === undefined || row.recordedAtUs < filter.recordedBeforeUs)
-  );
 }
