@@ -3,10 +3,10 @@ import { type AppDefinition, type Resource, runtimeComponent } from "../event/in
 import { backoffMs, type Clock, type Doorbell, EventplaneError, isEventplaneError, type Random, type TenantId } from "../kernel/index.js";
 import type { Logger, Metrics, ReconcileResult } from "../observe/index.js";
 import type { ResourceLoader } from "../store/index.js";
-import type { Watch, WorkClaim, WorkStore } from "../work/index.js";
+import { Wakeup, type Watch, type WorkClaim, type WorkStore } from "../work/index.js";
 import { type AttemptEnd, Attempts, type Appending } from "./attempt.js";
 import { Lanes } from "./lanes.js";
-import { Wakeup } from "./wakeup.js";
+
 
 /** How to make a runtime. */
 export interface ControllerRuntimeOptions {

@@ -11,3 +11,4 @@ export type {
   WorkStore,
 } from "./port.js";
 export { PostgresWorkStore } from "./postgres/index.js";
+export { Wakeup } from "./wakeup.js";

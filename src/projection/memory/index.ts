@@ -1,0 +1,1 @@
+export { MemoryResourceTable } from "./memory-resource-table.js";

@@ -1,0 +1,48 @@
+/** Materialized resources in memory: for unit tests. */
+import type { Resource } from "../../event/index.js";
+import type { TenantId } from "../../kernel/index.js";
+import type { LogReader } from "../../store/index.js";
+import type { Cursor, ResourceTable, StreamName } from "../port.js";
+
+/** The table of one process, over the log that the reader gives. */
+export class MemoryResourceTable implements ResourceTable {
+  readonly #log: { readonly reader: LogReader; tenants(): readonly TenantId[] };
+  readonly #cursors = new Map<TenantId, Cursor>();
+  readonly #folds = new Map<string, Resource>();
+
+  constructor(log: { readonly reader: LogReader; tenants(): readonly TenantId[] }) {
+    this.#log = log;
+  }
+
+  async tenantsWithNews(after: string, limit: number): Promise<readonly TenantId[]> {
+    const found: TenantId[] = [];
+    for (const tenantId of [...this.#log.tenants()].sort()) {
+      if (tenantId <= after || found.length === limit) continue;
+      const { position } = await this.#log.reader.head(tenantId);
+      if (position !== (this.#cursors.get(tenantId)?.position ?? 0)) found.push(tenantId);
+    }
+    return found;
+  }
+
+  async cursor(tenantId: TenantId): Promise<Cursor | undefined> {
+    return this.#cursors.get(tenantId);
+  }
+
+  async folds(tenantId: TenantId, streams: readonly StreamName[]): Promise<readonly Resource[]> {
+    return streams.map((stream) => this.#folds.get(keyOf(tenantId, stream))).filter((fold) => fold !== undefined);
+  }
+
+  async apply(
+    tenantId: TenantId,
+    { from, to, folds }: { readonly from: Cursor | undefined; readonly to: Cursor; readonly folds: readonly Resource[] },
+  ): Promise<boolean> {
+    if (this.#cursors.get(tenantId)?.position !== from?.position) return false;
+    this.#cursors.set(tenantId, to);
+    for (const fold of folds) this.#folds.set(keyOf(tenantId, fold), fold);
+    return true;
+  }
+}
+
+function keyOf(tenantId: TenantId, { aggregateType, aggregateId }: StreamName): string {
+  return `${tenantId} ${aggregateType} ${aggregateId}`;
+}

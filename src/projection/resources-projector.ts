@@ -1,0 +1,219 @@
+/** Keeps the table of resources in step with the log, tenant by tenant, in position order. */
+import type { AppDefinition, EventRow, Resource } from "../event/index.js";
+import {
+  backoffMs,
+  type Clock,
+  type Doorbell,
+  type ErrorCode,
+  type EventplaneError,
+  isEventplaneError,
+  LruMap,
+  systemRandom,
+  type TenantId,
+} from "../kernel/index.js";
+import type { Logger, Metrics } from "../observe/index.js";
+import type { LogReader } from "../store/index.js";
+import { Wakeup } from "../work/index.js";
+import { foldBatch, streamKey, streamsOf } from "./batch.js";
+import type { Cursor, ResourceTable } from "./port.js";
+
+/** How to make a projector. */
+export interface ResourcesProjectorOptions {
+  readonly table: ResourceTable;
+  readonly reader: LogReader;
+  readonly app: Pick<AppDefinition, "aggregates">;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly metrics?: Pick<Metrics, "projectionLag">;
+  /** Rung by the appends of this process; those of other processes are found by polling. */
+  readonly doorbell?: Doorbell;
+  /** Default 250 ms. */
+  readonly pollMs?: number;
+}
+
+/** A tenant whose projection stands still, and why. */
+export interface StoppedProjection {
+  readonly tenantId: TenantId;
+  /** The last position that is in its resources. */
+  readonly position: number;
+  readonly code: ErrorCode;
+  readonly message: string;
+}
+
+const pollMsDefault = 250;
+const batchEvents = 200;
+const tenantsPerLook = 64;
+const hintsMax = 8;
+const foldsKept = 2_048;
+const foldKeptCharactersMax = 32_768;
+const zeroUuid = "00000000-0000-0000-0000-000000000000";
+const errorBackoff = { baseMs: 50, capMs: 5_000 } as const;
+
+/** What this process knows of a tenant: where it left the cursor, and folds as they are there. */
+interface Known {
+  cursor: Cursor | undefined;
+}
+
+/**
+ * Any number of processes may run one on the same database: a batch counts only if its cursor was where it began, so each
+ * event is folded in once; the process that was slower begins anew. An event that does not continue the log or cannot be
+ * folded stops its tenant, with an alarm; the others go on.
+ */
+export class ResourcesProjector {
+  readonly #options: ResourcesProjectorOptions;
+  readonly #wakeup: Wakeup;
+  readonly #known = new Map<TenantId, Known>();
+  readonly #folds: LruMap<string, Resource> = new LruMap(foldsKept);
+  readonly #stopped = new Map<TenantId, StoppedProjection>();
+  readonly #news = new Set<TenantId>();
+  #pollAtMs = 0;
+
+  constructor(options: ResourcesProjectorOptions) {
+    this.#options = options;
+    this.#wakeup = new Wakeup(options.clock);
+  }
+
+  /** Runs until `signal` aborts; a batch that is under way is finished. Failures of the store are tried again. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, doorbell, logger } = this.#options;
+    const stop = doorbell?.listen((tenantId) => {
+      this.#news.add(tenantId);
+      this.#wakeup.ring();
+    });
+    let failures = 0;
+    try {
+      while (!signal.aborted) {
+        try {
+          await this.#round(signal);
+          failures = 0;
+          const waitMs = this.#news.size > 0 ? 0 : Math.max(0, this.#pollAtMs - clock.monotonicMs());
+          await this.#wakeup.wait(waitMs, signal);
+        } catch (error) {
+          if (!isEventplaneError(error)) throw error;
+          failures += 1;
+          logger.warn({ code: error.code, failures }, "The resources projection could not reach the store; it tries again");
+          await this.#wakeup.wait(backoffMs(failures, { ...errorBackoff, random: systemRandom }), signal);
+        }
+      }
+    } finally {
+      stop?.();
+    }
+  }
+
+  /** Folds all that is in the log now. */
+  async catchUp(signal?: AbortSignal): Promise<void> {
+    for (let after = zeroUuid; ; ) {
+      const tenants = await this.#options.table.tenantsWithNews(after, tenantsPerLook);
+      for (const tenantId of tenants) await this.#catchUp(tenantId, signal);
+      const last = tenants.at(-1);
+      if (last === undefined || tenants.length < tenantsPerLook || signal?.aborted) return;
+      after = last;
+    }
+  }
+
+  /** The tenants that stand still until an operator acts and the process is started again. */
+  stopped(): readonly StoppedProjection[] {
+    return [...this.#stopped.values()];
+  }
+
+  async #round(signal: AbortSignal): Promise<void> {
+    const { clock, metrics, pollMs = pollMsDefault } = this.#options;
+    const hints = [...this.#news];
+    this.#news.clear();
+    if (clock.monotonicMs() < this.#pollAtMs && hints.length <= hintsMax) {
+      for (const tenantId of hints) await this.#catchUp(tenantId, signal);
+      return;
+    }
+    this.#pollAtMs = clock.monotonicMs() + pollMs;
+    await this.catchUp(signal);
+    if (this.#stopped.size === 0) metrics?.projectionLag({ projection: "resources", events: 0, seconds: 0 });
+  }
+
+  async #catchUp(tenantId: TenantId, signal: AbortSignal | undefined): Promise<void> {
+    while (!signal?.aborted && !this.#stopped.has(tenantId)) {
+      if (!(await this.#batch(tenantId))) return;
+    }
+  }
+
+  /** @returns whether there may be more to fold at once */
+  async #batch(tenantId: TenantId): Promise<boolean> {
+    const { app, reader, table } = this.#options;
+    const known = await this.#knownOf(tenantId);
+    const from = known.cursor;
+    const rows = await reader.read(tenantId, { after: from?.position ?? 0, limit: batchEvents });
+    if (rows.length === 0) return this.#checkEnd(tenantId, from);
+    this.#reportLag(rows);
+    const before = await this.#foldsBefore(tenantId, rows);
+    const { to, folds, poison } = foldBatch(rows, { from, before, aggregates: app.aggregates });
+    if (to !== undefined && to.position !== from?.position) {
+      if (!(await table.apply(tenantId, { from, to, folds }))) {
+        this.#forget(tenantId);
+        return false;
+      }
+      known.cursor = to;
+      for (const fold of folds) this.#keep(fold);
+    }
+    if (poison !== undefined) this.#stop(tenantId, to, poison);
+    return rows.length === batchEvents;
+  }
+
+  /** A log that is shorter than its cursor was restored from an older backup, or cut. */
+  async #checkEnd(tenantId: TenantId, from: Cursor | undefined): Promise<false> {
+    if (from === undefined) return false;
+    const head = await this.#options.reader.head(tenantId);
+    if (head.position < from.position) {
+      this.#stop(tenantId, from, {
+        code: "verification_failed",
+        message: `The log of tenant ${tenantId} ends at position ${head.position}, before what is in its resources. Run evtctl verify.`,
+      });
+    }
+    return false;
+  }
+
+  async #knownOf(tenantId: TenantId): Promise<Known> {
+    const known = this.#known.get(tenantId);
+    if (known !== undefined) return known;
+    const fresh = { cursor: await this.#options.table.cursor(tenantId) };
+    this.#known.set(tenantId, fresh);
+    return fresh;
+  }
+
+  async #foldsBefore(tenantId: TenantId, rows: readonly EventRow[]): Promise<ReadonlyMap<string, Resource>> {
+    const before = new Map<string, Resource>();
+    const missing = streamsOf(rows).filter((stream) => {
+      const fold = this.#folds.get(`${tenantId} ${streamKey(stream)}`);
+      if (fold !== undefined) before.set(streamKey(stream), fold);
+      return fold === undefined;
+    });
+    // A stream whose first event is in the batch has no fold yet.
+    const begun = new Set(rows.filter(({ version }) => version === 1).map(streamKey));
+    const stored = missing.filter((stream) => !begun.has(streamKey(stream)));
+    if (stored.length === 0) return before;
+    for (const fold of await this.#options.table.folds(tenantId, stored)) before.set(streamKey(fold), fold);
+    return before;
+  }
+
+  #keep(fold: Resource): void {
+    const key = `${fold.tenantId} ${streamKey(fold)}`;
+    if (JSON.stringify(fold).length <= foldKeptCharactersMax) this.#folds.set(key, fold);
+    else this.#folds.delete(key);
+  }
+
+  /** Another process has moved the cursor: what is known here is old. */
+  #forget(tenantId: TenantId): void {
+    this.#known.delete(tenantId);
+    this.#folds.clear();
+  }
+
+  #stop(tenantId: TenantId, at: Cursor | undefined, error: Pick<EventplaneError, "code" | "message">): void {
+    const stopped = { tenantId, position: at?.position ?? 0, code: error.code, message: error.message };
+    this.#stopped.set(tenantId, stopped);
+    this.#options.logger.error(stopped, "The resources of a tenant stand still");
+  }
+
+  #reportLag(rows: readonly EventRow[]): void {
+    const { clock, metrics } = this.#options;
+    const seconds = Math.max(0, (clock.nowUs() - (rows[0]?.recordedAtUs ?? 0)) / 1_000_000);
+    metrics?.projectionLag({ projection: "resources", events: rows.length, seconds });
+  }
+}
