@@ -104,11 +104,11 @@ describe("a place that does not serve", () => {
   test("a really full file system is disk_full", async (context) => {
     const mounted = inFolder("full");
     await mkdir(mounted);
-    const mount = spawn("mount", ["-t", "tmpfs", "-o", "size=20m", "tmpfs", mounted], { stdio: "ignore" });
+    const mount = spawn("/bin/mount", ["-t", "tmpfs", "-o", "size=20m", "tmpfs", mounted], { stdio: "ignore" });
     const [code] = (await once(mount, "exit")) as [number | null];
     await context.annotate(code === 0 ? "on a tmpfs of 20 MB" : "no right to mount: on the limit of the tests above");
     if (code === 0) {
-      onTestFinished(async () => void (await once(spawn("umount", [mounted]), "exit")));
+      onTestFinished(async () => void (await once(spawn("/bin/umount", [mounted]), "exit")));
       expect(await refused(open(join(mounted, "data")))).toMatchObject({ code: "disk_full" });
     } else {
       expect((await hold(join(mounted, "data"), { shell: "ulimit -f 8192" })).answer).toMatchObject({

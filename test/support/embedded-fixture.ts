@@ -93,16 +93,32 @@ export interface Holder {
   readonly answer: Told;
 }
 
-/** Opens `dataDir` in another process; `shell` runs before it in the same shell, for limits. */
-export async function hold(
+/** How to open in another process; `shell` runs before it in the same shell, for limits. */
+export interface HoldOptions {
+  readonly shell?: string;
+  readonly args?: readonly string[];
+  readonly cwd?: string;
+  readonly script?: string;
+}
+
+/** Opens `dataDir` in another process and waits for its answer. */
+export async function hold(dataDir: string, options: HoldOptions = {}): Promise<Holder> {
+  const { child, lines } = holding(dataDir, options);
+  const told: Told[] = [];
+  for await (const line of lines) {
+    // The holder's own lines, see support/embedded-holder.ts.
+    const value = JSON.parse(line) as Told;
+    told.push(value);
+    if (value.code !== undefined || value.ownerUrl !== undefined) return { child, told, answer: value };
+  }
+  throw new Error("the holder ended without an answer");
+}
+
+/** Starts to open `dataDir` in another process, and does not wait. */
+export function holding(
   dataDir: string,
-  options: {
-    readonly shell?: string;
-    readonly args?: readonly string[];
-    readonly cwd?: string;
-    readonly script?: string;
-  } = {},
-): Promise<Holder> {
+  options: HoldOptions = {},
+): { readonly child: ChildProcess; readonly lines: AsyncIterable<string> } {
   const command = [
     process.execPath,
     "--import",
@@ -116,14 +132,7 @@ export async function hold(
     stdio: ["pipe", "pipe", "inherit"],
   });
   holders.push(child);
-  const told: Told[] = [];
-  for await (const line of createInterface({ input: child.stdout })) {
-    // The holder's own lines, see support/embedded-holder.ts.
-    const value = JSON.parse(line) as Told;
-    told.push(value);
-    if (value.code !== undefined || value.ownerUrl !== undefined) return { child, told, answer: value };
-  }
-  throw new Error("the holder ended without an answer");
+  return { child, lines: createInterface({ input: child.stdout }) };
 }
 
 /** SIGKILL, and reaped. */

@@ -4,8 +4,9 @@
  * Programs of PostgreSQL get no secret and no setting in their arguments, and none of our environment.
  */
 import { type ChildProcess, spawn } from "node:child_process";
-import { chown, mkdir, open, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
-import { join } from "node:path";
+import { randomBytes } from "node:crypto";
+import { chown, mkdir, open, readdir, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
 import { EventplaneError } from "../../../kernel/index.js";
 import type { PostgresBinaries } from "./binaries.js";
 import { type Credentials, createCredentials, readCredentials } from "./credentials.js";
@@ -27,6 +28,7 @@ export interface Cluster {
 /** The superuser that initdb makes; used for bootstrap only. */
 export const SUPERUSER = "postgres";
 
+const UNFINISHED = ".new-";
 const CONTROL_FILE_BYTES = 8_192;
 const INITDB_OUTPUT_CHARS_MAX = 64 * 1024;
 
@@ -79,16 +81,17 @@ export async function ensureCluster(
     return { credentials: known, created: false };
   }
   const credentials = known ?? (await createCredentials(dataDir));
-  const fresh = `${clusterDir}.new`;
+  // A name of its own for each attempt: the initdb of a killed plane may still be writing into the last one.
+  const fresh = `${clusterDir}${UNFINISHED}${randomBytes(6).toString("hex")}`;
   try {
-    await rm(fresh, { recursive: true, force: true });
+    await removeUnfinished(cluster);
     await mkdir(fresh, { mode: 0o700 });
     if (cluster.user !== undefined) await chown(fresh, cluster.user.uid, cluster.user.gid);
     await initialize(cluster, { fresh, password: credentials.superuser, signal });
     await rename(fresh, clusterDir);
     await syncFolder(dataDir);
   } catch (error) {
-    await rm(fresh, { recursive: true, force: true });
+    await removeTree(fresh);
     throw fileFailure(error, dataDir);
   }
   return { credentials, created: true };
@@ -134,6 +137,17 @@ export function spawnIn(
     detached: true,
     ...(user === undefined ? {} : { uid: user.uid, gid: user.gid }),
   });
+}
+
+async function removeUnfinished(cluster: Cluster): Promise<void> {
+  const names = await readdir(cluster.dataDir);
+  const unfinished = names.filter((name) => name.startsWith(`${basename(cluster.clusterDir)}${UNFINISHED}`));
+  await Promise.all(unfinished.map((name) => removeTree(join(cluster.dataDir, name))));
+}
+
+/** Tries again for a second: an initdb without its plane adds files until it notices. */
+function removeTree(path: string): Promise<void> {
+  return rm(path, { recursive: true, force: true, maxRetries: 4, retryDelay: 100 });
 }
 
 async function initialize(

@@ -15,8 +15,7 @@ const SECRET_FILE = "postgres.secret";
 const PASSWORD_BYTES = 32;
 const OTHERS_ANY = 0o077;
 
-/** The file with the passwords. */
-export const secretFile = (dataDir: string): string => join(dataDir, SECRET_FILE);
+const secretFile = (dataDir: string): string => join(dataDir, SECRET_FILE);
 
 /** Reads the passwords; undefined when there are none yet. @throws EventplaneError `key_file_insecure`, `data_directory_damaged` */
 export async function readCredentials(dataDir: string): Promise<Credentials | undefined> {

@@ -31,7 +31,7 @@ export interface EmbeddedPostgresOptions {
   readonly signal?: AbortSignal;
 }
 
-/** A running PostgreSQL that belongs to this process. */
+/** A running PostgreSQL that belongs to this process. It does not keep the process alive: when that ends, it is stopped. */
 export interface EmbeddedPostgres extends AsyncDisposable {
   /** Database `eventplane` as its owner: no superuser, CREATEDB and CREATEROLE, as hosted PostgreSQL gives. Holds a password. */
   readonly ownerUrl: string;
