@@ -360,7 +360,9 @@ begin
          f[b + 20]::json, f[b + 21]::json, f[b + 22]::json
   from generate_series(1, n) i,
        lateral (select i * 27 - 26 as b, array_position(t_tenant, a[v_append[i] * 6 - 5]::uuid) as t offset 0) at_field
-  where v_outcome[i] = 1;
+  where v_outcome[i] = 1
+  -- Neighbours in the indexes become neighbours on disk, and the pages of the indexes stay full.
+  order by t, v_position[i];
   update eventplane.heads h
   set position = moved.position, recorded_at = moved.recorded_at, hash = moved.hash
   from unnest(t_tenant, t_position, t_recorded_at, t_hash) moved (tenant, position, recorded_at, hash)
