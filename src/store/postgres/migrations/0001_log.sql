@@ -91,7 +91,9 @@ declare
   v_table regclass;
 begin
   -- Row triggers reach the partitions by themselves, truncate triggers and row security do not.
-  for v_table in select relid from pg_partition_tree('eventplane.events') union all select 'eventplane.heads' loop
+  for v_table in
+    select 'eventplane.heads'::regclass union select 'eventplane.events' union select relid from pg_partition_tree('eventplane.events')
+  loop
     execute format('create trigger untruncated before truncate on %s execute function eventplane.refuse_change()', v_table);
     execute format('alter table %s enable always trigger untruncated', v_table);
     execute format('alter table %s enable row level security, force row level security', v_table);

@@ -1,0 +1,176 @@
+/** Attacks 10 and 11: what a stolen database role can do to the log with SQL. Nothing. */
+import pg from "pg";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { encodeCall } from "../src/store/postgres/append-codec.js";
+import type { LoginRole } from "../src/store/postgres/index.js";
+import {
+  appendOf,
+  createTestSigner,
+  creating,
+  draftDerived,
+  draftIntent,
+  newTenantId,
+  signAppend,
+} from "../src/testing/index.js";
+import { type Installation, installEventplane, runAs } from "./support/postgres-installation.js";
+
+let installation: Installation;
+const tenantId = newTenantId();
+const event = draftIntent({ tenantId });
+const signer = createTestSigner("edge");
+
+beforeAll(async () => {
+  installation = await installEventplane();
+  await installation.edge.append([signAppend(signer, appendOf(creating(event)))]);
+});
+afterAll(() => installation.close());
+
+const logDigest = async (): Promise<string> => {
+  const sql = `select md5(string_agg(e::text, '' order by position)) || (select md5(string_agg(h::text, '')) from eventplane.heads h) as digest
+    from eventplane.events e`;
+  const [row] = await installation.asSuperuser<{ digest: string }>(sql);
+  return row?.digest ?? "";
+};
+
+/** The SQLSTATE with which the role's statements are refused. */
+async function refusal(role: LoginRole, ...statements: string[]): Promise<string> {
+  const client = new pg.Client({ connectionString: installation.url(role) });
+  await client.connect();
+  try {
+    for (const sql of statements) await client.query(sql.replaceAll(":prefix", installation.database.rolePrefix));
+    return "allowed";
+  } catch (error) {
+    return error instanceof pg.DatabaseError ? (error.code ?? "") : String(error);
+  } finally {
+    await client.end();
+  }
+}
+
+const denied = "42501";
+
+describe("attack 10: a stolen service role", () => {
+  const attacks: readonly (readonly [name: string, ...statements: string[]])[] = [
+    ["INSERT", "insert into eventplane.events select * from eventplane.events"],
+    ["UPDATE", "update eventplane.events set spec = '{}'"],
+    ["UPDATE of a head", "update eventplane.heads set position = 0"],
+    ["DELETE", "delete from eventplane.events"],
+    ["DELETE of a head", "delete from eventplane.heads"],
+    ["TRUNCATE", "truncate eventplane.events, eventplane.heads"],
+    ["ALTER TABLE", "alter table eventplane.events disable trigger all"],
+    ["DROP TABLE", "drop table eventplane.events"],
+    ["DROP FUNCTION", "drop function eventplane.append_edge(text)"],
+    [
+      "CREATE OR REPLACE FUNCTION",
+      "create or replace function eventplane.append_edge(p text) returns void language sql as ''",
+    ],
+    ["CREATE POLICY", "create policy open on eventplane.events using (true)"],
+    ["CREATE TABLE", "create table eventplane.mine (x integer)"],
+    ["CREATE SCHEMA", "create schema mine"],
+    ["COPY FROM", "copy eventplane.events from stdin"],
+    ["COPY PROGRAM", "copy (select 1) to program 'true'"],
+    ["COPY to a file", "copy (select 1) to '/tmp/stolen'"],
+    ["pg_read_file", "select pg_read_file('postgresql.conf')"],
+    ["SET ROLE to the owner", "set role :prefix_owner"],
+    ["SET ROLE to the appender", "set role :prefix_appender"],
+    ["SET SESSION AUTHORIZATION", "set session authorization :prefix_owner"],
+    ["row_security = off", "set row_security = off", "select count(*) from eventplane.events"],
+    ["session_replication_role", "set session_replication_role = replica"],
+    ["a temporary function", "create function pg_temp.f() returns integer language sql as 'select 1'"],
+    ["a temporary table", "create temporary table t (x integer)"],
+    ["the shared body of append", "select * from eventplane.append_events('', 'runtime')"],
+    ["CREATE ROLE", "create role mine"],
+    ["ALTER ROLE of another", "alter role :prefix_owner login password 'x'"],
+    ["GRANT to itself", "grant :prefix_owner to :prefix_edge"],
+  ];
+  for (const role of ["edge", "runtime", "reader", "projector", "auditor"] as const) {
+    it(`${role}: every statement is refused and the log stays as it was`, async () => {
+      const before = await logDigest();
+      for (const [name, ...statements] of attacks) {
+        expect([name, await refusal(role, ...statements)]).toEqual([name, denied]);
+      }
+      expect(await logDigest()).toBe(before);
+    });
+  }
+
+  it("the edge cannot append as the runtime, nor the runtime as the edge", async () => {
+    expect(await refusal("edge", "select * from eventplane.append_derived('')")).toBe(denied);
+    expect(await refusal("runtime", "select * from eventplane.append_edge('')")).toBe(denied);
+  });
+
+  it("a tier cannot make the other tier's events with its own function", async () => {
+    const before = await logDigest();
+    const derived = encodeCall([signAppend(signer, appendOf({ ...creating(draftDerived(event)), effect: "derived" }))]);
+    const intent = encodeCall([signAppend(signer, appendOf(creating(draftIntent({ tenantId }))))]);
+    const call = (name: string, text: string): string => `select * from eventplane.${name}(${pg.escapeLiteral(text)})`;
+    expect(await refusal("edge", call("append_edge", derived))).toBe(denied);
+    expect(await refusal("runtime", call("append_derived", intent))).toBe(denied);
+    expect(
+      await refusal(
+        "edge",
+        call("append_edge", intent.replace("\u001f{}\u001f{}\u001f", '\u001f{"a":1}\u001f{}\u001f')),
+      ),
+    ).toBe(denied);
+    expect(await logDigest()).toBe(before);
+  });
+
+  it("even the owner and a superuser meet the triggers", async () => {
+    const before = await logDigest();
+    for (const sql of [
+      "update eventplane.events set spec = '{}'",
+      "delete from eventplane.events",
+      "truncate eventplane.events",
+      "set session_replication_role = replica; delete from eventplane.events",
+      "delete from eventplane.heads",
+    ]) {
+      await expect(installation.asSuperuser(sql), sql).rejects.toMatchObject({ code: denied });
+    }
+    expect(await logDigest()).toBe(before);
+  });
+});
+
+describe("attack 11: readers", () => {
+  it("projector, reader and auditor cannot append", async () => {
+    for (const role of ["projector", "reader", "auditor"] as const) {
+      expect(await refusal(role, "select * from eventplane.append_edge('')")).toBe(denied);
+      expect(await refusal(role, "select * from eventplane.append_derived('')")).toBe(denied);
+    }
+  });
+
+  it("without a tenant setting, or with an empty one, no role sees a row", async () => {
+    for (const role of ["edge", "runtime", "reader", "projector", "auditor"] as const) {
+      expect(await runAs(installation.url(role), "select 1 from eventplane.events")).toEqual([]);
+      // Dispatchers and projectors look for tenants with news.
+      const heads = await runAs(installation.url(role), "select 1 from eventplane.heads");
+      expect(heads.length > 0).toBe(role === "runtime" || role === "projector");
+      const rows = await runAs(
+        installation.url(role),
+        "set eventplane.tenant_id = ''; select 1 from eventplane.events",
+      );
+      expect(rows ?? []).toEqual([]);
+    }
+  });
+
+  it("with one tenant set, only that tenant's rows are there", async () => {
+    const other = newTenantId();
+    await installation.edge.append([signAppend(signer, appendOf(creating(draftIntent({ tenantId: other }))))]);
+    expect((await installation.reader.read(other, {})).map((row) => row.tenantId)).toEqual([other]);
+    const client = new pg.Client({ connectionString: installation.url("reader") });
+    await client.connect();
+    await client.query("select set_config('eventplane.tenant_id', $1, false)", [other]);
+    const seen = await client.query("select distinct tenant_id from eventplane.events");
+    await client.end();
+    expect(seen.rows).toEqual([{ tenant_id: other }]);
+  });
+
+  it("a pooled connection never keeps a tenant", async () => {
+    const pool = installation.pool("reader");
+    await Promise.all(Array.from({ length: 16 }, () => installation.reader.read(tenantId, {})));
+    const left = await Promise.all(
+      Array.from({ length: 8 }, () =>
+        pool.query("select current_setting('eventplane.tenant_id', true) as tenant from pg_sleep(0.01)"),
+      ),
+    );
+    expect(left.flatMap(({ rows }) => rows).filter(({ tenant }) => tenant !== null && tenant !== "")).toEqual([]);
+    expect((await pool.query("select count(*)::integer as n from eventplane.events")).rows).toEqual([{ n: 0 }]);
+  });
+});
