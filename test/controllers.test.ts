@@ -2,10 +2,24 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from "vitest";
 import { ControllerRuntime, type ControllerRuntimeOptions } from "../src/controller/index.js";
 import { EventFactory, type EventRow, type Resource } from "../src/event/index.js";
-import { type Doorbell, type JsonObject, systemClock, systemIds, systemRandom, type TenantId } from "../src/kernel/index.js";
+import {
+  type Doorbell,
+  type JsonObject,
+  systemClock,
+  systemIds,
+  systemRandom,
+  type TenantId,
+} from "../src/kernel/index.js";
 import { Coalescer, createDoorbell, type Receipt, ResourceLoader } from "../src/store/index.js";
 import { createPool, PostgresAppender, PostgresReader } from "../src/store/postgres/index.js";
-import { createTestApp, createTestKeys, newTenantId, testCausedBy, testDone, type TestReconcile } from "../src/testing/index.js";
+import {
+  createTestApp,
+  createTestKeys,
+  newTenantId,
+  type TestReconcile,
+  testCausedBy,
+  testDone,
+} from "../src/testing/index.js";
 import { deadLetterId, PostgresWorkStore } from "../src/work/index.js";
 import { type Installation, installEventplane } from "./support/postgres-installation.js";
 
@@ -172,9 +186,10 @@ describe("competing processes", () => {
       ]);
     }
     await until("no row is left", async () => {
-      const open = await installation.asSuperuser("select 1 from eventplane.work where tenant_id = $1 and state <> 'idle'", [
-        publisher.tenantId,
-      ]);
+      const open = await installation.asSuperuser(
+        "select 1 from eventplane.work where tenant_id = $1 and state <> 'idle'",
+        [publisher.tenantId],
+      );
       return open.length === 0;
     });
     expect(rows.map(({ position }) => position)).toEqual(rows.map((_, index) => index + 1));
@@ -213,6 +228,11 @@ describe("competing processes", () => {
     running.splice(running.indexOf(first), 1);
     new Runner(organization);
     await until("all are ready", async () => (await publisher.count("organization.ready")) === 40);
+    const attempts = await installation.asSuperuser<{ most: number }>(
+      "select max(attempts) as most from eventplane.work where tenant_id = $1",
+      [publisher.tenantId],
+    );
+    expect(attempts[0]?.most).toBeLessThanOrEqual(1);
   });
 });
 
@@ -257,7 +277,12 @@ describe("failures", () => {
     const letters = new PostgresWorkStore(installation.pool("edge"));
     await until("it is listed", async () => (await letters.deadLetters(publisher.tenantId)).length === 1);
     const [letter] = await letters.deadLetters(publisher.tenantId);
-    expect(letter).toMatchObject({ aggregateId: "bad", component: "quota", attempts: 5, failure: { code: "RangeError" } });
+    expect(letter).toMatchObject({
+      aggregateId: "bad",
+      component: "quota",
+      attempts: 5,
+      failure: { code: "RangeError" },
+    });
     expect(letter?.failure.message).toMatch(/controllers\.test\.ts:\d+:\d+/);
     expect(logged.some(({ at }) => /controllers\.test\.ts:\d+:\d+$/.test(String(at)))).toBe(true);
     expect(JSON.stringify([letter, logged])).not.toContain("secret");
@@ -296,7 +321,9 @@ describe("lives", () => {
     await untilPhase(publisher, "acme", "Deleted");
     expect(await publisher.count("organization.deleted")).toBe(1);
     await until("its rows are gone", async () => {
-      const rows = await installation.asSuperuser("select 1 from eventplane.work where tenant_id = $1", [publisher.tenantId]);
+      const rows = await installation.asSuperuser("select 1 from eventplane.work where tenant_id = $1", [
+        publisher.tenantId,
+      ]);
       return rows.length === 0;
     });
   });
@@ -306,7 +333,8 @@ describe("lives", () => {
     new Runner(organization);
     new Runner(organization);
     await publisher.publish("create", "acme", { plan: "free" });
-    for (let n = 0; n < 20; n++) await publisher.publish("change-plan", "acme", { plan: n % 2 === 0 ? "team" : "free" });
+    for (let n = 0; n < 20; n++)
+      await publisher.publish("change-plan", "acme", { plan: n % 2 === 0 ? "team" : "free" });
     await until("the last is ready", async () => {
       const resource = await publisher.resource("acme");
       return resource?.generation === 21 && resource.phase === "Ready";

@@ -44,7 +44,12 @@ async function create(tenantId: TenantId, aggregateId: string, plan = "free"): P
 }
 
 async function change(tenantId: TenantId, aggregateId: string, plan: string): Promise<void> {
-  const event = draftIntent({ tenantId, aggregateId, type: "organization.change-plan", specText: JSON.stringify({ plan }) });
+  const event = draftIntent({
+    tenantId,
+    aggregateId,
+    type: "organization.change-plan",
+    specText: JSON.stringify({ plan }),
+  });
   await installation.edge.append([signAppend(signer, appendOf(appending(event)))]);
 }
 
@@ -86,8 +91,12 @@ describe("resources", () => {
     for (const role of ["edge", "reader", "projector"] as const) {
       expect((await installation.pool(role).query("select 1 from eventplane.resources")).rows).toEqual([]);
     }
-    await expect(installation.pool("edge").query("delete from eventplane.resources")).rejects.toThrow(/permission denied/);
-    await expect(installation.pool("runtime").query("select 1 from eventplane.resources")).rejects.toThrow(/permission denied/);
+    await expect(installation.pool("edge").query("delete from eventplane.resources")).rejects.toThrow(
+      /permission denied/,
+    );
+    await expect(installation.pool("runtime").query("select 1 from eventplane.resources")).rejects.toThrow(
+      /permission denied/,
+    );
   });
 
   it("are the same when two processes keep them and when they are made anew", async () => {
@@ -100,7 +109,9 @@ describe("resources", () => {
     stop.abort();
     await Promise.all(loops);
     const live = await all(tenantId);
-    expect(live.map(({ spec }) => spec.plan).toSorted()).toEqual(Array.from({ length: 40 }, (_, n) => `plan-${n}`).toSorted());
+    expect(live.map(({ spec }) => String(spec.plan)).toSorted()).toEqual(
+      Array.from({ length: 40 }, (_, n) => `plan-${n}`).toSorted(),
+    );
     await installation.asSuperuser("delete from eventplane.resources where tenant_id = $1", [tenantId]);
     await installation.asSuperuser("delete from eventplane.cursors where tenant_id = $1", [tenantId]);
     await projector().catchUp();
@@ -127,7 +138,10 @@ describe("resources", () => {
     await create(bad, "acme");
     const one = projector();
     await one.catchUp();
-    await installation.asSuperuser("update eventplane.cursors set hash = decode(repeat('00', 32), 'hex') where tenant_id = $1", [bad]);
+    await installation.asSuperuser(
+      "update eventplane.cursors set hash = decode(repeat('00', 32), 'hex') where tenant_id = $1",
+      [bad],
+    );
     await create(bad, "other");
     await create(good, "acme");
     const fresh = projector();

@@ -58,7 +58,9 @@ describe("grants of the work table", () => {
   it("the runtime does not read other consumers' cursors", async () => {
     const runtime = installation.pool("runtime");
     await expect(
-      runtime.query("insert into eventplane.cursors values ('resources', gen_random_uuid(), 1, 0, decode(repeat('00', 32), 'hex'))"),
+      runtime.query(
+        "insert into eventplane.cursors values ('resources', gen_random_uuid(), 1, 0, decode(repeat('00', 32), 'hex'))",
+      ),
     ).rejects.toThrow(/row-level security/);
   });
 });

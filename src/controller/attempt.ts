@@ -7,9 +7,18 @@ import {
   type Resource,
   runtimeComponent,
 } from "../event/index.js";
-import { assert, type BackoffOptions, backoffMs, type Clock, EventplaneError, formatUs, isEventplaneError, type Random } from "../kernel/index.js";
+import {
+  assert,
+  type BackoffOptions,
+  backoffMs,
+  type Clock,
+  type EventplaneError,
+  formatUs,
+  isEventplaneError,
+  type Random,
+} from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
-import type { AppendOutcome, Append, ResourceLoader } from "../store/index.js";
+import type { Append, AppendOutcome, ResourceLoader } from "../store/index.js";
 import type { WorkClaim, WorkStore } from "../work/index.js";
 import { describeFailure, type Failure } from "./failure.js";
 import { ownRows } from "./own-rows.js";
@@ -108,7 +117,10 @@ export class Attempts {
     const { app, clock, logger, checkDeterminism } = this.#options;
     const controller = app.controllers.get(claim.component);
     const aggregate = app.aggregates.get(claim.aggregateType);
-    assert(controller !== undefined && aggregate !== undefined, "a claimed row names a controller and an aggregate of the app");
+    assert(
+      controller !== undefined && aggregate !== undefined,
+      "a claimed row names a controller and an aggregate of the app",
+    );
     const log = logger.child({ tenantId: claim.tenantId, controller: controller.name });
     const decisions = reconcile(controller, resource, { clock, logger: log, now, checkDeterminism });
     return mutate.decide({ resource, aggregate, controller: controller.name, decisions, now });
@@ -161,10 +173,18 @@ export class Attempts {
       }
       this.#log("warn", claim, failure, "A controller failed and is tried again");
       const retryAfterMs = backoffMs(claim.attempt, { ...failureBackoff, random: this.#options.random });
-      const held = await this.#options.work.fail(claim, failure, { retryAfterMs, generation: resource?.generation ?? 0 });
+      const held = await this.#options.work.fail(claim, failure, {
+        retryAfterMs,
+        generation: resource?.generation ?? null,
+      });
       return held ? { result: "failed", dueAfterMs: retryAfterMs } : { result: "lost" };
     } catch (again) {
-      this.#log("error", claim, describeFailure(again), "A failure could not be recorded; the lease runs out by itself");
+      this.#log(
+        "error",
+        claim,
+        describeFailure(again),
+        "A failure could not be recorded; the lease runs out by itself",
+      );
       return { result: "deferred" };
     }
   }
@@ -172,7 +192,7 @@ export class Attempts {
   /** Nothing can be derived from what does not verify: the row waits for somebody, the log stays as it is. */
   async #unverifiable(claim: WorkClaim, failure: Failure): Promise<AttemptEnd> {
     this.#log("error", claim, failure, "A resource does not verify; its controllers are stopped");
-    const held = await this.#options.work.fail(claim, failure, { retryAfterMs: null, generation: 0 });
+    const held = await this.#options.work.fail(claim, failure, { retryAfterMs: null, generation: null });
     return { result: held ? "dead" : "lost" };
   }
 
@@ -218,7 +238,15 @@ export class Attempts {
   #log(level: "warn" | "error", claim: WorkClaim, failure: Failure, message: string): void {
     const { tenantId, aggregateType, aggregateId, component, attempt } = claim;
     const { code, at } = failure;
-    const fields = { tenantId, aggregateType, aggregateId, controller: component, attempt, code, reason: failure.message };
+    const fields = {
+      tenantId,
+      aggregateType,
+      aggregateId,
+      controller: component,
+      attempt,
+      code,
+      reason: failure.message,
+    };
     this.#options.logger[level](at === undefined ? fields : { ...fields, at }, message);
   }
 }

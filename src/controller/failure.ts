@@ -35,8 +35,13 @@ export function describeFailure(error: unknown): Failure {
 
 /** The first frame outside Eventplane and Node.js. */
 function placeOf(error: Error): string | undefined {
-  const frames = (error.stack ?? "").split("\n").slice(1).flatMap((line) => frameOf(line) ?? []);
-  return frames.find((frame) => !frame.startsWith(ownFolder) && !frame.startsWith("node:") && !frame.includes("/node_modules/"));
+  const frames = (error.stack ?? "")
+    .split("\n")
+    .slice(1)
+    .flatMap((line) => frameOf(line) ?? []);
+  return frames.find(
+    (frame) => !frame.startsWith(ownFolder) && !frame.startsWith("node:") && !frame.includes("/node_modules/"),
+  );
 }
 
 function frameOf(line: string): string | undefined {

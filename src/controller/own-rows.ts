@@ -14,6 +14,13 @@ export function ownRows(
     const recordedAtUs = parseUs(receipt?.recordedAt ?? "");
     assert(receipt !== undefined && recordedAtUs !== undefined, "every appended event has a receipt with its time");
     const { version, position, generation } = receipt;
-    return { ...event, version, position, generation, recordedAtUs, lifecycle: effect === "finishes" ? "deleted" : lifecycle };
+    return {
+      ...event,
+      version,
+      position,
+      generation,
+      recordedAtUs,
+      lifecycle: effect === "finishes" ? "deleted" : lifecycle,
+    };
   });
 }

@@ -1,12 +1,19 @@
 /** The one loop that turns the log into reconciles: dispatch, claim, work on each stream in turn, wait for news. */
 import { type AppDefinition, type Resource, runtimeComponent } from "../event/index.js";
-import { backoffMs, type Clock, type Doorbell, EventplaneError, isEventplaneError, type Random, type TenantId } from "../kernel/index.js";
+import {
+  backoffMs,
+  type Clock,
+  type Doorbell,
+  EventplaneError,
+  isEventplaneError,
+  type Random,
+  type TenantId,
+} from "../kernel/index.js";
 import type { Logger, Metrics, ReconcileResult } from "../observe/index.js";
 import type { ResourceLoader } from "../store/index.js";
 import { Wakeup, type Watch, type WorkClaim, type WorkStore } from "../work/index.js";
-import { type AttemptEnd, Attempts, type Appending } from "./attempt.js";
+import { type Appending, type AttemptEnd, Attempts } from "./attempt.js";
 import { Lanes } from "./lanes.js";
-
 
 /** How to make a runtime. */
 export interface ControllerRuntimeOptions {
@@ -69,7 +76,10 @@ export class ControllerRuntime {
 
   constructor(options: ControllerRuntimeOptions) {
     this.#options = options;
-    this.#watches = [...options.app.controllers.values()].map(({ name, watches }) => ({ aggregateType: watches, component: name }));
+    this.#watches = [...options.app.controllers.values()].map(({ name, watches }) => ({
+      aggregateType: watches,
+      component: name,
+    }));
     this.#components = [...options.app.controllers.keys(), runtimeComponent];
     this.#attempts = new Attempts({
       ...options,
@@ -112,7 +122,10 @@ export class ControllerRuntime {
       await this.#lanes.idle();
       if (!dispatched && claimed === 0) return;
     }
-    throw new EventplaneError("timeout", `Controllers still had work after ${settleRoundsMax} rounds: does one wake itself for ever?`);
+    throw new EventplaneError(
+      "timeout",
+      `Controllers still had work after ${settleRoundsMax} rounds: does one wake itself for ever?`,
+    );
   }
 
   async #loop(signal: AbortSignal): Promise<void> {
@@ -126,7 +139,10 @@ export class ControllerRuntime {
       } catch (error) {
         if (!isEventplaneError(error)) throw error;
         failures += 1;
-        logger.warn({ code: error.code, failures }, "The controllers' loop could not reach its work rows; it tries again");
+        logger.warn(
+          { code: error.code, failures },
+          "The controllers' loop could not reach its work rows; it tries again",
+        );
         await this.#wakeup.wait(backoffMs(failures, { ...errorBackoff, random }), signal);
       }
     }
@@ -222,7 +238,8 @@ export class ControllerRuntime {
         if (this.#claims.size > 0) await work.extend([...this.#claims], this.#leaseMs);
       } catch (error) {
         if (!isEventplaneError(error)) throw error;
-        if (error.code !== "aborted") logger.warn({ code: error.code }, "Leases could not be prolonged; the next heartbeat tries again");
+        if (error.code !== "aborted")
+          logger.warn({ code: error.code }, "Leases could not be prolonged; the next heartbeat tries again");
       }
     }
   }

@@ -27,9 +27,20 @@ class Bench {
 
   projector(options: Partial<ResourcesProjectorOptions> = {}): ResourcesProjector {
     const silent = { debug: () => {}, info: () => {}, warn: () => {} };
-    const logger = { ...silent, error: (_: unknown, message: string) => void this.errors.push(message), child: () => logger };
+    const logger = {
+      ...silent,
+      error: (_: unknown, message: string) => void this.errors.push(message),
+      child: () => logger,
+    };
     const app = createTestApp({});
-    return new ResourcesProjector({ table: this.table, reader: this.store.reader, app, clock: this.clock, logger, ...options });
+    return new ResourcesProjector({
+      table: this.table,
+      reader: this.store.reader,
+      app,
+      clock: this.clock,
+      logger,
+      ...options,
+    });
   }
 
   async publish(tenantId: TenantId, ...plans: readonly string[]): Promise<void> {
@@ -65,7 +76,12 @@ test("it folds on where it stood, also in a new process", async () => {
   const tenantId = newTenantId();
   await bench.publish(tenantId, "free");
   await bench.projector().catchUp();
-  const event = draftIntent({ tenantId, aggregateId: "acme", type: "organization.change-plan", specText: '{"plan":"team"}' });
+  const event = draftIntent({
+    tenantId,
+    aggregateId: "acme",
+    type: "organization.change-plan",
+    specText: '{"plan":"team"}',
+  });
   await bench.store.edge.append([signAppend(signer, appendOf(appending(event)))]);
   await bench.projector().catchUp();
   expect(await bench.plan(tenantId)).toBe("team");
@@ -75,7 +91,9 @@ test("system facts make no resource", async () => {
   const bench = new Bench();
   const tenantId = newTenantId();
   const fact = draftSystemFact({ tenantId, aggregateId: "r" });
-  await bench.store.edge.append([signAppend(signer, appendOf({ event: fact, effect: "system", expectedVersion: "any" }))]);
+  await bench.store.edge.append([
+    signAppend(signer, appendOf({ event: fact, effect: "system", expectedVersion: "any" })),
+  ]);
   await bench.projector().catchUp();
   expect(await bench.table.folds(tenantId, [{ aggregateType: "refusal", aggregateId: "r" }])).toEqual([]);
   expect((await bench.table.cursor(tenantId))?.position).toBe(1);

@@ -91,7 +91,10 @@ export class ResourcesProjector {
         } catch (error) {
           if (!isEventplaneError(error)) throw error;
           failures += 1;
-          logger.warn({ code: error.code, failures }, "The resources projection could not reach the store; it tries again");
+          logger.warn(
+            { code: error.code, failures },
+            "The resources projection could not reach the store; it tries again",
+          );
           await this.#wakeup.wait(backoffMs(failures, { ...errorBackoff, random: systemRandom }), signal);
         }
       }

@@ -12,10 +12,12 @@ export {
   signAppend,
   type TestSigner,
 } from "./drafts.js";
+export { RuntimeBench } from "./runtime-bench.js";
 export { storeContract, type TestRunner } from "./store-contract.js";
 export type { StoreUnderTest } from "./store-contract-fixture.js";
 export { createTestApp, type TestReconcile, testCausedBy, testDone } from "./test-app.js";
 export { createTestKeys, type TestKeys } from "./test-keys.js";
 export { createTestLog, type TestLog } from "./test-log.js";
 export { VirtualClock } from "./virtual-clock.js";
-export { type WorkUnderTest, workContract } from "./work-contract.js";
+export { workContract } from "./work-contract.js";
+export type { WorkUnderTest } from "./work-contract-scene.js";

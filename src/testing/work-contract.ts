@@ -5,133 +5,10 @@
  * table over a log that the suite writes through the appenders; `waitMs` lets time pass on the table's clock.
  */
 import { strict as check } from "node:assert";
-import type { DraftEvent, Finalizers } from "../event/index.js";
-import { systemIds, type TenantId } from "../kernel/index.js";
-import type { Appender, AppendItem, AppendOutcome, WorkLease } from "../store/index.js";
-import { deadLetterId, type Watch, type WorkClaim, type WorkStore } from "../work/index.js";
-import { appending, createTestSigner, creating, draftDerived, draftIntent, draftSystemFact, newTenantId, signAppend } from "./drafts.js";
+import { deadLetterId } from "../work/index.js";
+import { creating, draftIntent } from "./drafts.js";
 import type { TestRunner } from "./store-contract.js";
-
-/** An opened work table with its log. */
-export interface WorkUnderTest {
-  readonly work: WorkStore;
-  readonly edge: Appender;
-  readonly runtime: Appender;
-  waitMs(ms: number): Promise<void>;
-  close(): Promise<void>;
-}
-
-const edgeSigner = createTestSigner("edge");
-const runtimeSigner = createTestSigner("runtime");
-const leaseMs = 60_000;
-
-/** One test's own tenant, components and short words for what happens to them. */
-class Scene {
-  readonly tenantId: TenantId;
-  readonly quota: string;
-  readonly billing: string;
-  readonly #under: WorkUnderTest;
-
-  constructor(under: WorkUnderTest, like?: Scene) {
-    const suffix = systemIds.uuid4().slice(0, 8);
-    this.#under = under;
-    this.tenantId = newTenantId();
-    this.quota = like?.quota ?? `quota-${suffix}`;
-    this.billing = like?.billing ?? `billing-${suffix}`;
-  }
-
-  get work(): WorkStore {
-    return this.#under.work;
-  }
-
-  get components(): readonly string[] {
-    return [this.quota, this.billing];
-  }
-
-  get watches(): readonly Watch[] {
-    return this.components.map((component) => ({ aggregateType: "organization", component }));
-  }
-
-  async append(items: readonly AppendItem[], lease?: WorkLease): Promise<AppendOutcome> {
-    const tier = items.some(({ effect }) => effect === "derived" || effect === "finishes") ? "runtime" : "edge";
-    const append = { tenantId: this.tenantId, items, ...(lease === undefined ? {} : { lease }) };
-    const [outcome] = await this.#under[tier].append([signAppend(tier === "edge" ? edgeSigner : runtimeSigner, append)]);
-    check.ok(outcome !== undefined);
-    return outcome;
-  }
-
-  /** Publishes `create` on a stream of this name, expecting both components. */
-  async create(aggregateId = "acme"): Promise<DraftEvent> {
-    const open = { completed: false, observedGeneration: 0 };
-    const finalizers: Finalizers = { [this.quota]: open, [this.billing]: open };
-    const event = draftIntent({ tenantId: this.tenantId, aggregateId, finalizersText: JSON.stringify(finalizers) });
-    check.equal((await this.append([creating(event)])).result, "appended");
-    return event;
-  }
-
-  /** A change of plan: the next generation. */
-  async change(aggregateId = "acme"): Promise<void> {
-    const event = draftIntent({ tenantId: this.tenantId, aggregateId, type: "organization.change-plan", finalizersText: `{"${this.quota}":{"completed":false,"observedGeneration":0}}` });
-    check.equal((await this.append([appending(event)])).result, "appended");
-  }
-
-  derived(origin: DraftEvent, component: string, basisVersion: number, parts: Partial<DraftEvent> = {}): AppendItem {
-    const decision = { component, basisVersion, step: 0, now: "2026-01-01T00:00:01.000000Z" };
-    return appending(draftDerived(origin, { decision, ...parts }), { effect: "derived", expectedVersion: basisVersion });
-  }
-
-  async decide(type: "dead-letter.redriven" | "dead-letter.discarded", claim: WorkClaim): Promise<void> {
-    const { aggregateType, aggregateId, component } = claim;
-    const fact = draftSystemFact({
-      tenantId: this.tenantId,
-      type,
-      aggregateType: "dead-letter",
-      aggregateId: deadLetterId(claim),
-      specText: JSON.stringify({ aggregateType, aggregateId, component }),
-    });
-    check.equal((await this.append([{ event: fact, effect: "system", expectedVersion: "any" }])).result, "appended");
-  }
-
-  /** Dispatches all there is of this tenant. */
-  async dispatch(): Promise<number> {
-    let events = 0;
-    for (let round = 0; round < 100; round++) {
-      const result = await this.work.dispatch(this.watches, this.tenantId);
-      events += result.events;
-      check.deepEqual(result.broken, []);
-      if (!result.more) break;
-    }
-    return events;
-  }
-
-  claim(limit = 100, components = this.components): Promise<readonly WorkClaim[]> {
-    return this.work.claim({ components, limit, leaseMs });
-  }
-
-  /** Dispatches and claims exactly one row of a component. */
-  async claimOne(component: string): Promise<WorkClaim> {
-    await this.dispatch();
-    const claims = await this.claim(100, [component]);
-    check.equal(claims.length, 1, `one row of ${component} is due`);
-    const [claim] = claims;
-    check.ok(claim !== undefined);
-    return claim;
-  }
-
-  async dueComponents(): Promise<readonly string[]> {
-    await this.dispatch();
-    return (await this.claim()).map(({ component }) => component).sort();
-  }
-
-  wait(ms: number): Promise<void> {
-    return this.#under.waitMs(ms);
-  }
-}
-
-function leaseOf(claim: WorkClaim, dueAfterMs: number | null): WorkLease {
-  const { aggregateType, aggregateId, component, leaseToken } = claim;
-  return { aggregateType, aggregateId, component, leaseToken, dueAfterMs };
-}
+import { leaseMs, leaseOf, Scene, type WorkUnderTest } from "./work-contract-scene.js";
 
 type Cases = Readonly<Record<string, (scene: Scene, under: WorkUnderTest) => Promise<void>>>;
 
@@ -153,7 +30,12 @@ const dispatching: Cases = {
     check.equal((await scene.claim()).length, 2);
   },
   "an event of another aggregate type wakes nobody": async (scene) => {
-    const event = draftIntent({ tenantId: scene.tenantId, aggregateType: "team", type: "team.create", finalizersText: '{"x":{"completed":false,"observedGeneration":0}}' });
+    const event = draftIntent({
+      tenantId: scene.tenantId,
+      aggregateType: "team",
+      type: "team.create",
+      finalizersText: '{"x":{"completed":false,"observedGeneration":0}}',
+    });
     await scene.append([creating(event)]);
     check.deepEqual(await scene.dueComponents(), []);
   },
@@ -169,7 +51,9 @@ const dispatching: Cases = {
     await scene.dispatch();
     for (const claim of await scene.claim()) await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 1 });
     await scene.append([scene.derived(origin, "runtime", 1, { type: "organization.ready" })]);
-    await scene.append([scene.derived(origin, `dead-letter:${scene.quota}`, 2, { type: "organization.dead-lettered" })]);
+    await scene.append([
+      scene.derived(origin, `dead-letter:${scene.quota}`, 2, { type: "organization.dead-lettered" }),
+    ]);
     check.deepEqual(await scene.dueComponents(), []);
   },
   "an event that a component has decided on does not wake it": async (scene) => {
@@ -186,7 +70,10 @@ const dispatching: Cases = {
     await scene.append([creating(event)]);
     await scene.dispatch();
     const claims = await scene.claim(100, ["runtime"]);
-    check.deepEqual(claims.filter(({ tenantId }) => tenantId === scene.tenantId).map(({ component }) => component), ["runtime"]);
+    check.deepEqual(
+      claims.filter(({ tenantId }) => tenantId === scene.tenantId).map(({ component }) => component),
+      ["runtime"],
+    );
     for (const claim of claims) await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 1 });
   },
   "nobody works on a deleted stream, not even by a timer; a new life wakes again": async (scene) => {
@@ -194,7 +81,12 @@ const dispatching: Cases = {
     for (const component of scene.components) {
       await scene.work.finish(await scene.claimOne(component), { dueAfterMs: 50, seenVersion: 1 });
     }
-    const deletion = draftIntent({ tenantId: scene.tenantId, aggregateId: "acme", type: "organization.delete", finalizersText: origin.finalizersText });
+    const deletion = draftIntent({
+      tenantId: scene.tenantId,
+      aggregateId: "acme",
+      type: "organization.delete",
+      finalizersText: origin.finalizersText,
+    });
     await scene.append([{ event: deletion, effect: "deletes", expectedVersion: "streamExists" }]);
     const end = scene.derived(deletion, "runtime", 2, { type: "organization.deleted" });
     check.equal((await scene.append([{ ...end, effect: "finishes" }])).result, "appended");
@@ -254,7 +146,10 @@ const leasing: Cases = {
     await scene.wait(100);
     const second = await scene.claimOne(scene.quota);
     check.equal(second.attempt, 1);
-    check.equal((await scene.append([scene.derived(origin, scene.quota, 2, { statusText: "{}" })], leaseOf(second, null))).result, "appended");
+    check.equal(
+      (await scene.append([scene.derived(origin, scene.quota, 2, { statusText: "{}" })], leaseOf(second, null))).result,
+      "appended",
+    );
     check.equal(await scene.work.nextDueMs([scene.quota]), null);
   },
   "a refused append leaves the lease": async (scene) => {
@@ -328,7 +223,9 @@ const failing: Cases = {
     await scene.create();
     await scene.create("other");
     await scene.dispatch();
-    const dead = (await scene.claim()).find(({ aggregateId, component }) => aggregateId === "acme" && component === scene.quota);
+    const dead = (await scene.claim()).find(
+      ({ aggregateId, component }) => aggregateId === "acme" && component === scene.quota,
+    );
     check.ok(dead !== undefined);
     await scene.work.fail(dead, failure, { retryAfterMs: null, generation: 1 });
     const letters = await scene.work.deadLetters(scene.tenantId);
@@ -367,6 +264,17 @@ const failing: Cases = {
     await scene.change();
     check.equal((await scene.claimOne(scene.quota)).attempt, 1);
     check.deepEqual(await scene.work.deadLetters(scene.tenantId), []);
+  },
+  "a failure at a generation that is not known is superseded by none, only redriven": async (scene) => {
+    await scene.create();
+    const claim = await scene.claimOne(scene.quota);
+    await scene.work.fail(claim, failure, { retryAfterMs: null, generation: null });
+    await scene.change();
+    await scene.dispatch();
+    check.equal((await scene.work.deadLetters(scene.tenantId))[0]?.generation, 0);
+    check.deepEqual(await scene.claim(100, [scene.quota]), []);
+    await scene.decide("dead-letter.redriven", claim);
+    await scene.claimOne(scene.quota);
   },
   "a failure of an old generation makes no dead letter once a newer one has woken the row": async (scene) => {
     await scene.create();

@@ -41,7 +41,7 @@ export interface DeadLetter extends WorkKey {
   readonly id: string;
   readonly attempts: number;
   readonly failure: WorkFailure;
-  /** Generation that it failed at. */
+  /** Generation that it failed at; 0 when the resource could not be loaded. */
   readonly generation: number;
   /** RFC 3339 UTC. */
   readonly since: string;
@@ -76,21 +76,33 @@ export interface WorkStore extends DeadLetterReader {
    */
   dispatch(watches: readonly Watch[], tenantId?: TenantId): Promise<DispatchResult>;
   /** Leases up to `limit` due rows, one by one from each tenant in turn, oldest due first; counts the attempt. */
-  claim(options: { readonly components: readonly string[]; readonly limit: number; readonly leaseMs: number }): Promise<readonly WorkClaim[]>;
+  claim(options: {
+    readonly components: readonly string[];
+    readonly limit: number;
+    readonly leaseMs: number;
+  }): Promise<readonly WorkClaim[]>;
   /** Prolongs leases. @returns those that are still held */
   extend(claims: readonly WorkClaim[], leaseMs: number): Promise<readonly WorkClaim[]>;
   /**
    * Ends a claim without an append. `dueAfterMs` null closes the row. A row woken since its claim by an event after
    * `seenVersion` stays due now. False: the lease was lost.
    */
-  finish(claim: WorkClaim, options: { readonly dueAfterMs: number | null; readonly seenVersion: number }): Promise<boolean>;
+  finish(
+    claim: WorkClaim,
+    options: { readonly dueAfterMs: number | null; readonly seenVersion: number },
+  ): Promise<boolean>;
   /** Hands a claim back as if it had not been made; due again after `dueAfterMs`. False: the lease was lost. */
   release(claim: WorkClaim, options: { readonly dueAfterMs: number }): Promise<boolean>;
   /**
    * Records a failed attempt at `generation`: due again after `retryAfterMs`, or a dead letter when null. When a newer
-   * generation has woken the row meanwhile, it is due now with its attempts forgotten. False: the lease was lost.
+   * generation has woken the row meanwhile, it is due now with its attempts forgotten. Null: the generation is not known,
+   * so none is newer. False: the lease was lost.
    */
-  fail(claim: WorkClaim, failure: WorkFailure, options: { readonly retryAfterMs: number | null; readonly generation: number }): Promise<boolean>;
+  fail(
+    claim: WorkClaim,
+    failure: WorkFailure,
+    options: { readonly retryAfterMs: number | null; readonly generation: number | null },
+  ): Promise<boolean>;
   /** Milliseconds until the next row of these components is due; 0 when one is due now; null when none waits. */
   nextDueMs(components: readonly string[]): Promise<number | null>;
 }

@@ -34,7 +34,11 @@ export class MemoryResourceTable implements ResourceTable {
 
   async apply(
     tenantId: TenantId,
-    { from, to, folds }: { readonly from: Cursor | undefined; readonly to: Cursor; readonly folds: readonly Resource[] },
+    {
+      from,
+      to,
+      folds,
+    }: { readonly from: Cursor | undefined; readonly to: Cursor; readonly folds: readonly Resource[] },
   ): Promise<boolean> {
     if (this.#cursors.get(tenantId)?.position !== from?.position) return false;
     this.#cursors.set(tenantId, to);

@@ -38,13 +38,19 @@ export class PostgresResourceReader {
   }
 
   async get(tenantId: TenantId, { aggregateType, aggregateId }: StreamName): Promise<Resource | undefined> {
-    const [row] = await inTenant<Row>(this.#pool, tenantId, { ...sql.one, values: [tenantId, aggregateType, aggregateId] });
+    const [row] = await inTenant<Row>(this.#pool, tenantId, {
+      ...sql.one,
+      values: [tenantId, aggregateType, aggregateId],
+    });
     return row === undefined ? undefined : decode(row);
   }
 
   async list(tenantId: TenantId, query: ResourceListQuery): Promise<ResourceListPage> {
     const { aggregateType, after = "", limit, phase } = query;
-    assert(Number.isInteger(limit) && limit >= 1 && limit <= limits.readPageMax, `a page has 1 to ${limits.readPageMax} resources`);
+    assert(
+      Number.isInteger(limit) && limit >= 1 && limit <= limits.readPageMax,
+      `a page has 1 to ${limits.readPageMax} resources`,
+    );
     const values = [tenantId, aggregateType, after, limit];
     const rows = await inTenant<Row>(
       this.#pool,

@@ -28,7 +28,10 @@ export class PostgresResourceTable implements ResourceTable {
   async folds(tenantId: TenantId, streams: readonly StreamName[]): Promise<readonly Resource[]> {
     const types = streams.map(({ aggregateType }) => aggregateType);
     const ids = streams.map(({ aggregateId }) => aggregateId);
-    const rows = await inTenant<{ resource: string }>(this.#pool, tenantId, { ...sql.folds, values: [tenantId, types, ids] });
+    const rows = await inTenant<{ resource: string }>(this.#pool, tenantId, {
+      ...sql.folds,
+      values: [tenantId, types, ids],
+    });
     return rows.map(({ resource }) => JSON.parse(resource) as Resource); // this class wrote it
   }
 

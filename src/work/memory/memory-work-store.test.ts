@@ -6,7 +6,11 @@ import { MemoryWorkStore } from "./index.js";
 
 workContract({ describe, it, beforeAll, afterAll }, "memory", async () => {
   const clock = new VirtualClock();
-  const work: MemoryWorkStore = new MemoryWorkStore({ clock, reader: () => store.reader, tenants: () => store.tenants() });
+  const work: MemoryWorkStore = new MemoryWorkStore({
+    clock,
+    reader: () => store.reader,
+    tenants: () => store.tenants(),
+  });
   const store = createMemoryStore({ clock, settleLease: (tenantId, lease) => work.settle(tenantId, lease) });
   return { work, edge: store.edge, runtime: store.runtime, waitMs: (ms) => clock.advance(ms), close: async () => {} };
 });

@@ -41,10 +41,12 @@ export class MemoryWorkStore implements WorkStore {
     const events = await this.#options.reader().read(tenantId, { after, limit: limits.readPageMax });
     const last = events.at(-1);
     // Another dispatch may have been faster while this one read.
-    if (last === undefined || (this.#cursors.get(tenantId) ?? 0) !== after) return { events: 0, more: false, broken: [] };
+    if (last === undefined || (this.#cursors.get(tenantId) ?? 0) !== after)
+      return { events: 0, more: false, broken: [] };
     this.#cursors.set(tenantId, last.position);
     for (const { decision, ...event } of events) {
-      if (decision !== null) this.#rows.sawUpTo({ ...streamOf(event), component: decision.component }, decision.basisVersion);
+      if (decision !== null)
+        this.#rows.sawUpTo({ ...streamOf(event), component: decision.component }, decision.basisVersion);
     }
     for (const event of events) this.#act(event, watches);
     return { events: events.length, more: events.length === limits.readPageMax, broken: [] };
@@ -130,13 +132,13 @@ export class MemoryWorkStore implements WorkStore {
   async fail(
     claim: WorkClaim,
     failure: WorkFailure,
-    { retryAfterMs, generation }: { readonly retryAfterMs: number | null; readonly generation: number },
+    { retryAfterMs, generation }: { readonly retryAfterMs: number | null; readonly generation: number | null },
   ): Promise<boolean> {
     const row = this.#held(claim);
     if (row === undefined) return false;
     row.leaseToken = null;
     row.failure = { ...failure, generation };
-    if (row.wokenGeneration > generation) {
+    if (row.wokenGeneration > (generation ?? Number.POSITIVE_INFINITY)) {
       row.attempts = 0;
       row.dueAtUs = this.#nowUs();
     } else if (retryAfterMs === null) {

@@ -13,7 +13,7 @@ export interface WorkRow extends WorkKey {
   seen: number;
   /** Generation opened by the newest spec-bearing event that woke the row. */
   wokenGeneration: number;
-  failure: (WorkFailure & { readonly generation: number }) | null;
+  failure: (WorkFailure & { readonly generation: number | null }) | null;
   deadSinceUs: number;
 }
 
@@ -41,7 +41,7 @@ export class WorkRows {
     row.woken = Math.max(row.woken, version);
     row.wokenGeneration = Math.max(row.wokenGeneration, opened);
     if (row.state === "dead") {
-      if (opened > (row.failure?.generation ?? 0)) this.revive(row, nowUs);
+      if (opened > (row.failure?.generation ?? Number.POSITIVE_INFINITY)) this.revive(row, nowUs);
       return;
     }
     const inBackoff = row.state === "ready" && row.attempts > 0 && !isNewWish;
@@ -72,7 +72,11 @@ export class WorkRows {
   }
 
   /** Due rows: one of each tenant in turn, tenants after `after` first, oldest due first. */
-  due(query: { readonly components: readonly string[]; readonly nowUs: number; readonly after: string }): readonly WorkRow[] {
+  due(query: {
+    readonly components: readonly string[];
+    readonly nowUs: number;
+    readonly after: string;
+  }): readonly WorkRow[] {
     const byTenant = new Map<string, WorkRow[]>();
     for (const row of this.#rows.values()) {
       if (row.state !== "ready" || row.dueAtUs > query.nowUs || !query.components.includes(row.component)) continue;
@@ -90,7 +94,8 @@ export class WorkRows {
   nextDueUs(components: readonly string[]): number | null {
     let next: number | null = null;
     for (const row of this.#rows.values()) {
-      if (row.state === "ready" && components.includes(row.component)) next = Math.min(next ?? row.dueAtUs, row.dueAtUs);
+      if (row.state === "ready" && components.includes(row.component))
+        next = Math.min(next ?? row.dueAtUs, row.dueAtUs);
     }
     return next;
   }

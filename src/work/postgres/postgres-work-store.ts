@@ -37,7 +37,10 @@ export class PostgresWorkStore implements WorkStore {
   }
 
   async #tenantsWithNews(): Promise<readonly TenantId[]> {
-    const rows = await this.#query<{ tenant_id: TenantId }>(sql.tenantsWithNews, [this.#dispatchedLast, dispatchTenantsMax]);
+    const rows = await this.#query<{ tenant_id: TenantId }>(sql.tenantsWithNews, [
+      this.#dispatchedLast,
+      dispatchTenantsMax,
+    ]);
     const tenants = rows.map((row) => row.tenant_id);
     const wasRound = this.#dispatchedLast !== zeroUuid && tenants.length < dispatchTenantsMax;
     this.#dispatchedLast = tenants.length < dispatchTenantsMax ? zeroUuid : (tenants.at(-1) ?? zeroUuid);
@@ -54,7 +57,11 @@ export class PostgresWorkStore implements WorkStore {
         components,
         limits.readPageMax,
       ]);
-      return { events: Number(row?.events ?? 0), more: row?.more ?? false, broken: row?.chain_broken === true ? [tenantId] : [] };
+      return {
+        events: Number(row?.events ?? 0),
+        more: row?.more ?? false,
+        broken: row?.chain_broken === true ? [tenantId] : [],
+      };
     } catch (error) {
       // A row to wake is being settled: nothing was done, the next round does it.
       if (isEventplaneError(error, "busy")) return { events: 0, more: true, broken: [] };
@@ -104,7 +111,7 @@ export class PostgresWorkStore implements WorkStore {
   fail(
     claim: WorkClaim,
     failure: WorkFailure,
-    { retryAfterMs, generation }: { readonly retryAfterMs: number | null; readonly generation: number },
+    { retryAfterMs, generation }: { readonly retryAfterMs: number | null; readonly generation: number | null },
   ): Promise<boolean> {
     const retry = retryAfterMs === null ? null : Math.ceil(retryAfterMs);
     return this.#end(sql.fail, claim, [retry, failure.code, failure.message, generation]);

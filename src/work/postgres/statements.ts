@@ -44,7 +44,7 @@ export const release = {
   text: "select eventplane.work_release($1::uuid, $2::text, $3::text, $4::text, $5::uuid, $6::bigint) as held",
 } as const;
 
-/** $1–$5 key and lease token, $6 retry after milliseconds or null, $7 code, $8 message, $9 generation. */
+/** $1–$5 key and lease token, $6 retry after milliseconds or null, $7 code, $8 message, $9 generation or null. */
 export const fail = {
   name: "ep_work_fail",
   text: `select eventplane.work_fail(
@@ -92,7 +92,7 @@ export interface DeadLetterRow {
   readonly attempts: number;
   readonly failure_code: string;
   readonly failure_message: string;
-  readonly failed_generation: string;
+  readonly failed_generation: string | null;
   readonly since: string;
 }
 
@@ -121,7 +121,7 @@ export function decodeDeadLetter(row: DeadLetterRow): DeadLetter {
     id: deadLetterId(key),
     attempts: row.attempts,
     failure: { code: row.failure_code, message: row.failure_message },
-    generation: Number(row.failed_generation),
+    generation: Number(row.failed_generation ?? 0),
     since: row.since,
   };
 }

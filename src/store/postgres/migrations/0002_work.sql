@@ -151,7 +151,7 @@ begin
 end $$;
 
 -- Records a failed attempt: due again after p_retry_after_ms, or a dead letter when that is null, unless an event opened a
--- newer generation meanwhile. False: the lease is lost.
+-- newer generation than p_generation meanwhile; null: it is not known, and none does. False: the lease is lost.
 create function eventplane.work_fail(
   p_tenant uuid, p_aggregate_type text, p_aggregate_id text, p_component text, p_lease_token uuid, p_retry_after_ms bigint,
   p_code text, p_message text, p_generation bigint
@@ -163,11 +163,11 @@ declare
   v_now timestamptz := clock_timestamp();
 begin
   update eventplane.work w set
-    state = case when p_retry_after_ms is null and w.woken_generation <= p_generation then 'dead' else 'ready' end,
+    state = case when p_retry_after_ms is null and (w.woken_generation > p_generation) is not true then 'dead' else 'ready' end,
     due_at = case
       when w.woken_generation > p_generation then v_now
       when p_retry_after_ms is not null then v_now + p_retry_after_ms * interval '1 millisecond' end,
-    dead_since = case when p_retry_after_ms is null and w.woken_generation <= p_generation then v_now end,
+    dead_since = case when p_retry_after_ms is null and (w.woken_generation > p_generation) is not true then v_now end,
     attempts = case when w.woken_generation > p_generation then 0 else w.attempts end,
     lease_token = null, lease_until = null,
     failure_code = p_code, failure_message = p_message, failed_generation = p_generation
@@ -322,11 +322,11 @@ begin
     woken_generation = greatest(w.woken_generation, excluded.woken_generation),
     attempts = case when excluded.woken_generation > w.woken_generation then 0 else w.attempts end,
     state = case
-      when w.state = 'dead' and excluded.woken_generation <= w.failed_generation then 'dead'
+      when w.state = 'dead' and (excluded.woken_generation > w.failed_generation) is not true then 'dead'
       when w.state <> 'dead' and excluded.woken_seq <= w.claimed_seq then w.state
       else 'ready' end,
     due_at = case
-      when w.state = 'dead' and excluded.woken_generation <= w.failed_generation then null
+      when w.state = 'dead' and (excluded.woken_generation > w.failed_generation) is not true then null
       -- Seen already, or leased: the lease's end decides.
       when w.state <> 'dead' and excluded.woken_seq <= w.claimed_seq then w.due_at
       when w.lease_until > v_now then w.due_at
@@ -334,7 +334,7 @@ begin
       when w.state = 'ready' and w.attempts > 0 and excluded.woken_generation <= w.woken_generation then w.due_at
       else v_now end,
     dead_since = case
-      when w.state = 'dead' and excluded.woken_generation <= w.failed_generation then w.dead_since end;
+      when w.state = 'dead' and (excluded.woken_generation > w.failed_generation) is not true then w.dead_since end;
 
   -- Nobody works on what is deleted.
   delete from eventplane.work w using (

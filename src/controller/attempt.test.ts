@@ -1,0 +1,181 @@
+/** What becomes of attempts that fail, on memory and a virtual clock. */
+import { expect, test } from "vitest";
+import type { EventRow, Verifier } from "../event/index.js";
+import { type LogReader, ResourceLoader } from "../store/index.js";
+import {
+  createTestApp,
+  createTestKeys,
+  RuntimeBench,
+  type TestReconcile,
+  testDone,
+  VirtualClock,
+} from "../testing/index.js";
+
+const quota: TestReconcile = () => testDone({ members: 3 });
+
+test("a controller that throws five times becomes a dead letter that blocks only its stream and controller", async () => {
+  const bench = new RuntimeBench({
+    quota,
+    billing: ({ resource }) => {
+      if (resource.aggregateId === "bad") throw new TypeError("secret payload");
+      return testDone();
+    },
+  });
+  await bench.publish("create", "bad", { plan: "free" });
+  await bench.publish("create", "good", { plan: "free" });
+  await bench.settleFailures();
+  expect((await bench.resource("good")).phase).toBe("Ready");
+  const bad = await bench.resource("bad");
+  expect(bad.phase).toBe("Failed");
+  expect(bad.status).toMatchObject({ quota: { members: 3 } });
+  const [letter, ...more] = await bench.work.deadLetters(bench.tenantId);
+  expect(more).toEqual([]);
+  expect(letter).toMatchObject({
+    component: "billing",
+    aggregateId: "bad",
+    attempts: 5,
+    failure: { code: "TypeError" },
+  });
+  expect(JSON.stringify([letter, bench.logged])).not.toContain("secret payload");
+  expect((await bench.types()).filter((type) => type === "organization.dead-lettered")).toHaveLength(1);
+});
+
+test("a redriven dead letter runs again with fresh attempts and makes one ready fact", async () => {
+  let isBroken = true;
+  const bench = new RuntimeBench({
+    billing: () => {
+      if (isBroken) throw new Error("broken");
+      return testDone();
+    },
+  });
+  await bench.publish("create", "acme");
+  await bench.settleFailures();
+  expect(await bench.work.deadLetters(bench.tenantId)).toHaveLength(1);
+  isBroken = false;
+  await bench.runtime.settle();
+  expect((await bench.resource("acme")).phase).toBe("Failed");
+  await bench.decide("dead-letter.redriven", "acme", "billing");
+  await bench.runtime.settle();
+  expect((await bench.resource("acme")).phase).toBe("Ready");
+  expect(await bench.work.deadLetters(bench.tenantId)).toEqual([]);
+  expect((await bench.types()).filter((type) => type === "organization.ready")).toHaveLength(1);
+});
+
+test("a newer generation supersedes a dead letter", async () => {
+  const bench = new RuntimeBench({
+    billing: ({ resource }) => {
+      if (resource.spec.plan === "free") throw new Error("broken");
+      return testDone();
+    },
+  });
+  await bench.publish("create", "acme", { plan: "free" });
+  await bench.settleFailures();
+  expect(await bench.work.deadLetters(bench.tenantId)).toHaveLength(1);
+  await bench.publish("change-plan", "acme", { plan: "team" });
+  await bench.runtime.settle();
+  expect(await bench.resource("acme")).toMatchObject({ phase: "Ready", generation: 2 });
+  expect(await bench.work.deadLetters(bench.tenantId)).toEqual([]);
+});
+
+test("a terminal error is a dead letter at the first attempt and shows its message", async () => {
+  const bench = new RuntimeBench({
+    billing: () => {
+      const error = new Error("the contract has ended");
+      error.name = "TerminalError";
+      throw error;
+    },
+  });
+  await bench.publish("create", "acme");
+  await bench.runtime.settle();
+  const [letter] = await bench.work.deadLetters(bench.tenantId);
+  expect(letter).toMatchObject({ attempts: 1, failure: { code: "terminal_error" } });
+  expect(letter?.failure.message).toContain("the contract has ended");
+});
+
+test("a controller that draws chance of its own is found by the determinism check", async () => {
+  const bench = new RuntimeBench({ quota: () => testDone({ members: Math.random() }) });
+  await bench.publish("create", "acme");
+  await bench.settleFailures();
+  const [letter] = await bench.work.deadLetters(bench.tenantId);
+  expect(letter?.failure.code).toBe("decision_not_deterministic");
+});
+
+test("a promise from reconcile is refused as decision_invalid", async () => {
+  const bench = new RuntimeBench({ quota: (() => Promise.reject(new Error("late"))) as unknown as TestReconcile });
+  await bench.publish("create", "acme");
+  await bench.settleFailures();
+  expect((await bench.work.deadLetters(bench.tenantId))[0]?.failure.code).toBe("decision_invalid");
+});
+
+test("a reconcile that holds the thread longer than its time-out fails with reconcile_timeout", async () => {
+  let heldMs = 0;
+  const clock = new VirtualClock();
+  const slow = { nowUs: () => clock.nowUs(), monotonicMs: () => heldMs, sleep: clock.sleep.bind(clock) };
+  const bench = new RuntimeBench(
+    {
+      quota: () => {
+        heldMs += 10_001;
+        return testDone();
+      },
+    },
+    { clock: slow },
+  );
+  await bench.publish("create", "acme");
+  await bench.settleFailures();
+  expect((await bench.work.deadLetters(bench.tenantId))[0]?.failure.code).toBe("reconcile_timeout");
+});
+
+test("an event that does not verify is never folded: its controllers stop as dead letters and nothing is appended", async () => {
+  const bench: RuntimeBench = new RuntimeBench(
+    { quota },
+    {
+      loader: loaderOf(
+        () => bench,
+        (row) => ({ ...row, specText: '{"plan":"team"}' }),
+      ),
+    },
+  );
+  await bench.publish("create", "acme", { plan: "free" });
+  await bench.settleFailures();
+  expect(await bench.types()).toEqual(["organization.create"]);
+  const [letter] = await bench.work.deadLetters(bench.tenantId);
+  expect(letter?.failure.code).toBe("verification_failed");
+  expect(bench.logged.some(({ message }) => message.includes("does not verify"))).toBe(true);
+});
+
+test("an event whose key is not known yet is tried again without end and counts no attempt", async () => {
+  let directory = createTestKeys().verifier;
+  const bench: RuntimeBench = new RuntimeBench(
+    { quota },
+    {
+      loader: loaderOf(
+        () => bench,
+        (row) => row,
+        { verify: (row) => directory.verify(row) },
+      ),
+    },
+  );
+  await bench.publish("create", "acme", { plan: "free" });
+  for (let turn = 0; turn < 10; turn++) {
+    await bench.runtime.settle();
+    await bench.clock.advance(1_000);
+  }
+  expect(await bench.work.deadLetters(bench.tenantId)).toEqual([]);
+  directory = bench.keys.verifier;
+  await bench.runtime.settle();
+  expect((await bench.resource("acme")).phase).toBe("Ready");
+});
+
+/** A loader over the bench's log that sees each row through `see`. */
+function loaderOf(bench: () => RuntimeBench, see: (row: EventRow) => EventRow, verifier?: Verifier): ResourceLoader {
+  const verify: Verifier = verifier ?? { verify: (row) => bench().keys.verifier.verify(row) };
+  const readStream: LogReader["readStream"] = async (...args) => {
+    const rows = await bench().store.reader.readStream(...args);
+    return rows.map(see);
+  };
+  const refuse = (): never => {
+    throw new Error("only streams are loaded");
+  };
+  const reader = { readStream, read: refuse, readByIds: refuse, head: refuse };
+  return new ResourceLoader({ reader, verifier: verify, app: createTestApp({}) });
+}

@@ -1,0 +1,114 @@
+/** Controllers on the store and the work rows in memory, on a virtual clock: what their unit tests run on. */
+import { strict as check } from "node:assert";
+import { ControllerRuntime, type ControllerRuntimeOptions } from "../controller/index.js";
+import { type AppendItem, EventFactory, type Resource } from "../event/index.js";
+import { type Doorbell, type JsonObject, systemIds, type TenantId } from "../kernel/index.js";
+import {
+  Coalescer,
+  createDoorbell,
+  createMemoryStore,
+  type MemoryStore,
+  type Receipt,
+  ResourceLoader,
+} from "../store/index.js";
+import { deadLetterId, MemoryWorkStore } from "../work/index.js";
+import { newTenantId } from "./drafts.js";
+import { createTestApp, type TestReconcile, testCausedBy } from "./test-app.js";
+import { createTestKeys, type TestKeys } from "./test-keys.js";
+import { VirtualClock } from "./virtual-clock.js";
+
+const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent };
+
+interface Entry {
+  readonly fields: Readonly<Record<string, unknown>>;
+  readonly message: string;
+}
+
+/** One tenant, a runtime with the determinism check on, and what it logged as warning or error. */
+export class RuntimeBench {
+  readonly clock: VirtualClock = new VirtualClock();
+  readonly keys: TestKeys = createTestKeys();
+  readonly doorbell: Doorbell = createDoorbell();
+  readonly tenantId: TenantId = newTenantId();
+  readonly logged: Entry[] = [];
+  readonly runtime: ControllerRuntime;
+  readonly loader: ResourceLoader;
+  readonly work: MemoryWorkStore;
+  readonly store: MemoryStore;
+  readonly #factory: EventFactory;
+  readonly #edge: Coalescer;
+
+  constructor(controllers: Readonly<Record<string, TestReconcile>>, options: Partial<ControllerRuntimeOptions> = {}) {
+    const { clock } = this;
+    const app = createTestApp(controllers);
+    this.work = new MemoryWorkStore({ clock, reader: () => this.store.reader, tenants: () => this.store.tenants() });
+    this.store = createMemoryStore({ clock, settleLease: (tenantId, lease) => this.work.settle(tenantId, lease) });
+    this.loader = new ResourceLoader({ reader: this.store.reader, verifier: this.keys.verifier, app });
+    this.#factory = new EventFactory({ app, ids: systemIds });
+    const { doorbell } = this;
+    this.#edge = new Coalescer({ appender: this.store.edge, signer: this.keys.edge, clock, doorbell });
+    const coalescer = new Coalescer({ appender: this.store.runtime, signer: this.keys.runtime, clock, doorbell });
+    const note = (fields: Entry["fields"], message: string): void => void this.logged.push({ fields, message });
+    const logger = { ...silent, warn: note, error: note, child: () => logger };
+    this.runtime = new ControllerRuntime({
+      app,
+      work: this.work,
+      coalescer,
+      loader: this.loader,
+      clock,
+      random: () => 0.5,
+      logger,
+      doorbell,
+      checkDeterminism: true,
+      ...options,
+    });
+  }
+
+  async publish(
+    type: string,
+    aggregateId: string,
+    spec: JsonObject = {},
+    tenantId: TenantId = this.tenantId,
+  ): Promise<Receipt> {
+    const request = { tenantId, type: `organization.${type}`, aggregateId, spec, specText: JSON.stringify(spec) };
+    return this.#append(this.#factory.intent(request, testCausedBy), tenantId);
+  }
+
+  async decide(
+    type: "dead-letter.redriven" | "dead-letter.discarded",
+    aggregateId: string,
+    component: string,
+  ): Promise<void> {
+    const key = { aggregateType: "organization", aggregateId, component };
+    const id = deadLetterId({ tenantId: this.tenantId, ...key });
+    const fact = { tenantId: this.tenantId, type, aggregateId: id, spec: key };
+    await this.#append(this.#factory.systemFact(fact, testCausedBy), this.tenantId);
+  }
+
+  async #append(item: AppendItem, tenantId: TenantId): Promise<Receipt> {
+    const outcome = await this.#edge.append({ tenantId, items: [item] });
+    const receipt = outcome.result === "appended" ? outcome.receipts[0] : undefined;
+    check.ok(receipt !== undefined, JSON.stringify(outcome));
+    return receipt;
+  }
+
+  async resource(aggregateId: string): Promise<Resource> {
+    const resource = await this.loader.load(this.tenantId, { aggregateType: "organization", aggregateId });
+    check.ok(resource !== undefined, "there is such a resource");
+    return resource;
+  }
+
+  async types(): Promise<readonly string[]> {
+    const rows = await this.store.reader.read(this.tenantId, { limit: 1000 });
+    return rows.map(({ type }) => type);
+  }
+
+  /** Works until nothing is due, and lets the backoffs of failing controllers pass. */
+  async settleFailures(): Promise<void> {
+    for (let turn = 0; turn < 12; turn++) {
+      await this.runtime.settle();
+      await this.clock.advance(200);
+    }
+    await this.runtime.settle();
+  }
+}
