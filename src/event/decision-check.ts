@@ -51,7 +51,7 @@ export function checkDecisions(returned: unknown, controller: string): readonly 
   return list.map((decision, index) => {
     const at = Array.isArray(returned) ? ` (element ${index})` : "";
     if (typeof decision !== "object" || decision === null)
-      throw decisionInvalid(controller, `it is ${String(decision)}${at}`);
+      throw decisionInvalid(controller, `it is ${decision === null ? "null" : `a ${typeof decision}`}${at}`);
     if ("then" in decision) throw decisionInvalid(controller, `it is a promise${at}; reconcile must be synchronous`);
     return checkOne(decision as Partial<Record<keyof Decision, unknown>>, (why) =>
       decisionInvalid(controller, why + at),

@@ -76,19 +76,24 @@ export interface SystemFactRequest {
   readonly causationId?: string;
 }
 
+type DraftParts = Pick<
+  DraftEvent,
+  "kind" | "schemaVersion" | "specText" | "finalizersText" | "causedByText" | "occurredAt" | "traceparent"
+> & { readonly id: string };
+
 /** Turns requests of publishers and of the edge itself into drafts with their conditions. */
 export class EventFactory {
   readonly #app: AppDefinition;
   readonly #ids: IdSource;
-  /** Names of the controllers watching each aggregate. */
-  readonly #watchers: ReadonlyMap<string, readonly string[]>;
+  /** The marks that open a generation, by aggregate, written out once. */
+  readonly #openings: ReadonlyMap<string, Pick<DraftEvent, "finalizersText">>;
   /** The stamp of a request with many intents is written out once. */
   #stamp: { readonly causedBy: CausedBy; readonly text: string } | undefined;
 
   constructor(options: { readonly app: AppDefinition; readonly ids: IdSource }) {
     this.#app = options.app;
     this.#ids = options.ids;
-    this.#watchers = watchersByAggregate(options.app);
+    this.#openings = openingsByAggregate(options.app);
   }
 
   /**
@@ -135,15 +140,16 @@ export class EventFactory {
     checkTenantId(request.tenantId);
     const versions = request.idFromOutsideKey === true ? [8] : [4, 7];
     const id = request.id === undefined ? this.#ids.uuid7() : checkId(request.id, versions);
-    const event: DraftEvent = {
-      ...this.#envelope({ ...request, id }, causedBy),
+    const event = this.#draft(request, {
+      id,
       kind: "intent",
       schemaVersion: definition.schemaVersion,
       specText: request.specText,
-      finalizersText: JSON.stringify(open(this.#watchers.get(root) ?? [])),
+      finalizersText: this.#openings.get(root)?.finalizersText ?? "{}",
+      causedByText: this.#causedByText(causedBy),
       occurredAt: checkTime(request.occurredAt),
       traceparent: checkTraceparent(request.traceparent),
-    };
+    });
     checkSize(event);
     return {
       event,
@@ -163,39 +169,44 @@ export class EventFactory {
   systemFact(request: SystemFactRequest, causedBy: CausedBy): AppendItem {
     checkTenantId(request.tenantId);
     const id = request.id === undefined ? this.#ids.uuid7() : checkId(request.id, [4, 7, 8]);
-    const event: DraftEvent = {
-      ...this.#envelope({ ...request, id }, causedBy),
+    const event = this.#draft(request, {
+      id,
       kind: "fact",
       schemaVersion: 1,
       specText: JSON.stringify(request.spec),
       finalizersText: "{}",
+      causedByText: this.#causedByText(causedBy),
       occurredAt: null,
       traceparent: null,
-    };
+    });
     checkSize(event);
     return { event, effect: "system", expectedVersion: "any" };
   }
 
-  #envelope(
-    request: Pick<IntentRequest, "tenantId" | "type" | "aggregateId" | "correlationId" | "causationId"> & {
-      readonly id: string;
-    },
-    causedBy: CausedBy,
-  ): Omit<DraftEvent, "kind" | "schemaVersion" | "specText" | "finalizersText" | "occurredAt" | "traceparent"> {
-    const { id } = request;
+  #draft(
+    request: Pick<IntentRequest, "tenantId" | "type" | "aggregateId" | "correlationId" | "causationId">,
+    made: DraftParts,
+  ): DraftEvent {
+    const { id } = made;
     return {
       id: id as EventId, // checked by the caller, or new from the id source
       tenantId: request.tenantId,
-      type: request.type,
+      kind: made.kind,
       aggregateType: typeRoot(request.type),
       aggregateId: request.aggregateId === undefined ? id : checkAggregateId(request.aggregateId),
+      type: request.type,
+      schemaVersion: made.schemaVersion,
+      specText: made.specText,
       statusText: "{}",
+      finalizersText: made.finalizersText,
       source: null,
-      causedByText: this.#causedByText(causedBy),
+      causedByText: made.causedByText,
       correlationId: request.correlationId === undefined ? id : checkUuid("/correlationId", request.correlationId),
       causationId: request.causationId === undefined ? null : checkUuid("/causationId", request.causationId),
       decision: null,
       keyRefsText: null,
+      occurredAt: made.occurredAt,
+      traceparent: made.traceparent,
     };
   }
 
@@ -205,30 +216,33 @@ export class EventFactory {
   }
 }
 
-function watchersByAggregate(app: AppDefinition): ReadonlyMap<string, readonly string[]> {
-  const watchers = new Map<string, string[]>();
-  for (const { name, watches } of app.controllers.values()) {
-    const names = watchers.get(watches) ?? [];
-    names.push(name);
-    watchers.set(watches, names);
-  }
-  return watchers;
+function openingsByAggregate(app: AppDefinition): ReadonlyMap<string, Pick<DraftEvent, "finalizersText">> {
+  const controllers = [...app.controllers.values()];
+  return new Map(
+    [...app.aggregates.keys()].map((aggregate) => {
+      const names = controllers.filter(({ watches }) => watches === aggregate).map(({ name }) => name);
+      return [aggregate, { finalizersText: JSON.stringify(open(names)) }];
+    }),
+  );
 }
 
 /** What an event weighs beside its texts: ids, numbers, hashes, at most. */
 const envelopeBytes = 1_024;
 
+/** A UTF-16 unit is at most this many bytes of UTF-8. */
+const bytesPerUnitMax = 3;
+
 function checkSize(event: DraftEvent): void {
-  const bytes =
-    envelopeBytes +
-    [event.specText, event.causedByText, event.finalizersText].reduce((sum, text) => sum + Buffer.byteLength(text), 0);
+  const texts = [event.specText, event.causedByText, event.finalizersText];
+  const units = texts.reduce((sum, text) => sum + text.length, 0);
+  // Most events are small enough without being measured.
+  if (units * bytesPerUnitMax + envelopeBytes <= limits.eventBytesMax) return;
+  const bytes = envelopeBytes + texts.reduce((sum, text) => sum + Buffer.byteLength(text), 0);
   if (bytes > limits.eventBytesMax) {
     throw new EventplaneError(
       "payload_too_large",
       `The event has ${bytes} bytes; at most ${limits.eventBytesMax} are allowed.`,
-      {
-        details: { pointer: "/spec", bytes, bytesMax: limits.eventBytesMax },
-      },
+      { details: { pointer: "/spec", bytes, bytesMax: limits.eventBytesMax } },
     );
   }
 }

@@ -1,6 +1,5 @@
 export type { AppendItem, ExpectedVersion, LifecycleEffect } from "./append-item.js";
 export { eventJson, eventLine, type ProofDocument, proofJson, toEvent } from "./codec.js";
-export { reservedConditionTypes } from "./conditions.js";
 export { reservedControllerNames } from "./decision-check.js";
 export type {
   AggregateDefinition,

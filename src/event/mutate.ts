@@ -186,11 +186,13 @@ class DerivedAppend {
   /** The basis with the items folded in. */
   after: Resource;
   readonly #basis: Resource;
+  readonly #nowUs: number;
   readonly #now: string;
 
   constructor(basis: Resource, now: string) {
     const us = parseUs(now);
     assert(us !== undefined, "the time of a decision is RFC 3339");
+    this.#nowUs = us;
     this.#now = formatUs(us);
     this.#basis = basis;
     this.after = basis;
@@ -208,7 +210,7 @@ class DerivedAppend {
         position: this.after.position + 1,
         generation: this.after.generation,
         lifecycle: derivation.effect === "finishes" ? "deleted" : this.after.lifecycle,
-        recordedAtUs: parseUs(this.#now) ?? 0,
+        recordedAtUs: this.#nowUs,
       },
       undefined,
     );

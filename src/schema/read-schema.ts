@@ -32,8 +32,7 @@ export function readSchema(source: SchemaSource, what: string): JsonObject {
   return closed;
 }
 
-/** `config_invalid` for a schema. */
-export function unusable(what: string, why: string): EventplaneError {
+function unusable(what: string, why: string): EventplaneError {
   return new EventplaneError("config_invalid", `The schema of ${what} cannot be used: ${why}.`);
 }
 

@@ -364,45 +364,24 @@ describe("decide", () => {
     expect(conditionOf(healed, "Stalled")).toBeUndefined();
   });
 
-  const forbidden: readonly (readonly [string, unknown])[] = [
-    ["null", null],
-    ["a promise", Promise.resolve(done())],
-    ["an unknown outcome", { outcome: "finished" }],
-    ["a rejection without a reason", { outcome: { rejected: {} } }],
-    ["a status that its schema refuses", done({ members: "many" } as never)],
-    ["a status with a member that nobody declared", done({ members: 1, colour: "red" } as never)],
-    ["a status that is no object", { outcome: "completed", status: [] }],
-    ["a status that holds NaN", done({ members: Number.NaN })],
-    ["a status that holds a function", done({ members: 1, note: () => "" } as never)],
-    ["a status that holds a date", done({ members: 1, note: new Date(0) } as never)],
-    ["a status with a member __proto__", done(JSON.parse('{"members":1,"__proto__":{}}'))],
-    ["a status with a lone surrogate", done({ members: 1, note: "\ud800" } as never)],
-    ["a status with NUL", done({ members: 1, note: "\u0000" } as never)],
-    ["a status of 200 KB", done({ members: 1, note: "x".repeat(200_000) } as never)],
-    ["a requeue of 0", pending({ requeueAfterMs: 0 })],
-    ["an endless requeue", pending({ requeueAfterMs: Number.POSITIVE_INFINITY })],
-    [
-      "the runtime's own condition",
-      { outcome: "progressing", conditions: [{ type: "Ready", status: "True", reason: "R", message: "" }] },
-    ],
-    [
-      "a condition twice",
-      {
-        outcome: "progressing",
-        conditions: [1, 2].map(() => ({ type: "A", status: "True", reason: "R", message: "" })),
-      },
-    ],
-    [
-      "a condition of an unknown status",
-      { outcome: "progressing", conditions: [{ type: "A", status: "yes", reason: "R", message: "" }] },
-    ],
-  ];
-  test.each(forbidden)("%s is decision_invalid and names the controller", async (_, decision) => {
+  test.each([
+    ["a status that its schema refuses", { members: "many" }],
+    ["a status with a member that nobody declared", { members: 1, colour: "red" }],
+    ["a status that lacks a part", { note: "x" }],
+    ["a status of 200 KB", { members: 1, note: "x".repeat(200_000) }],
+  ])("%s is decision_invalid, names the controller and adds nothing", async (_, status) => {
     const { aggregateId } = await publish("organization.create", { name: "Acme" });
-    const error = await decideError(aggregateId, decision);
+    const error = await decideError(aggregateId, done(status));
     expect(error.code).toBe("decision_invalid");
     expect(error.details).toMatchObject({ controller: "quota" });
     expect((await resource(aggregateId)).version).toBe(1);
+  });
+
+  test("a status is checked as it is after the merge", async () => {
+    const { aggregateId } = await publish("organization.create", { name: "Acme" });
+    await decide(aggregateId, "quota", done({ members: 1 }));
+    const after = await decide(aggregateId, "quota", done({ note: "x" }));
+    expect(after.status).toEqual({ quota: { members: 1, note: "x" } });
   });
 
   test("ids of drafts are UUIDs and every draft carries its basis", async () => {
