@@ -137,6 +137,8 @@ export class LogTail {
   }
 
   async #sleep(signal: AbortSignal): Promise<void> {
+    // An abort during the read is over: its event does not come again.
+    if (signal.aborted) return;
     const woken = new AbortController();
     this.#wake = () => woken.abort();
     signal.addEventListener("abort", this.#wake, { once: true });
