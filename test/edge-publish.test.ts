@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { v7 } from "uuid";
-import { call, type EdgeFixture, type FixtureTenant, startEdge } from "./support/edge-fixture.js";
+import { answerOf, call, type EdgeFixture, type FixtureTenant, startEdge } from "./support/edge-fixture.js";
 
 let edge: EdgeFixture;
 let acme: FixtureTenant;
@@ -16,8 +16,7 @@ const create = (name = "Acme"): object => ({ type: "organization.create", spec: 
 const publish = (body: unknown, headers: Record<string, string> = {}): Promise<Response> =>
   fetch(`${edge.url}/v1/tenants/acme/intents`, call(acme.key, { body, headers }));
 const head = async (): Promise<number> => (await edge.reader.head(acme.id)).position;
-// Tests look at single members of answers; a wrong shape fails there.
-const json = async (response: Response): Promise<Record<string, any>> => (await response.json()) as Record<string, any>;
+const json = answerOf;
 
 describe("one intent", () => {
   test("is answered 201 with its receipt, its address and its generation", async () => {
@@ -146,10 +145,10 @@ describe("a list", () => {
     const response = await publish({ intents: [create(), { type: "organization.create", spec: {} }, { ...create(), position: 3 }] });
     const { results } = await json(response);
     expect(response.status).toBe(200);
-    expect(results.map(({ result }: { result: string }) => result)).toEqual(["created", "refused", "refused"]);
-    expect(results[1].problem).toMatchObject({ code: "schema_violation", status: 422 });
-    expect(results[1].problem.pointers).toContain("/intents/1/spec/name");
-    expect(results[2].problem).toMatchObject({ code: "forbidden_field", pointers: ["/intents/2/position"] });
+    expect(results.map(({ result }) => result)).toEqual(["created", "refused", "refused"]);
+    expect(results[1]?.problem).toMatchObject({ code: "schema_violation", status: 422 });
+    expect(results[1]?.problem.pointers).toContain("/intents/1/spec/name");
+    expect(results[2]?.problem).toMatchObject({ code: "forbidden_field", pointers: ["/intents/2/position"] });
   });
 
   test("that is atomic adds all or nothing", async () => {
@@ -171,7 +170,7 @@ describe("a list", () => {
       ...Array.from({ length: 20 }, (_, opened) => ({ type: "door.change", aggregateId: "cellar", spec: { opened } })),
     ];
     const { results } = await json(await publish({ intents }));
-    expect(results.map((each: { receipt: { generation: number } }) => each.receipt.generation)).toEqual(intents.map((_, index) => index + 1));
+    expect(results.map((each) => each.receipt.generation)).toEqual(intents.map((_, index) => index + 1));
   });
 
   test("of more than 1,000 intents is 413", async () => {

@@ -7,6 +7,7 @@ import { verifyLink } from "../event/index.js";
 import type { ChainLink } from "../event/index.js";
 import { EventplaneError } from "../kernel/index.js";
 import type { EdgeDependencies } from "./dependencies.js";
+import { failureFields } from "./failure-fields.js";
 import { closeHttpServer, createHttpServer, refuseOtherMethods } from "./http-server.js";
 import { PlatformAdministration } from "./platform/administration.js";
 import { platformApp } from "./platform/definitions.js";
@@ -59,6 +60,7 @@ export async function createEdge(dependencies: EdgeDependencies): Promise<Edge> 
   const parts = assemble(dependencies);
   const server = await createHttpServer({
     ids: dependencies.ids,
+    clock: dependencies.clock,
     onFailure: (request, error, problem) => noteFailure(parts, request, { error, problem }),
   });
   measure(server, parts);
@@ -75,14 +77,14 @@ function assemble(dependencies: EdgeDependencies): EdgeParts {
     verify: chainVerification(dependencies),
     report: (failure) => {
       if (failure === undefined) logger.info({}, "The platform log is followed again.");
-      else logger.error({ error: failure }, "The platform log cannot be followed; requests are refused until it can.");
+      else logger.error(failureFields(failure), "The platform log cannot be followed; requests are refused until it can.");
     },
   });
   const factory = new EventFactory({ app: platformApp, ids: dependencies.ids });
   const refusals = new RefusalLog({
     ...dependencies,
     factory,
-    report: (failure) => logger.warn({ error: failure }, "Refusals could not be written and stay counted."),
+    report: (failure) => logger.warn(failureFields(failure), "Refusals could not be written and stay counted."),
   });
   const hub = new SubscriptionHub({
     reader,
@@ -93,7 +95,7 @@ function assemble(dependencies: EdgeDependencies): EdgeParts {
       const key = platform.state.key(keyId);
       return key !== undefined && isKeyUsable(key, clock.nowUs());
     },
-    report: (failure) => logger.warn({ error: failure }, "The end of a tenant's log could not be read for its subscribers."),
+    report: (failure) => logger.warn(failureFields(failure), "The end of a tenant's log could not be read for its subscribers."),
     onChange: (change) => metrics.sseConnections(change),
     onCut: (code) => metrics.subscriberCut(code),
   });
@@ -143,7 +145,7 @@ function noteFailure(
   if (problem.status >= 500) {
     const level = problem.status === 500 ? "error" : "warn";
     const route = request.routeOptions.url ?? "none";
-    logger[level]({ requestId: request.id, route, method: request.method, code: error.code, error }, "A request failed.");
+    logger[level]({ requestId: request.id, route, method: request.method, code: error.code, ...failureFields(error) }, "A request failed.");
     return;
   }
   // Addresses that do not exist are not the edge's to defend; everything behind an address has an action.
@@ -159,7 +161,7 @@ function start(server: FastifyInstance, parts: EdgeParts): Edge {
   let url: string | undefined;
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
-    await Promise.all([parts.hub.close(), closeHttpServer(server)]);
+    await Promise.all([parts.hub.close(), closeHttpServer(server, parts.clock)]);
     stopListening();
     stopped.abort();
     await loops;

@@ -4,11 +4,12 @@
  * Bodies reach the handlers as bytes; nothing but our own scanner parses them. Content types other than JSON and any
  * content encoding are refused before a byte of the body is read (so there is nothing to inflate).
  */
+import type { IncomingMessage } from "node:http";
 import type { Socket } from "node:net";
 import helmet from "@fastify/helmet";
 import underPressure from "@fastify/under-pressure";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { type ErrorCode, EventplaneError, type IdSource, isEventplaneError, limits } from "../kernel/index.js";
+import { type Clock, type ErrorCode, EventplaneError, type IdSource, isEventplaneError, limits } from "../kernel/index.js";
 import { asEventplaneError, type Problem, problemHeaders, problemOf } from "./problem.js";
 
 /** Hears of every refusal and failure before it is answered. */
@@ -17,6 +18,7 @@ export type FailureListener = (request: FastifyRequest, error: EventplaneError, 
 /** What the server needs. */
 export interface HttpServerOptions {
   readonly ids: IdSource;
+  readonly clock: Clock;
   readonly onFailure: FailureListener;
   /** Event-loop delay at which requests are refused as `busy`, milliseconds. */
   readonly eventLoopDelayMsMax?: number;
@@ -30,6 +32,8 @@ const headersTimeoutMs = 10_000;
 const requestTimeoutMs = 30_000;
 const keepAliveTimeoutMs = 65_000;
 const closeTimeoutMs = 5_000;
+const discardedBytesMax = 8_388_608;
+const discardMsMax = 1_000;
 const allMethods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
 
 /** Makes the server; register routes with {@link addRoute}. */
@@ -57,10 +61,16 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     reply.header("x-request-id", request.id);
     refuseEncodedBody(request);
   });
-  server.setErrorHandler((error, request, reply) => answerFailure(options, request, { reply, error }));
-  server.setNotFoundHandler((request, reply) => {
+  server.setErrorHandler(async (error, request, reply) => {
+    await discardBody(request.raw, options.clock);
+    answerFailure(options, request, { reply, error });
+    return reply;
+  });
+  server.setNotFoundHandler(async (request, reply) => {
+    await discardBody(request.raw, options.clock);
     const error = new EventplaneError("not_found", "There is nothing at this address. docs/reference/http.md lists the routes.");
-    return answerFailure(options, request, { reply, error });
+    answerFailure(options, request, { reply, error });
+    return reply;
   });
   await server.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
   await server.register(underPressure, {
@@ -99,13 +109,36 @@ export function refuseOtherMethods(server: FastifyInstance, routes: ReadonlyMap<
 }
 
 /** Ends idle connections at once and the others when their request is answered, at the latest after 5 s. */
-export async function closeHttpServer(server: FastifyInstance): Promise<void> {
-  const timer = setTimeout(() => server.server.closeAllConnections(), closeTimeoutMs);
-  try {
-    await server.close();
-  } finally {
-    clearTimeout(timer);
-  }
+export async function closeHttpServer(server: FastifyInstance, clock: Clock): Promise<void> {
+  const closed = new AbortController();
+  const late = clock.sleep(closeTimeoutMs, closed.signal).then(
+    () => server.server.closeAllConnections(),
+    () => undefined,
+  );
+  await server.close();
+  closed.abort();
+  await late;
+}
+
+/**
+ * Reads away what the client still sends of a refused body, at most 8 MiB and a second of it: a connection closed on unread
+ * bytes is reset, and the client would lose the answer that says why.
+ */
+async function discardBody(message: IncomingMessage, clock: Clock): Promise<void> {
+  const { headers } = message;
+  const hasBody = Number(headers["content-length"] ?? 0) > 0 || headers["transfer-encoding"] !== undefined;
+  if (!hasBody || message.complete || message.destroyed) return;
+  const ended = new AbortController();
+  const end = (): void => ended.abort();
+  let bytes = 0;
+  const count = (chunk: Uint8Array): void => {
+    bytes += chunk.byteLength;
+    if (bytes > discardedBytesMax) end();
+  };
+  message.on("data", count).once("end", end).once("close", end).once("error", end);
+  message.resume();
+  await clock.sleep(discardMsMax, ended.signal).catch(() => undefined);
+  message.off("data", count).off("end", end).off("close", end).off("error", end);
 }
 
 function answerFailure(

@@ -4,7 +4,7 @@
  * The body holds the stable code, the message of an {@link EventplaneError} (safe by its contract) and its details.
  * Whatever else is thrown becomes `internal` and shows nothing of itself.
  */
-import { type ErrorCode, EventplaneError, errorCodes, isEventplaneError } from "../kernel/index.js";
+import { type ErrorCode, EventplaneError, errorCodes, isEventplaneError, terminalSafe } from "../kernel/index.js";
 
 /** HTTP status of each code that the edge may answer with; codes that are not listed are failures of ours: 500. */
 const statusByCode: Partial<Record<ErrorCode, number>> = {
@@ -95,7 +95,7 @@ export function problemOf(error: EventplaneError, options: { readonly requestId:
     title: titleOf(code),
     status,
     code,
-    detail: hidden ? "The request failed inside Eventplane. Give the requestId to its operator." : error.message,
+    detail: hidden ? "The request failed inside Eventplane. Give the requestId to its operator." : terminalSafe(error.message),
     requestId: options.requestId,
     retryable: hidden ? false : error.retryable,
   };
@@ -113,7 +113,7 @@ export function problemHeaders(problem: Problem): Readonly<Record<string, string
 function publicDetails(error: EventplaneError): Record<string, unknown> {
   const { pointer, pointers, ...rest } = error.details;
   const all = Array.isArray(pointers) ? pointers : typeof pointer === "string" ? [pointer] : undefined;
-  return all === undefined ? rest : { ...rest, pointers: all };
+  return all === undefined ? rest : { ...rest, pointers: all.map((each) => terminalSafe(String(each))) };
 }
 
 function titleOf(code: ErrorCode): string {

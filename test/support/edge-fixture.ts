@@ -229,3 +229,37 @@ export function call(key: string | undefined, init: { readonly method?: string; 
     ...(body === undefined ? {} : { body: raw }),
   };
 }
+
+/** The members that tests look at in answers; an answer has some of them. */
+export interface Answer {
+  readonly id: string;
+  readonly key: string;
+  readonly tenantId: string;
+  readonly aggregateId: string;
+  readonly correlationId: string;
+  readonly code: string;
+  readonly detail: string;
+  readonly status: number;
+  readonly requestId: string;
+  readonly pointers: readonly string[];
+  readonly generation: number;
+  readonly results: readonly {
+    readonly result: string;
+    readonly receipt: { readonly generation: number };
+    readonly problem: { readonly pointers: readonly string[]; readonly code: string };
+  }[];
+}
+
+/** The JSON of an answer. */
+export async function answerOf(response: Response): Promise<Answer> {
+  return (await response.json()) as Answer; // a test that looks at an absent member fails
+}
+
+/** Specs of the refusals that the tenant's log holds. */
+export async function refusalsIn(
+  reader: LogReader,
+  tenantId: TenantId,
+): Promise<readonly { readonly code: string; readonly count: number; readonly principal: string }[]> {
+  const rows = await reader.read(tenantId, { filter: { type: "refusal.recorded" }, limit: 1_000 });
+  return rows.map((row) => JSON.parse(row.specText) as { code: string; count: number; principal: string }); // as refusals.ts writes it
+}

@@ -110,9 +110,12 @@ export class SseConnection {
     this.#end = end;
     this.#socket.end(endFrame(end.code, end.detail));
     this.#ended.abort();
-    const timer = setTimeout(() => this.#socket.destroy(), closeGraceMs);
-    timer.unref();
-    this.#socket.once("close", () => clearTimeout(timer));
+    const closed = new AbortController();
+    this.#socket.once("close", () => closed.abort());
+    this.#dependencies.clock.sleep(closeGraceMs, closed.signal).then(
+      () => this.#socket.destroy(),
+      () => undefined,
+    );
   }
 
   /** Looks after the connection, about once a second: heartbeat, bookmark, and whether the client still takes anything. */
