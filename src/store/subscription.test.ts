@@ -297,6 +297,23 @@ describe("subscription: ends and failures", () => {
     expect([clock.sleeping, listening()]).toEqual([0, 0]);
   });
 
+  it("ends at an abort that comes while the shared tail is reading", async () => {
+    const controller = new AbortController();
+    let abortNow = false;
+    const { hub, tenantId, append, clock, listening } = bench((page) => {
+      if (abortNow) controller.abort();
+      return page;
+    });
+    const { done } = collect(hub.subscribe(tenantId, { signal: controller.signal }));
+    await clock.advance(0);
+    abortNow = true;
+    await append(1);
+    await clock.advance(0);
+    expect(await done).toBeUndefined();
+    expect([clock.sleeping, listening()]).toEqual([0, 0]);
+    await hub.close();
+  });
+
   it("leaves nothing behind when the consumer breaks off", async () => {
     const { reader, doorbell, clock, tenantId, append, listening } = bench();
     await append(3);
