@@ -2,6 +2,7 @@ import { Type } from "typebox";
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { z } from "zod";
 import type { Decision } from "../event/index.js";
+import type { JsonObject } from "../kernel/index.js";
 import type { MessageOf, SpecOf } from "./aggregate-types.js";
 import { blocked, done, pending, reject } from "./decisions.js";
 import { defineAggregate } from "./define-aggregate.js";
@@ -113,17 +114,23 @@ describe("types follow from schemas", () => {
         street: Type.String(),
         rooms: Type.Optional(Type.Array(Type.Object({ size: Type.Integer() }))),
         kind: Type.Union([Type.Literal("hut"), Type.Literal("villa")]),
+        plan: Type.Object({}, { additionalProperties: true }),
+        labels: Type.Record(Type.String(), Type.Integer()),
+        owner: Type.Union([Type.String(), Type.Null()]),
       }),
       intents: { build: { creates: true } },
     });
     expectTypeOf<SpecOf<typeof house>>().toEqualTypeOf<{
       readonly street: string;
       readonly kind: "hut" | "villa";
+      readonly plan: JsonObject;
+      readonly labels: { readonly [key: string]: number };
+      readonly owner: string | null;
       readonly rooms?: readonly { readonly size: number }[];
     }>();
     const rejected = (): unknown =>
       // @ts-expect-error a kind that does not exist
-      house.build({ street: "Elm", kind: "tent" });
+      house.build({ street: "Elm", kind: "tent", plan: {}, labels: {}, owner: null });
     expect(rejected).toBeTypeOf("function");
   });
 

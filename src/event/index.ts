@@ -18,7 +18,6 @@ export {
   reservedTails,
   runtimeComponent,
   seededRandom,
-  typeRoot,
   typeTail,
 } from "./derived.js";
 export { chainHash, contentHash, eventDigest, genesisHash } from "./digest.js";
@@ -41,7 +40,6 @@ export {
   type IntentRequest,
   type SystemFactRequest,
   type SystemFactType,
-  systemFactTypes,
 } from "./factory.js";
 export { allComplete, emptyFold, type FoldableRow, foldEvent } from "./fold.js";
 export {
@@ -49,18 +47,16 @@ export {
   introductionMessage,
   introductionSpec,
   type KeyIntroduction,
-  parseIntroduction,
   verifyIntroduction,
 } from "./introduction.js";
 export { KeyDirectory, type TrustedKey } from "./key-directory.js";
-export { deepFreeze, isJsonObject, mergePatch } from "./merge-patch.js";
-export { leafHash, merkleTree, rootFromPath } from "./merkle.js";
+export { deepFreeze } from "./merge-patch.js";
+export { leafHash, merkleTree } from "./merkle.js";
 export { type Decided, type DecideInput, mutate } from "./mutate.js";
-export { commitMessage, decodeProof, encodeProof, provenMessage, signDigests } from "./proof.js";
+export { commitMessage, decodeProof, provenMessage, signDigests } from "./proof.js";
 export type { Condition, Phase, Resource, ResourceOrigin } from "./resource.js";
 export {
   createEd25519Signer,
-  createSignatureCheck,
   generateSigningKey,
   publicKeyOf,
   type SigningKey,

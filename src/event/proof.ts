@@ -25,7 +25,7 @@ export function signDigests(signer: Signer, digests: readonly Uint8Array[]): Uin
 }
 
 /** The stored bytes of a proof. */
-export function encodeProof(proof: Proof): Uint8Array {
+function encodeProof(proof: Proof): Uint8Array {
   const place = Buffer.allocUnsafe(8);
   place.writeUInt32BE(proof.index, 0);
   place.writeUInt32BE(proof.size, 4);

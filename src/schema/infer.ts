@@ -83,15 +83,19 @@ type InferArray<Schema> = Schema extends { readonly items: infer Items extends o
 
 type RequiredOf<Schema> = Schema extends { readonly required: readonly (infer Key)[] } ? Key : never;
 type InferObject<Schema> = Schema extends { readonly properties: infer Properties }
-  ? Flatten<
-      {
-        readonly [Key in keyof Properties as Key extends RequiredOf<Schema> ? Key : never]: InferJson<Properties[Key]>;
-      } & {
-        readonly [Key in keyof Properties as Key extends RequiredOf<Schema> ? never : Key]?: InferJson<Properties[Key]>;
-      }
-    >
+  ? keyof Properties extends never
+    ? JsonObject
+    : InferMembers<Schema, Properties>
   : Schema extends { readonly additionalProperties: infer Values extends object }
     ? { readonly [Key in string]: InferJson<Values> }
-    : JsonObject;
+    : Schema extends { readonly patternProperties: infer Patterns }
+      ? { readonly [Key in string]: InferJson<Patterns[keyof Patterns]> }
+      : JsonObject;
+
+type InferMembers<Schema, Properties> = Flatten<
+  { readonly [Key in keyof Properties as Key extends RequiredOf<Schema> ? Key : never]: InferJson<Properties[Key]> } & {
+    readonly [Key in keyof Properties as Key extends RequiredOf<Schema> ? never : Key]?: InferJson<Properties[Key]>;
+  }
+>;
 
 type Flatten<Shape> = { [Key in keyof Shape]: Shape[Key] };
