@@ -9,7 +9,8 @@ import {
   PostgresAppender,
   PostgresReader,
 } from "../../src/store/postgres/index.js";
-import { createDatabase, createTestDatabase, type TestDatabase } from "./postgres-server.js";
+import { createDatabase, type TestDatabase } from "./postgres-database.js";
+import { createTestDatabase } from "./postgres-server.js";
 
 /** A migrated database. */
 export interface Installation {

@@ -3,7 +3,7 @@ import pg from "pg";
 import { EventplaneError, isEventplaneError } from "../../kernel/index.js";
 import { type MigrationFile, readMigrationFiles, renderMigration } from "./migration-files.js";
 import { translatePgError } from "./pg-error.js";
-import { assertRolePrefix, loginRoles, type RolePasswords, rolesSql } from "./roles.js";
+import { assertRolePrefix, loginRoles, type RolePasswords, rolesSql, schemaSql } from "./roles.js";
 
 /** How to migrate. */
 export interface MigrateOptions {
@@ -13,7 +13,7 @@ export interface MigrateOptions {
   readonly passwords?: RolePasswords;
   /** HASH partitions of the log, 0 to 256, chosen once at the set-up; default 0, one plain table. */
   readonly partitions?: number;
-  /** Makes roles and schema only, so that a dump can be restored. */
+  /** Makes the roles only, so that a dump can be restored. */
   readonly rolesOnly?: boolean;
   /** Changes nothing; the report has the SQL. */
   readonly dryRun?: boolean;
@@ -68,27 +68,26 @@ export async function migrate(ownerUrl: string, options: MigrateOptions = {}): P
   if (!Number.isInteger(partitions) || partitions < 0 || partitions > partitionsMax) {
     throw new EventplaneError("config_invalid", `The log has 0 to ${partitionsMax} partitions, not ${partitions}.`);
   }
-  const files = rolesOnly ? [] : readMigrationFiles();
+  const setup = (shown: RolePasswords): string =>
+    rolesOnly ? rolesSql(rolePrefix, shown) : `${rolesSql(rolePrefix, shown)}\n${schemaSql(rolePrefix)}`;
   const render = (file: MigrationFile): string => renderMigration(file, { rolePrefix, partitions });
   return withOwner(ownerUrl, async (client) => {
     await assertDatabase(client, rolePrefix);
-    if (dryRun) {
-      const migrations = pendingOf(files, await appliedOf(client), { rolesOnly });
-      return report(migrations, {
-        sql: [rolesSql(rolePrefix, {}), ...migrations.map(render)].join("\n"),
-        warnings: [],
-      });
-    }
-    await inTransaction(client, async () => void (await client.query(rolesSql(rolePrefix, passwords))));
+    const pending = rolesOnly ? [] : pendingOf(readMigrationFiles(), await appliedOf(client));
+    const report = (migrations: readonly MigrationFile[], warnings: readonly string[]): MigrationReport => ({
+      migrations: migrations.map(({ version, name }) => ({ version, name })),
+      sql: [setup({}), ...migrations.map(render)].join("\n"),
+      warnings,
+    });
+    if (dryRun) return report(pending, []);
+    await inTransaction(client, async () => void (await client.query(setup(passwords))));
     const done: MigrationFile[] = [];
-    pendingOf(files, await appliedOf(client), { rolesOnly });
-    for (const file of files) {
+    for (const file of pending) {
       signal?.throwIfAborted();
       if (await applyOne(client, file, { rolePrefix, sql: render(file) })) done.push(file);
     }
     if (done.length > 0) await inTransaction(client, () => analyze(client, rolePrefix));
-    const sql = [rolesSql(rolePrefix, {}), ...done.map(render)].join("\n");
-    return report(done, { sql, warnings: await warningsOf(client, rolePrefix) });
+    return report(done, await warningsOf(client, rolePrefix));
   });
 }
 
@@ -101,7 +100,7 @@ export async function migrationStatus(ownerUrl: string): Promise<MigrationStatus
   return withOwner(ownerUrl, async (client) => {
     const files = readMigrationFiles();
     const applied = await appliedOf(client);
-    const pending = pendingOf(files, applied, { rolesOnly: false });
+    const pending = pendingOf(files, applied);
     return {
       version: applied.at(-1)?.version ?? 0,
       wanted: files.at(-1)?.version ?? 0,
@@ -198,12 +197,7 @@ async function appliedOf(client: pg.Client): Promise<readonly AppliedMigration[]
   return rows;
 }
 
-function pendingOf(
-  files: readonly MigrationFile[],
-  applied: readonly AppliedMigration[],
-  { rolesOnly }: { readonly rolesOnly: boolean },
-): readonly MigrationFile[] {
-  if (rolesOnly) return [];
+function pendingOf(files: readonly MigrationFile[], applied: readonly AppliedMigration[]): readonly MigrationFile[] {
   for (const { version, checksum } of applied) assertSame(files, { version, checksum });
   const versions = new Set(applied.map(({ version }) => version));
   return files.filter(({ version }) => !versions.has(version));
@@ -270,11 +264,4 @@ async function warningsOf(client: pg.Client, rolePrefix: string): Promise<readon
   return [
     "Services may still make temporary objects in this database; let the owner of the database run: revoke temporary on database … from public",
   ];
-}
-
-function report(
-  migrations: readonly MigrationFile[],
-  { sql, warnings }: { readonly sql: string; readonly warnings: readonly string[] },
-): MigrationReport {
-  return { migrations: migrations.map(({ version, name }) => ({ version, name })), sql, warnings };
 }

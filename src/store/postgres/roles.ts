@@ -54,7 +54,7 @@ export function assertRolePrefix(rolePrefix: string): void {
   );
 }
 
-/** The SQL that makes roles, schema and the table of migrations. Passwords enter as SCRAM verifiers, never in clear. */
+/** The SQL that makes the roles. Passwords enter as SCRAM verifiers, never in clear. */
 export function rolesSql(rolePrefix: string, passwords: RolePasswords): string {
   assertRolePrefix(rolePrefix);
   return [
@@ -65,13 +65,20 @@ export function rolesSql(rolePrefix: string, passwords: RolePasswords): string {
     // Creating a role does not make one a member of it since PostgreSQL 16; the owner needs both to hand things over.
     `grant ${rolePrefix}_owner to current_user;`,
     `grant ${rolePrefix}_appender to ${rolePrefix}_owner;`,
-    `create schema if not exists eventplane authorization ${rolePrefix}_owner;`,
     // Temporary functions and tables would be a place for code of one's own.
     "do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$;",
+  ].join("\n");
+}
+
+/** The SQL that makes schema and table of migrations, after the roles. */
+export function schemaSql(rolePrefix: string): string {
+  const services = loginRoles.map((name) => `${rolePrefix}_${name}`).join(", ");
+  return [
+    `create schema if not exists eventplane authorization ${rolePrefix}_owner;`,
     `set local role ${rolePrefix}_owner;`,
     migrationsTable,
-    `grant usage on schema eventplane to ${loginRoles.map((name) => `${rolePrefix}_${name}`).join(", ")};`,
-    `grant select on eventplane.migrations to ${loginRoles.map((name) => `${rolePrefix}_${name}`).join(", ")};`,
+    `grant usage on schema eventplane to ${services};`,
+    `grant select on eventplane.migrations to ${services};`,
     "reset role;",
   ].join("\n");
 }
