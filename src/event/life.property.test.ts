@@ -80,6 +80,11 @@ async function run(steps: readonly Step[]): Promise<void> {
       continue;
     }
     const input = { resource, aggregate: thing.definition, controller: next.controller, decisions: next.decision, now };
+    const last = [next.decision].flat().at(-1);
+    if (resource.lifecycle === "deleting" && typeof last?.outcome === "object") {
+      expect(() => mutate.decide(input)).toThrow("a deletion cannot be rejected");
+      continue;
+    }
     const decided = mutate.decide(input);
     if (decided.items.length > 0) await log.add(...decided.items);
     const after = refold(await log.stream(stream));

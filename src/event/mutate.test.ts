@@ -283,6 +283,15 @@ describe("decide", () => {
     expect(conditionOf(next, "Rejected")).toBeUndefined();
   });
 
+  test("a deletion cannot be rejected: it could never end", async () => {
+    const { aggregateId } = await publish("organization.create", { name: "Acme" });
+    await publish("organization.delete", {}, { aggregateId });
+    const error = await decideError(aggregateId, reject("Unpaid", "Bills are open."));
+    expect(error.code).toBe("decision_invalid");
+    expect((await resource(aggregateId)).version).toBe(2);
+    expect(await decide(aggregateId, "quota", blocked("Unpaid", "Bills are open."))).toMatchObject({ phase: "Deleting" });
+  });
+
   test("deletion ends with <root>.deleted, after which the name can be used again from nothing", async () => {
     const { aggregateId } = await publish("organization.create", { name: "Acme", plan: "team" });
     await decide(aggregateId, "quota", done({ members: 3 }));
