@@ -9,7 +9,7 @@ const samples = 2_000;
 const tMax = 4.5;
 /** The slowest tenth of each class is interruptions, not work; the same share of all classes is left out. */
 const keptShare = 0.9;
-const attemptsMax = 3;
+const attemptsMax = 5;
 
 let edge: EdgeFixture;
 let tenant: FixtureTenant;
