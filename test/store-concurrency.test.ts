@@ -7,8 +7,8 @@ import {
   type AppendOutcome,
   Coalescer,
   createDoorbell,
-  createLogHub,
   createMemoryStore,
+  subscribe,
 } from "../src/store/index.js";
 import {
   appending,
@@ -136,11 +136,11 @@ function concurrencyTests(name: string, open: () => Promise<StoreUnderTest>): vo
 
     it("reach a subscriber that began in the middle, in order, each once", async () => {
       const tenantId = newTenantId();
-      const hub = createLogHub({ reader: store.reader, doorbell, clock: systemClock });
+      const ports = { reader: store.reader, doorbell, clock: systemClock };
       const seen: number[] = [];
       const total = writers * appendsPerWriter;
       const reading = (async () => {
-        for await (const item of hub.subscribe(tenantId, { after: 0 })) {
+        for await (const item of subscribe(ports, tenantId, { after: 0 })) {
           if (item.type === "event") seen.push(item.event.position);
           if (seen.length === total) break;
         }
@@ -148,7 +148,6 @@ function concurrencyTests(name: string, open: () => Promise<StoreUnderTest>): vo
       await write([tenantId]);
       await reading;
       expect(seen).toEqual(Array.from({ length: total }, (_, index) => index + 1));
-      await hub.close();
     });
   });
 }

@@ -11,7 +11,7 @@ export interface CoalescerEntry extends Queued {
   readonly digests: readonly Uint8Array[];
   /** What the caller gets. Calls after the first do nothing. */
   readonly resolve: (outcome: AppendOutcome) => void;
-  readonly reject: (error: unknown) => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** Entries and their signed appends, in the same order; those of one tenant are neighbours. Never changed: a resend is identical. */

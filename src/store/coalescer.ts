@@ -192,7 +192,7 @@ export class Coalescer {
         return call;
       } catch (error) {
         for (const entry of entries) {
-          entry.reject(error);
+          entry.reject(asError(error));
           this.#queue.release(entry.tenantId);
         }
       }
@@ -249,7 +249,7 @@ export class Coalescer {
       return false;
     }
     if (ofAll || call.entries.length === 1 || isEventplaneError(error, "busy")) {
-      for (const entry of call.entries) this.#end(entry, () => entry.reject(error));
+      for (const entry of call.entries) this.#end(entry, () => entry.reject(asError(error)));
       return true;
     }
     for (const half of splitInHalves(call)) await this.#deliver(half);
@@ -323,6 +323,11 @@ export class Coalescer {
 /** Nobody knows whether the call was committed. */
 function isUnknown(error: unknown): boolean {
   return isEventplaneError(error, "unavailable") || isEventplaneError(error, "database_unreachable");
+}
+
+/** What a signer or an adapter threw, which may be anything. */
+function asError(error: unknown): Error {
+  return error instanceof Error ? error : new EventplaneError("internal", "The append failed.", { cause: error });
 }
 
 function aborted(tenantId: TenantId): EventplaneError {

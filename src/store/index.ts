@@ -1,4 +1,3 @@
-export { assertAppend } from "./assert-append.js";
 export { Coalescer, type CoalescerCallReport, type CoalescerOptions } from "./coalescer.js";
 export { createDoorbell, type DoorbellOptions } from "./doorbell.js";
 export { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from "./memory/memory-store.js";

@@ -13,11 +13,12 @@ export {
   type TestSigner,
 } from "./drafts.js";
 export { RuntimeBench } from "./runtime-bench.js";
-export { storeContract, type TestRunner } from "./store-contract.js";
+export { storeContract } from "./store-contract.js";
 export type { StoreUnderTest } from "./store-contract-fixture.js";
 export { createTestApp, type TestReconcile, testCausedBy, testDone } from "./test-app.js";
 export { createTestKeys, type TestKeys } from "./test-keys.js";
 export { createTestLog, type TestLog } from "./test-log.js";
+export type { TestRunner } from "./test-runner.js";
 export { VirtualClock } from "./virtual-clock.js";
 export { workContract } from "./work-contract.js";
 export type { WorkUnderTest } from "./work-contract-scene.js";

@@ -9,8 +9,8 @@ import { createHash, verify } from "node:crypto";
 import { type DraftEvent, decodeProof, type EventRow, provenMessage } from "../event/index.js";
 import type { TenantId } from "../kernel/index.js";
 import { appending, creating, draftDerived, draftIntent, newEventId, newTenantId } from "./drafts.js";
-import type { TestRunner } from "./store-contract.js";
 import { defined, type StoreFixture } from "./store-contract-fixture.js";
+import type { TestRunner } from "./test-runner.js";
 
 /** Declares the tests. */
 export function chainContract({ describe, it }: TestRunner, store: StoreFixture): void {

@@ -3,8 +3,8 @@ import { strict as check } from "node:assert";
 import type { DraftEvent } from "../event/index.js";
 import type { AppendOutcome } from "../store/index.js";
 import { appending, appendOf, creating, draftDerived, draftIntent, newEventId, newTenantId } from "./drafts.js";
-import type { TestRunner } from "./store-contract.js";
 import { checkRefused, defined, type StoreFixture } from "./store-contract-fixture.js";
+import type { TestRunner } from "./test-runner.js";
 
 /** Declares the tests. */
 export function idempotencyContract({ describe, it }: TestRunner, store: StoreFixture): void {

@@ -4,8 +4,8 @@ import type { Lifecycle } from "../event/index.js";
 import type { TenantId } from "../kernel/index.js";
 import type { AppendItem, LifecycleEffect } from "../store/index.js";
 import { appending, creating, draftDerived, draftIntent, draftSystemFact, newTenantId } from "./drafts.js";
-import type { TestRunner } from "./store-contract.js";
 import { checkRefused, defined, type StoreFixture } from "./store-contract-fixture.js";
+import type { TestRunner } from "./test-runner.js";
 
 /** Declares the tests. */
 export function lifecycleContract({ describe, it }: TestRunner, store: StoreFixture): void {

@@ -13,8 +13,8 @@ import {
   newEventId,
   newTenantId,
 } from "./drafts.js";
-import type { TestRunner } from "./store-contract.js";
 import { checkThrows, defined, type StoreFixture } from "./store-contract-fixture.js";
+import type { TestRunner } from "./test-runner.js";
 
 /** Declares the tests. */
 export function readContract({ describe, it }: TestRunner, store: StoreFixture): void {

@@ -17,14 +17,7 @@ import { StoreFixture, type StoreUnderTest } from "./store-contract-fixture.js";
 import { idempotencyContract } from "./store-contract-idempotency.js";
 import { lifecycleContract } from "./store-contract-lifecycle.js";
 import { readContract } from "./store-contract-read.js";
-
-/** What the suite needs of a test runner; vitest, Jest and (with before and after) node:test have it. */
-export interface TestRunner {
-  readonly describe: (name: string, body: () => void) => unknown;
-  readonly it: (name: string, body: () => Promise<void>) => unknown;
-  readonly beforeAll: (body: () => Promise<void>) => unknown;
-  readonly afterAll: (body: () => Promise<void>) => unknown;
-}
+import type { TestRunner } from "./test-runner.js";
 
 /** Declares the suite for one adapter; `open` gives a store that is ready. */
 export function storeContract(runner: TestRunner, name: string, open: () => Promise<StoreUnderTest>): void {

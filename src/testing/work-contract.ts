@@ -7,7 +7,7 @@
 import { strict as check } from "node:assert";
 import { deadLetterId } from "../work/index.js";
 import { creating, draftIntent } from "./drafts.js";
-import type { TestRunner } from "./store-contract.js";
+import type { TestRunner } from "./test-runner.js";
 import { leaseMs, leaseOf, Scene, type WorkUnderTest } from "./work-contract-scene.js";
 
 type Cases = Readonly<Record<string, (scene: Scene, under: WorkUnderTest) => Promise<void>>>;
