@@ -156,7 +156,7 @@ async function until(what: string, holds: () => Promise<boolean>): Promise<void>
   const end = performance.now() + waitMsMax;
   while (performance.now() < end) {
     if (await holds()) return;
-    await systemClock.sleep(10);
+    await systemClock.sleep(25);
   }
   throw new Error(`it did not come to be that ${what}`);
 }
@@ -239,10 +239,13 @@ describe("competing processes", () => {
 describe("timers", () => {
   it("a requeue survives the process that asked for it", async () => {
     const publisher = new Publisher();
-    const slow: TestReconcile = ({ resource }) =>
-      resource.status.billing === undefined
-        ? { outcome: "progressing", status: { asked: true }, requeueAfterMs: 400 }
-        : testDone();
+    // Others' events wake it too, so it asks the time, not whether it has been here before.
+    const slow: TestReconcile = ({ resource, now }) => {
+      const asked = resource.status.billing as { readonly at: string } | undefined;
+      if (asked === undefined) return { outcome: "progressing", status: { at: now }, requeueAfterMs: 1_000 };
+      const waitedMs = Date.parse(now) - Date.parse(asked.at);
+      return waitedMs < 1_000 ? { outcome: "progressing", requeueAfterMs: 1_001 - waitedMs } : testDone();
+    };
     const first = new Runner({ ...organization, billing: slow });
     await publisher.publish("create", "acme", { plan: "free" });
     await until("billing has asked", async () => (await publisher.resource("acme"))?.status.billing !== undefined);
@@ -348,12 +351,12 @@ describe("fairness and speed", () => {
   it("a tenant with a backlog does not keep another waiting", async () => {
     const busy = new Publisher();
     const other = new Publisher();
-    await Promise.all(Array.from({ length: 300 }, (_, n) => busy.publish("create", `acme-${n}`, { plan: "free" })));
+    await Promise.all(Array.from({ length: 120 }, (_, n) => busy.publish("create", `acme-${n}`, { plan: "free" })));
     new Runner(organization, { claimsMax: 16 });
     await other.publish("create", "acme", { plan: "free" });
     await untilPhase(other, "acme", "Ready");
-    expect(await busy.count("organization.ready")).toBeLessThan(300);
-    await until("the backlog is done", async () => (await busy.count("organization.ready")) === 300);
+    expect(await busy.count("organization.ready")).toBeLessThan(120);
+    await until("the backlog is done", async () => (await busy.count("organization.ready")) === 120);
   });
 
   it("an idle plane brings an intent to Ready by the doorbell, not by polling", async () => {
@@ -380,7 +383,6 @@ describe("fairness and speed", () => {
       await systemClock.sleep(10);
     }
     const sorted = took.toSorted((a, b) => a - b);
-    process.stdout.write(`intent to Ready: p50 ${sorted[15]?.toFixed(1)} ms, p90 ${sorted[27]?.toFixed(1)} ms\n`);
     expect(sorted[15]).toBeLessThan(1_000);
   });
 });

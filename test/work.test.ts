@@ -64,3 +64,60 @@ describe("grants of the work table", () => {
     ).rejects.toThrow(/row-level security/);
   });
 });
+
+describe("plans of the work table", () => {
+  const tenant = "11111111-1111-4111-8111-111111111111";
+  const rows = 20_000;
+  /** A statement that looked at every row touches at least one block for each. */
+  const blocksMax = 5_000;
+  let installation: Installation;
+  beforeAll(async () => {
+    installation = await installEventplane();
+  });
+  afterAll(() => installation.close());
+
+  /** Blocks that a call touches, those within its functions included. */
+  async function blocksOf(call: string): Promise<number> {
+    const { rows: plans } = await installation
+      .pool("runtime")
+      .query<{ "QUERY PLAN": readonly [{ readonly Plan: Readonly<Record<string, number>> }] }>(
+        `explain (analyze, buffers, format json) ${call}`,
+      );
+    const plan = plans[0]?.["QUERY PLAN"][0].Plan ?? {};
+    return (plan["Shared Hit Blocks"] ?? Number.NaN) + (plan["Shared Read Blocks"] ?? Number.NaN);
+  }
+
+  it("a dispatch of few events does not read the rest of a long log", async () => {
+    const zeros = "decode(repeat('00', 32), 'hex')";
+    await installation.asSuperuser(
+      `insert into eventplane.events (position, version, recorded_at, generation, schema_version, log_epoch, tenant_id, event_id,
+         correlation_id, kind, lifecycle, aggregate_type, aggregate_id, type, hash, previous_hash, proof, status, finalizers, spec,
+         caused_by)
+       select n, 1, now(), 1, 1, 1, $1, md5(n::text)::uuid, md5(n::text)::uuid, 'intent', 'live', 'organization', 'x' || n,
+         'organization.create', ${zeros}, ${zeros}, ${zeros}, '{}', '{"quota":{}}', '{}', '{}'
+       from generate_series(1, ${rows}) n`,
+      [tenant],
+    );
+    await installation.asSuperuser(`insert into eventplane.heads values ($1, ${rows}, now(), 1, ${zeros})`, [tenant]);
+    await installation.asSuperuser(`insert into eventplane.cursors values ('work', $1, 1, ${rows - 5}, ${zeros})`, [
+      tenant,
+    ]);
+    const call = `select * from eventplane.work_dispatch('${tenant}', array['organization'], array['quota'], 1000)`;
+    expect(await blocksOf(call)).toBeLessThan(blocksMax);
+    const woken = await installation.asSuperuser("select 1 from eventplane.work where tenant_id = $1", [tenant]);
+    expect(woken).toHaveLength(5);
+  });
+
+  it("a claim reads neither the timers nor the rest of a backlog", async () => {
+    await installation.asSuperuser(
+      `insert into eventplane.work (tenant_id, aggregate_type, aggregate_id, component, state, due_at)
+       select md5((n % 50)::text)::uuid, 'organization', 'x' || n, 'quota', 'ready',
+         case when n % 50 = 7 then now() else now() + interval '1 hour' end
+       from generate_series(1, ${rows}) n`,
+    );
+    const call =
+      "select * from eventplane.work_claim(array['quota'], 8, 30000, '00000000-0000-0000-0000-000000000000')";
+    expect(await blocksOf(call)).toBeLessThan(blocksMax);
+    expect(await blocksOf("select eventplane.work_next_due_ms(array['quota'])")).toBeLessThan(blocksMax);
+  });
+});

@@ -48,6 +48,8 @@ const attemptsMaxDefault = 5;
 const hintsMax = 8;
 /** Dispatch rounds before claims get their turn. */
 const dispatchRoundsMax = 16;
+/** While a tenant is worked on, most rings are of the answers: they are gathered so long, or until the work is done. */
+const gatherMs = 8;
 const errorBackoff = { baseMs: 50, capMs: 5_000 } as const;
 /** Rounds of `settle` before it says that the app never comes to rest. */
 const settleRoundsMax = 10_000;
@@ -66,7 +68,8 @@ export class ControllerRuntime {
   readonly #lanes: Lanes<WorkClaim>;
   readonly #wakeup: Wakeup;
   readonly #claims = new Set<WorkClaim>();
-  readonly #news = new Set<TenantId>();
+  /** Tenants that rang, and since when (monotonic) they wait for their events to be dispatched. */
+  readonly #news = new Map<TenantId, number>();
   readonly #broken = new Set<TenantId>();
   /** Monotonic times of the next look at all tenants and of the next row that is known to come due. */
   #pollAtMs = 0;
@@ -98,7 +101,7 @@ export class ControllerRuntime {
    */
   async run(signal: AbortSignal): Promise<void> {
     const stop = this.#options.doorbell?.listen((tenantId) => {
-      this.#news.add(tenantId);
+      if (!this.#news.has(tenantId)) this.#news.set(tenantId, this.#options.clock.monotonicMs());
       this.#wakeup.ring();
     });
     try {
@@ -175,8 +178,9 @@ export class ControllerRuntime {
   async #dispatch(): Promise<boolean> {
     const { clock, work } = this.#options;
     const polls = clock.monotonicMs() >= this.#pollAtMs || this.#news.size > hintsMax;
-    const hints = polls ? [undefined] : [...this.#news];
-    this.#news.clear();
+    const hints = polls ? [undefined] : this.#ripeNews();
+    for (const hint of hints) if (hint !== undefined) this.#news.delete(hint);
+    if (polls) this.#news.clear();
     if (polls) this.#pollAtMs = clock.monotonicMs() + this.#pollMs;
     let dispatched = false;
     for (const hint of hints) {
@@ -190,6 +194,17 @@ export class ControllerRuntime {
       }
     }
     return dispatched;
+  }
+
+  #ripeNews(): readonly TenantId[] {
+    const nowMs = this.#options.clock.monotonicMs();
+    return [...this.#news.keys()].filter((tenantId) => this.#ripeAtMs(tenantId) <= nowMs);
+  }
+
+  #ripeAtMs(tenantId: TenantId): number {
+    const sinceMs = this.#news.get(tenantId) ?? 0;
+    for (const claim of this.#claims) if (claim.tenantId === tenantId) return sinceMs + gatherMs;
+    return sinceMs;
   }
 
   #alarm(tenantId: TenantId): void {
@@ -255,8 +270,9 @@ export class ControllerRuntime {
 
   /** How long nothing is to be done unless the bell rings. */
   #idleMs(): number {
-    if (this.#news.size > 0) return 0;
-    const nextMs = this.#room() > 0 ? Math.min(this.#pollAtMs, this.#dueAtMs) : this.#pollAtMs;
+    const dueAtMs = this.#room() > 0 ? this.#dueAtMs : Number.POSITIVE_INFINITY;
+    const ripeAtMs = [...this.#news.keys()].map((tenantId) => this.#ripeAtMs(tenantId));
+    const nextMs = Math.min(this.#pollAtMs, dueAtMs, ...ripeAtMs);
     return Math.max(0, nextMs - this.#options.clock.monotonicMs());
   }
 

@@ -197,9 +197,11 @@ begin
     from ring r where r.tenant_id is not null
   )
   select array_agg(d.tenant_id) into v_tenants from (
-    select r.tenant_id from ring r where exists (
-      select from eventplane.work w
-      where w.tenant_id = r.tenant_id and w.state = 'ready' and w.due_at <= v_now and w.component = any (p_components))
+    select r.tenant_id from ring r where (
+      -- Ordered, so that no plan but the one over work_due fits.
+      select w.due_at from eventplane.work w
+      where w.tenant_id = r.tenant_id and w.state = 'ready' and w.component = any (p_components)
+      order by w.due_at limit 1) <= v_now
     limit p_limit) d;
   if v_tenants is null then return; end if;
   v_share := greatest(1, p_limit / array_length(v_tenants, 1));
