@@ -7,7 +7,9 @@ import {
   type AppendOutcome,
   Coalescer,
   createDoorbell,
+  createLogHub,
   createMemoryStore,
+  type SubscriptionItem,
   subscribe,
 } from "../src/store/index.js";
 import {
@@ -134,20 +136,24 @@ function concurrencyTests(name: string, open: () => Promise<StoreUnderTest>): vo
       expect(await logOf(tenantId)).toHaveLength(10);
     });
 
-    it("reach a subscriber that began in the middle, in order, each once", async () => {
+    it("reach subscribers that began in the middle, alone or on a hub, in order, each once", async () => {
       const tenantId = newTenantId();
       const ports = { reader: store.reader, doorbell, clock: systemClock };
-      const seen: number[] = [];
+      const hub = createLogHub(ports);
       const total = writers * appendsPerWriter;
-      const reading = (async () => {
-        for await (const item of subscribe(ports, tenantId, { after: 0 })) {
+      const read = async (items: AsyncIterable<SubscriptionItem>): Promise<readonly number[]> => {
+        const seen: number[] = [];
+        for await (const item of items) {
           if (item.type === "event") seen.push(item.event.position);
           if (seen.length === total) break;
         }
-      })();
+        return seen;
+      };
+      const reading = [subscribe(ports, tenantId, { after: 0 }), hub.subscribe(tenantId, { after: 0 })].map(read);
       await write([tenantId]);
-      await reading;
-      expect(seen).toEqual(Array.from({ length: total }, (_, index) => index + 1));
+      const expected = Array.from({ length: total }, (_, index) => index + 1);
+      expect(await Promise.all(reading)).toEqual([expected, expected]);
+      await hub.close();
     });
   });
 }
