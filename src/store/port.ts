@@ -137,5 +137,3 @@ export interface LogReader {
   ): Promise<readonly EventRow[]>;
   head(tenantId: TenantId): Promise<Head>;
 }
-
-
