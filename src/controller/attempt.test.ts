@@ -125,6 +125,19 @@ test("a reconcile that holds the thread longer than its time-out fails with reco
   expect((await bench.work.deadLetters(bench.tenantId))[0]?.failure.code).toBe("reconcile_timeout");
 });
 
+test("two controllers that wake one another for ever come to rest: one of them becomes a dead letter", async () => {
+  const counts =
+    (name: string): TestReconcile =>
+    ({ resource }) =>
+      testDone({ [name]: resource.version });
+  const bench = new RuntimeBench({ ping: counts("ping"), pong: counts("pong") }, { eventsPerGenerationMax: 20 });
+  await bench.publish("create", "acme");
+  await bench.settleFailures();
+  const letters = await bench.work.deadLetters(bench.tenantId);
+  expect(letters.map(({ failure }) => failure.code)).toEqual(["reconcile_failed"]);
+  expect((await bench.types()).length).toBeLessThan(30);
+});
+
 test("an event that does not verify is never folded: its controllers stop as dead letters and nothing is appended", async () => {
   const bench: RuntimeBench = new RuntimeBench(
     { quota },

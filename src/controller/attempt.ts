@@ -45,6 +45,7 @@ export interface AttemptOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly attemptsMax: number;
+  readonly eventsPerGenerationMax: number;
   readonly checkDeterminism: boolean;
   readonly leaseMs: number;
 }
@@ -133,6 +134,11 @@ export class Attempts {
   ): Promise<AttemptEnd | typeof conflict> {
     const { items, requeueAfterMs } = decided;
     if (items.length === 0) return this.#finish(claim, { resource, requeueAfterMs });
+    const { eventsPerGenerationMax } = this.#options;
+    if (resource.version - (resource.origin?.version ?? 0) >= eventsPerGenerationMax) {
+      const message = `This generation has ${eventsPerGenerationMax} events: controllers wake one another for ever. Decide the same on the same resource.`;
+      return this.#giveUp(claim, { code: "reconcile_failed", message, isTerminal: true, at: undefined }, resource);
+    }
     const { aggregateType, aggregateId, component, leaseToken } = claim;
     const dueAfterMs = requeueAfterMs === null ? null : Math.ceil(requeueAfterMs);
     const outcome = await this.#options.appending.append({

@@ -36,6 +36,11 @@ export interface ControllerRuntimeOptions {
   readonly claimsMax?: number;
   /** Attempts before a dead letter, in all; default 5. */
   readonly attemptsMax?: number;
+  /**
+   * Derived events of one generation before a controller that adds another becomes a dead letter; default 10,000. Ends
+   * controllers that wake one another for ever.
+   */
+  readonly eventsPerGenerationMax?: number;
   /** Runs every reconcile twice and compares; for tests. Default false. */
   readonly checkDeterminism?: boolean;
 }
@@ -44,6 +49,7 @@ const pollMsDefault = 250;
 const leaseMsDefault = 30_000;
 const claimsMaxDefault = 128;
 const attemptsMaxDefault = 5;
+const eventsPerGenerationMaxDefault = 10_000;
 /** More tenants with news than this are found faster by one look at all. */
 const hintsMax = 8;
 /** Dispatch rounds before claims get their turn. */
@@ -88,6 +94,7 @@ export class ControllerRuntime {
       ...options,
       appending: options.coalescer,
       attemptsMax: options.attemptsMax ?? attemptsMaxDefault,
+      eventsPerGenerationMax: options.eventsPerGenerationMax ?? eventsPerGenerationMaxDefault,
       checkDeterminism: options.checkDeterminism ?? false,
       leaseMs: this.#leaseMs,
     });
