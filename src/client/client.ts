@@ -99,17 +99,22 @@ export class EventplaneClient {
    * Publishes one intent; sent again after a lost answer, with the same id.
    *
    * @param options.ifMatch the generation that the resource must have
+   * @param options.idempotencyKey instead of an id: the same key of the same principal means the same intent, for ever
    * @returns the receipt; `repeated` when it was in the log already
    */
   async publish(
     intent: ClientIntent,
-    options: Abortable & { readonly ifMatch?: number } = {},
+    options: Abortable & { readonly ifMatch?: number; readonly idempotencyKey?: string } = {},
   ): Promise<PublishReceipt & { readonly repeated: boolean }> {
+    const { ifMatch, idempotencyKey } = options;
     const { headers, body } = await this.#transport.send({
       method: "POST",
       path: this.#path("/intents"),
-      body: this.#named(intent),
-      headers: options.ifMatch === undefined ? {} : { "if-match": `"${options.ifMatch}"` },
+      body: idempotencyKey === undefined ? this.#named(intent) : intent,
+      headers: {
+        ...(ifMatch === undefined ? {} : { "if-match": `"${ifMatch}"` }),
+        ...(idempotencyKey === undefined ? {} : { "idempotency-key": idempotencyKey }),
+      },
       repeatable: true,
       signal: options.signal,
     });

@@ -6,7 +6,7 @@
  * A secret may also come as `…_FILE`: the path of a file that only its owner can read.
  */
 import { readFileSync, statSync } from "node:fs";
-import { EventplaneError } from "../kernel/index.js";
+import { EventplaneError } from "../kernel/errors.js";
 
 interface Setting {
   readonly kind: "text" | "integer" | "list";

@@ -5,7 +5,7 @@ import type { Logger } from "../observe/index.js";
 import { assertServiceRole, createPool, type LoginRole, type RolePasswords } from "../store/postgres/index.js";
 
 /** The roles that a plane logs in as. */
-export const planeRoles = ["edge", "runtime", "projector"] as const satisfies readonly LoginRole[];
+const planeRoles = ["edge", "runtime", "projector"] as const satisfies readonly LoginRole[];
 type PlaneRole = (typeof planeRoles)[number];
 
 /** Open pools of a plane. */
@@ -48,7 +48,7 @@ export async function openPools(
     return closing;
   };
   try {
-    await Promise.all(planeRoles.map((role) => assertServiceRole(pools[role], { role, rolePrefix: options.rolePrefix })));
+    await Promise.all(planeRoles.map((role) => assertServiceRole(pools[role])));
   } catch (error) {
     await close();
     throw error;

@@ -5,8 +5,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createClient } from "../client/index.js";
 import { readSecretFile } from "./config.js";
-import { writeSecretFile } from "./key-files.js";
-import { adminKeyFile } from "./standing-plane.js";
+import { adminKeyFile, writeSecretFile } from "./key-files.js";
 
 /** The content of `context.json`. */
 export interface ClientContext {

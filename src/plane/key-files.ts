@@ -6,11 +6,14 @@
 import { generateKeyPairSync, randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
-import { EventplaneError } from "../kernel/index.js";
+import { EventplaneError } from "../kernel/errors.js";
 import { readSecretFile } from "./config.js";
 
 /** The keys that a plane holds. */
 export type KeyFileName = "root" | "edge" | "runtime";
+
+/** Name of the admin key's file in the data folder. */
+export const adminKeyFile = "admin.key";
 
 const ownerOnly = 0o600;
 const ownerOnlyFolder = 0o700;

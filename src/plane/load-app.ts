@@ -1,34 +1,46 @@
 /** Loads the application's file, TypeScript or JavaScript, without a build step of its own. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { pathToFileURL } from "node:url";
+import { fileURLToPath, pathToFileURL } from "node:url";
 import { createJiti } from "jiti";
-import { type AppDefinition, isAppDefinition } from "../event/index.js";
-import { EventplaneError, isEventplaneError } from "../kernel/index.js";
+import type { AppDefinition } from "../event/index.js";
+import { EventplaneError, isEventplaneError } from "../kernel/errors.js";
+
+/** The package's own entry points: a file of any folder means this very copy when it says `eventplane`. */
+const ownModules = {
+  "eventplane/client": new URL("../client/index.js", import.meta.url),
+  eventplane: new URL("../index.js", import.meta.url),
+};
 
 /**
  * Evaluates the file afresh and gives its default export.
  *
+ * @param options.cacheDir where translated files are kept; only its owner may write there, because they are executed
  * @throws EventplaneError `config_invalid` when the file is missing, fails to load, or exports no app; the message names
  * the file, and the line where the language gives one
  */
-export async function loadApp(path: string): Promise<AppDefinition> {
+export async function loadApp(path: string, options: { readonly cacheDir?: string } = {}): Promise<AppDefinition> {
   const file = resolve(path);
   if (!existsSync(file)) {
-    throw new EventplaneError("config_invalid", `There is no ${file}: pass --config FILE, or leave it out to run the organizations example.`, {
-      details: { file },
-    });
+    const message = `There is no ${file}: pass --config FILE, or leave it out to run the organizations example.`;
+    throw new EventplaneError("config_invalid", message, { details: { file } });
   }
-  const jiti = createJiti(pathToFileURL(file).href, { fsCache: false, moduleCache: false, interopDefault: true });
+  const jiti = createJiti(pathToFileURL(file).href, {
+    fsCache: options.cacheDir ?? false,
+    moduleCache: false,
+    interopDefault: true,
+    alias: Object.fromEntries(Object.entries(ownModules).map(([name, url]) => [name, fileURLToPath(url)])),
+  });
   let app: unknown;
   try {
     app = await jiti.import(file, { default: true });
   } catch (cause) {
-    if (isEventplaneError(cause)) throw cause;
-    throw new EventplaneError("config_invalid", `${file} cannot be loaded: ${describe(cause, file)}`, { details: { file }, cause });
+    const message = `${file} cannot be loaded: ${describe(cause, file)}`;
+    throw new EventplaneError("config_invalid", message, { details: { file }, cause });
   }
   if (!isAppDefinition(app)) {
-    throw new EventplaneError("config_invalid", `${file} must export defineApp({ aggregates, controllers }) as its default.`, { details: { file } });
+    const message = `${file} must export defineApp({ aggregates, controllers }) as its default.`;
+    throw new EventplaneError("config_invalid", message, { details: { file } });
   }
   return app;
 }
@@ -37,5 +49,12 @@ export async function loadApp(path: string): Promise<AppDefinition> {
 function describe(cause: unknown, file: string): string {
   if (!(cause instanceof Error)) return String(cause);
   const line = cause.stack?.split("\n").find((frame) => frame.includes(file) && /:\d+/.test(frame));
-  return line === undefined ? cause.message : `${cause.message} (${line.trim().replace(/^at /, "")})`;
+  const message = isEventplaneError(cause) || cause.name === "Error" ? cause.message : `${cause.name}: ${cause.message}`;
+  return line === undefined || message.includes(file) ? message : `${message} (${line.trim().replace(/^at /, "")})`;
+}
+
+/** By shape, because the file may have got its `defineApp` from another copy of the package. */
+function isAppDefinition(value: unknown): value is AppDefinition {
+  const candidate = value as Partial<AppDefinition> | null | undefined; // only looked at
+  return candidate?.aggregates instanceof Map && candidate.controllers instanceof Map;
 }

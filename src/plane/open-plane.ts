@@ -13,7 +13,7 @@ import {
 } from "../event/index.js";
 import { type Clock, type Doorbell, type Signer, systemClock, systemIds, systemRandom } from "../kernel/index.js";
 import { createMetrics, type Logger, type Metrics } from "../observe/index.js";
-import { PostgresResourceReader, ResourcesProjector } from "../projection/index.js";
+import { PostgresResourceReader, PostgresResourceTable, ResourcesProjector } from "../projection/index.js";
 import { Coalescer, createDoorbell, ResourceLoader } from "../store/index.js";
 import { PostgresAppender, PostgresReader, type RolePasswords } from "../store/postgres/index.js";
 import { PostgresWorkStore } from "../work/postgres/index.js";
@@ -100,9 +100,18 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
     random: systemRandom,
     logger: options.logger.child({ role: "controllers" }),
     doorbell,
-    onReconcile: ({ controller, result, seconds }) => metrics.reconciled({ controller, result }, seconds),
+    metrics,
   });
-  const projector = new ResourcesProjector({ pool: pools.projector, app, clock, doorbell, logger: options.logger.child({ role: "projections" }) });
+  const projector = new ResourcesProjector({
+    table: new PostgresResourceTable(pools.projector),
+    reader: new PostgresReader(pools.projector),
+    app,
+    clock,
+    doorbell,
+    metrics,
+    logger: options.logger.child({ role: "projections" }),
+  });
+  const loops = new Loops(options.logger);
   const edge = await createEdge({
     app: options.app,
     log: logs.edge,
@@ -119,8 +128,8 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
     metrics,
     edge: options.edge.name,
     signingKeyId: signers.edge.signer.keyId,
+    notReady: async () => loops.failed.map((name) => `${name}_stopped`),
   });
-  const loops = new Loops(options.logger);
   loops.start("controllers", (signal) => runtime.run(signal));
   loops.start("projections", (signal) => projector.run(signal));
   const close = once(async () => {
@@ -171,7 +180,14 @@ function openLogs(options: {
   const { pools, signers, doorbell, clock } = options;
   const edgeAppender = new PostgresAppender(pools.edge, "edge");
   const log = (appender: PostgresAppender, signer: Signer): Coalescer =>
-    new Coalescer({ appender, signer, doorbell, clock, random: systemRandom });
+    new Coalescer({
+      appender,
+      signer,
+      doorbell,
+      clock,
+      random: systemRandom,
+      onCall: ({ durationMs }) => options.metrics.appendCall(durationMs / 1000),
+    });
   return {
     edge: log(edgeAppender, signers.edge.signer),
     runtime: log(new PostgresAppender(pools.runtime, "runtime"), signers.runtime.signer),

@@ -5,17 +5,19 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { AppDefinition } from "../event/index.js";
+import { EventplaneError } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import { openEmbeddedPostgres } from "../store/postgres/embedded/index.js";
 import { loginRoles, migrate } from "../store/postgres/index.js";
 import type { Config } from "./config.js";
-import { databasePasswords, keyFile, writeSecretFile } from "./key-files.js";
-import { openPlane, type Plane, type PlaneOptions } from "./open-plane.js";
+import { adminKeyFile, databasePasswords, keyFile, writeSecretFile } from "./key-files.js";
+import type { Plane, PlaneOptions } from "./open-plane.js";
 
 /** How to open one. */
 export interface StandingPlaneOptions {
   readonly config: Config;
-  readonly app: AppDefinition;
+  /** May still be loading while the database starts. */
+  readonly app: Promise<AppDefinition>;
   readonly logger: Logger;
   /** Brings the database up first. `dev` does; in production `evtctl migrate up` does, and services refuse an old one. */
   readonly migrates: boolean;
@@ -23,51 +25,51 @@ export interface StandingPlaneOptions {
   readonly signal?: AbortSignal;
 }
 
-/** Name of the admin key's file in the data folder. */
-export const adminKeyFile = "admin.key";
+interface Database {
+  readonly url: string;
+  /** Rejects when an embedded server ends although nobody stopped it; a given one never does. */
+  readonly lost: Promise<never>;
+  close(): Promise<void>;
+}
 
 /** A plane with its database. */
 export class StandingPlane implements AsyncDisposable {
+  /** Rejects with `database_unreachable` when the embedded PostgreSQL ends by itself. Never resolves. */
+  readonly lost: Promise<never>;
   readonly #base: Omit<PlaneOptions, "app">;
-  readonly #embedded: AsyncDisposable | undefined;
+  readonly #database: Database;
+  #app: AppDefinition;
   #plane: Plane;
+  #closing: Promise<void> | undefined;
 
-  private constructor(plane: Plane, base: Omit<PlaneOptions, "app">, embedded: AsyncDisposable | undefined) {
-    this.#plane = plane;
-    this.#base = base;
-    this.#embedded = embedded;
+  private constructor(parts: { plane: Plane; app: AppDefinition; base: Omit<PlaneOptions, "app">; database: Database }) {
+    this.#plane = parts.plane;
+    this.#app = parts.app;
+    this.#base = parts.base;
+    this.#database = parts.database;
+    this.lost = parts.database.lost;
   }
 
   /**
    * Opens the database, the keys and the plane.
    *
-   * @throws EventplaneError of the data folder, the database, the keys, the port; nothing stays open
+   * @throws EventplaneError of the data folder, the database, the keys, the app, the port; nothing stays open
    */
   static async open(options: StandingPlaneOptions): Promise<StandingPlane> {
-    const { config, app, logger, signal } = options;
-    const dataDir = config.required("data.dir");
-    const given = config.text("database.url");
-    const embedded = given === undefined ? await openEmbeddedPostgres({ dataDir, logger, ...(signal === undefined ? {} : { signal }) }) : undefined;
+    // The server starts in its own process while the modules of the plane and the app are loaded in this one.
+    const opening = openDatabase(options);
+    const loading = Promise.all([options.app, import("./open-plane.js")]);
+    loading.catch(() => undefined);
+    const database = await opening;
     try {
-      const databaseUrl = given ?? embedded?.ownerUrl ?? "";
-      const passwords = databasePasswords(dataDir, loginRoles);
-      const rolePrefix = config.required("database.role-prefix");
-      if (options.migrates) await migrate(databaseUrl, { rolePrefix, passwords });
-      const adminKeyPath = join(dataDir, adminKeyFile);
-      const base: Omit<PlaneOptions, "app"> = {
-        databaseUrl,
-        rolePrefix,
-        passwords,
-        connectionsMax: config.integer("database.pool-max"),
-        keys: { root: keyFile(dataDir, "root").pem, edge: keyFile(dataDir, "edge").pem, runtime: keyFile(dataDir, "runtime").pem },
-        edge: { host: config.required("edge.host"), port: config.integer("edge.port"), name: config.required("edge.name") },
-        logger,
-      };
+      const [app, { openPlane }] = await loading;
+      const base = planeOptions(options, database.url);
+      const adminKeyPath = join(options.config.required("data.dir"), adminKeyFile);
       const onAdminKey = (key: string): void => writeSecretFile(adminKeyPath, `${key}\n`);
       const plane = await openPlane({ ...base, app, ...(existsSync(adminKeyPath) ? {} : { onAdminKey }) });
-      return new StandingPlane(plane, base, embedded);
+      return new StandingPlane({ plane, app, base, database });
     } catch (error) {
-      await embedded?.[Symbol.asyncDispose]();
+      await database.close();
       throw error;
     }
   }
@@ -85,21 +87,95 @@ export class StandingPlane implements AsyncDisposable {
   /**
    * Runs another app on the same database and port. Open connections are ended; clients come back by position.
    *
-   * @throws EventplaneError when the new plane cannot be opened; then nothing is served
+   * @throws EventplaneError when the new app cannot be opened; the one before runs again
    */
   async replaceApp(app: AppDefinition): Promise<void> {
-    const port = Number(new URL(this.#plane.url).port);
+    const { openPlane } = await import("./open-plane.js");
+    const edge = { ...this.#base.edge, port: Number(new URL(this.#plane.url).port) };
     await this.#plane.close();
-    this.#plane = await openPlane({ ...this.#base, app, edge: { ...this.#base.edge, port } });
+    try {
+      this.#plane = await openPlane({ ...this.#base, app, edge });
+      this.#app = app;
+    } catch (error) {
+      this.#plane = await openPlane({ ...this.#base, app: this.#app, edge });
+      throw error;
+    }
   }
 
   /** Drains and ends everything, the embedded database last. Idempotent. */
-  async close(): Promise<void> {
-    await this.#plane.close();
-    await this.#embedded?.[Symbol.asyncDispose]();
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
   }
 
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+
+  async #close(): Promise<void> {
+    try {
+      await this.#plane.close();
+    } finally {
+      await this.#database.close();
+    }
+  }
+}
+
+async function openDatabase({ config, logger, migrates, signal }: StandingPlaneOptions): Promise<Database> {
+  const dataDir = config.required("data.dir");
+  const given = config.text("database.url");
+  const database = given === undefined ? await openEmbedded(dataDir, logger, signal) : givenDatabase(given);
+  try {
+    const rolePrefix = config.required("database.role-prefix");
+    if (migrates) await migrate(database.url, { rolePrefix, passwords: databasePasswords(dataDir, loginRoles) });
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+function givenDatabase(url: string): Database {
+  return { url, lost: new Promise<never>(() => undefined), close: async () => undefined };
+}
+
+async function openEmbedded(dataDir: string, logger: Logger, signal: AbortSignal | undefined): Promise<Database> {
+  const postgres = await openEmbeddedPostgres({ dataDir, logger, ...(signal === undefined ? {} : { signal }) });
+  let isClosing = false;
+  const lost = postgres.exited.then(({ code, signal: killer }): Promise<never> => {
+    if (isClosing) return new Promise<never>(() => undefined);
+    const how = killer === null ? `with status ${code}` : `by ${killer}`;
+    throw new EventplaneError(
+      "database_unreachable",
+      `The embedded PostgreSQL ended ${how}. Nothing acknowledged is lost: start again; its log is ${join(dataDir, "postgres.log")}.`,
+      { details: { dataDir } },
+    );
+  });
+  lost.catch(() => undefined);
+  const close = (): Promise<void> => {
+    isClosing = true;
+    return postgres.close();
+  };
+  return { url: postgres.ownerUrl, lost, close };
+}
+
+function planeOptions({ config, logger }: StandingPlaneOptions, databaseUrl: string): Omit<PlaneOptions, "app"> {
+  const dataDir = config.required("data.dir");
+  return {
+    databaseUrl,
+    rolePrefix: config.required("database.role-prefix"),
+    passwords: databasePasswords(dataDir, loginRoles),
+    connectionsMax: config.integer("database.pool-max"),
+    keys: {
+      root: keyFile(dataDir, "root").pem,
+      edge: keyFile(dataDir, "edge").pem,
+      runtime: keyFile(dataDir, "runtime").pem,
+    },
+    edge: {
+      host: config.required("edge.host"),
+      port: config.integer("edge.port"),
+      name: config.required("edge.name"),
+    },
+    logger,
+  };
 }

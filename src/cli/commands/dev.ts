@@ -1,0 +1,96 @@
+/** `evtctl dev`: everything in one process, for one machine. */
+import { existsSync } from "node:fs";
+import { join, relative, resolve } from "node:path";
+import type { Command } from "commander";
+import { adminKeyFile, appFileOf, type Config, contextFile, ensureDevContext, type RunningPlane } from "../../plane/index.js";
+import { adviceFor } from "../advice.js";
+import { formatMs } from "../duration.js";
+import { humanLog } from "../human-log.js";
+import { logLevelOf, serve, type ServeFlags, serveConfig, withServeFlags } from "../serve.js";
+import type { Shell } from "../shell.js";
+import { safe } from "../terminal.js";
+
+/** Adds the command. */
+export function register(program: Command, shell: Shell): void {
+  withServeFlags(program.command("dev"))
+    .description("run a whole plane on this machine: PostgreSQL, edge, controllers, projections; reloads on save")
+    .addHelpText(
+      "after",
+      `
+Without DATABASE_URL a PostgreSQL of its own runs in the data folder. Without a configuration the organizations
+example runs. The first start makes DIR/admin.key, a tenant \`dev\` and DIR/context.json (0600), which the other
+commands find by themselves. Ctrl-C ends everything in order.
+
+  evtctl dev
+  evtctl dev --port 8787 --data-dir .eventplane --config eventplane.config.ts
+  LOG_LEVEL=debug evtctl dev`,
+    )
+    .action(async (_options: unknown, command: Command) => {
+      await runDev(serveConfig(command.optsWithGlobals<ServeFlags>(), shell), shell);
+    });
+}
+
+async function runDev(config: Config, shell: Shell): Promise<void> {
+  const { createLogger } = await import("../../observe/index.js");
+  const writeErrors = (line: string): void => void process.stderr.write(line);
+  const destination = process.stderr.isTTY ? humanLog(shell.terminal, writeErrors) : { write: writeErrors };
+  const logger = createLogger({ level: logLevelOf(config), destination });
+  const appFile = appFileOf(config, "dev");
+  const isFirst = !existsSync(join(config.required("data.dir"), adminKeyFile));
+  await serve({
+    config,
+    appFile,
+    logger,
+    mode: "dev",
+    onReady: async (plane) => {
+      await ensureDevContext(config.required("data.dir"), plane);
+      await greet({ plane, config, appFile, isFirst, shell });
+    },
+    onReload: (failure) => {
+      if (failure === undefined) {
+        shell.terminal.note(`${shell.terminal.green("reloaded")} ${shown(appFile)}`);
+        return;
+      }
+      shell.terminal.note(`${shell.terminal.red("not reloaded")} ${failure.code}: ${safe(failure.message, 2_000)}`);
+      shell.terminal.note(`  The app before it goes on. ${adviceFor(failure.code)}`);
+    },
+  });
+  await shell.terminal.line("Ended; everything is on disk.");
+}
+
+interface Greeting {
+  readonly plane: RunningPlane;
+  readonly config: Config;
+  readonly appFile: string;
+  readonly isFirst: boolean;
+  readonly shell: Shell;
+}
+
+async function greet({ plane, config, appFile, isFirst, shell }: Greeting): Promise<void> {
+  const { terminal, self } = shell;
+  const dataDir = config.required("data.dir");
+  const folder = dataDir === ".eventplane" ? "" : ` --data-dir ${shown(dataDir)}`;
+  const database = config.text("database.url") === undefined ? `PostgreSQL of its own in ${shown(dataDir)}` : "PostgreSQL of DATABASE_URL";
+  const lines = [
+    `${terminal.green("Eventplane is ready")} at ${terminal.bold(plane.url)} after ${formatMs(performance.now())} (${database})`,
+    `  app        ${shown(appFile)}; a saved change is loaded`,
+    `  admin key  ${shown(join(dataDir, adminKeyFile))}; context of tenant dev ${shown(join(dataDir, contextFile))}`,
+    `  root key   ${shown(join(dataDir, "keys/root.key"))} is not offline: good for development, not for production`,
+    ...(isFirst ? ["", "Try next, in another terminal:"] : []),
+    ...(isFirst
+      ? [
+          `  ${self} publish organization.create --spec '{"name":"Acme","plan":"team","region":"eu"}' --watch${folder}`,
+          `  ${self} get organization${folder}`,
+          `  ${self} verify${folder}`,
+        ]
+      : []),
+  ];
+  for (const line of lines) await terminal.line(line);
+}
+
+/** Shorter of the path from here and the whole path. */
+function shown(path: string): string {
+  const whole = resolve(path);
+  const fromHere = relative(process.cwd(), whole);
+  return safe(fromHere === "" || fromHere.startsWith("..") ? whole : fromHere);
+}

@@ -1,0 +1,69 @@
+/** All commands by name; each file is loaded when its command is called. */
+import { Command, Option } from "commander";
+import { outputFormats } from "./output.js";
+import type { Shell } from "./shell.js";
+
+/** Adds one command, with its own subcommands, to the program. */
+export type RegisterCommand = (program: Command, shell: Shell) => void;
+
+/** In the order of the help. */
+const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: RegisterCommand }>>> = {
+  dev: () => import("./commands/dev.js"),
+  start: () => import("./commands/start.js"),
+  migrate: () => import("./commands/migrate.js"),
+  publish: () => import("./commands/publish.js"),
+  get: () => import("./commands/get.js"),
+  describe: () => import("./commands/describe.js"),
+  watch: () => import("./commands/watch.js"),
+  delete: () => import("./commands/delete.js"),
+  read: () => import("./commands/read.js"),
+  tail: () => import("./commands/tail.js"),
+  trace: () => import("./commands/trace.js"),
+  verify: () => import("./commands/verify.js"),
+  tenant: () => import("./commands/tenant.js"),
+  key: () => import("./commands/key.js"),
+  schema: () => import("./commands/schema.js"),
+  "dead-letter": () => import("./commands/dead-letter.js"),
+  doctor: () => import("./commands/doctor.js"),
+  config: () => import("./commands/config.js"),
+  completion: () => import("./commands/completion.js"),
+};
+
+/** The program with those commands that the arguments may mean; with all of them when they name none. */
+export async function createProgram(args: readonly string[], shell: Shell): Promise<Command> {
+  const program = baseProgram();
+  const named = Object.keys(commandFiles).filter((name) => args.includes(name));
+  const names = named.length === 0 || named.includes("completion") ? Object.keys(commandFiles) : named;
+  for (const name of names) {
+    const file = await commandFiles[name]?.();
+    file?.register(program, shell);
+  }
+  return program;
+}
+
+function baseProgram(): Command {
+  return new Command("evtctl")
+    .description("Publish intents, look at what became of them, and run the plane that does it.")
+    .addOption(new Option("-o, --output <format>", "form of the result").choices(outputFormats).default("table"))
+    .option("--url <url>", "address of the plane (EVENTPLANE_URL)")
+    .option("-t, --tenant <tenant>", "id or slug of the tenant (EVENTPLANE_TENANT)")
+    .option("--data-dir <folder>", "folder of keys and context (EVENTPLANE_DATA__DIR; default .eventplane)")
+    .option("--api-key-stdin", "read the API key from standard input")
+    .showSuggestionAfterError()
+    .exitOverride()
+    .configureOutput({ writeErr: () => undefined })
+    .addHelpText(
+      "after",
+      `
+Secrets are never arguments: EVENTPLANE_API_KEY, EVENTPLANE_API_KEY_FILE (mode 0600), --api-key-stdin, or the
+context file that \`evtctl dev\` writes.
+
+Exit status: 0 ok, 1 failed, 2 usage, 3 refused, 4 conflict, 5 unavailable, 6 verification failed,
+7 not settled within --timeout.
+
+First steps:
+  evtctl dev                                          a plane with PostgreSQL, on this machine
+  evtctl publish organization.create --spec '{"name":"Acme","plan":"team","region":"eu"}' --watch
+  evtctl get organization`,
+    );
+}

@@ -1,0 +1,87 @@
+/** The way of one resource to rest, as a line: phases, and each controller's mark. */
+import type { Event } from "../../event/index.js";
+import { formatMs } from "../duration.js";
+import { safe, type Terminal } from "../terminal.js";
+
+/** How a generation came to rest. `stalled`: a controller gave up, a dead letter waits. */
+export type Settlement = "ready" | "deleted" | "rejected" | "stalled";
+
+interface Mark {
+  readonly isDone: boolean;
+  /** When it said first that it waits. */
+  readonly waitingSinceMs?: number;
+  readonly waitedMs: number;
+}
+
+const settlements: Readonly<Record<string, { readonly phase: string; readonly settlement: Settlement }>> = {
+  ready: { phase: "Ready", settlement: "ready" },
+  deleted: { phase: "Deleted", settlement: "deleted" },
+  rejected: { phase: "Failed", settlement: "rejected" },
+  "dead-lettered": { phase: "Failed", settlement: "stalled" },
+};
+
+/** Folds the events of one stream from an intent on. */
+export class Progress {
+  readonly #name: string;
+  #phases: string[] = [];
+  #marks = new Map<string, Mark>();
+  #settlement: Settlement | undefined;
+
+  /** @param name `organization/0190…` */
+  constructor(name: string) {
+    this.#name = name;
+  }
+
+  /** How it came to rest; undefined while it moves. */
+  get settlement(): Settlement | undefined {
+    return this.#settlement;
+  }
+
+  /** Takes the next event of the stream. */
+  take(event: Event): void {
+    if (event.kind === "intent") this.#open(event);
+    else if (event.decision !== undefined) this.#derived(event, event.decision.component);
+  }
+
+  /** `organization/0190…  Pending → Progressing (quota ✓ billing: waiting) → Ready` */
+  line(terminal: Terminal): string {
+    const marks = [...this.#marks].map(([name, mark]) => markText(name, mark, terminal)).join(" ");
+    const phases = this.#phases.map((phase) => (phase === "Progressing" && marks !== "" ? `${phase} (${marks})` : phaseText(phase, terminal)));
+    return `${terminal.bold(safe(this.#name))}  ${phases.join(" → ")}`;
+  }
+
+  #open(event: Event): void {
+    this.#settlement = undefined;
+    this.#phases = ["Pending"];
+    this.#marks = new Map(Object.keys(event.finalizers).map((name) => [name, { isDone: false, waitedMs: 0 }]));
+  }
+
+  #derived(event: Event, component: string): void {
+    const end = settlements[event.type.slice(event.type.indexOf(".") + 1)];
+    const finalizer = event.finalizers[component];
+    if (finalizer !== undefined) this.#mark(component, event, finalizer.completed);
+    if (end !== undefined) {
+      this.#phases.push(end.phase);
+      this.#settlement = end.settlement;
+    } else if (this.#phases.at(-1) === "Pending") {
+      this.#phases.push("Progressing");
+    }
+  }
+
+  #mark(component: string, event: Event, isDone: boolean): void {
+    const nowMs = Date.parse(event.recordedAt);
+    const waitingSinceMs = this.#marks.get(component)?.waitingSinceMs;
+    if (isDone) this.#marks.set(component, { isDone, waitedMs: waitingSinceMs === undefined ? 0 : nowMs - waitingSinceMs });
+    else this.#marks.set(component, { isDone, waitedMs: 0, waitingSinceMs: waitingSinceMs ?? nowMs });
+  }
+}
+
+function markText(name: string, { isDone, waitedMs }: Mark, terminal: Terminal): string {
+  if (!isDone) return `${safe(name)}: ${terminal.yellow("waiting")}`;
+  return `${safe(name)} ${terminal.green("✓")}${waitedMs > 0 ? ` after ${formatMs(waitedMs)}` : ""}`;
+}
+
+function phaseText(phase: string, terminal: Terminal): string {
+  if (phase === "Ready" || phase === "Deleted") return terminal.green(phase);
+  return phase === "Failed" ? terminal.red(phase) : phase;
+}
