@@ -1,6 +1,15 @@
 /** The work table in PostgreSQL: the contract suite, its grants, and claims under load. */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { workContract } from "../src/testing/index.js";
+import { systemIds, type TenantId } from "../src/kernel/index.js";
+import {
+  appendOf,
+  createTestSigner,
+  creating,
+  draftIntent,
+  newTenantId,
+  signAppend,
+  workContract,
+} from "../src/testing/index.js";
 import { PostgresWorkStore } from "../src/work/index.js";
 import { type Installation, installEventplane } from "./support/postgres-installation.js";
 
@@ -62,6 +71,73 @@ describe("grants of the work table", () => {
         "insert into eventplane.cursors values ('resources', gen_random_uuid(), 1, 0, decode(repeat('00', 32), 'hex'))",
       ),
     ).rejects.toThrow(/row-level security/);
+  });
+});
+
+describe("dispatch among others", () => {
+  const watches = [{ aggregateType: "organization", component: "quota" }];
+  let installation: Installation;
+  let work: PostgresWorkStore;
+  beforeAll(async () => {
+    installation = await installEventplane();
+    work = new PostgresWorkStore(installation.pool("runtime"));
+  });
+  afterAll(() => installation.close());
+
+  async function publish(tenantId: TenantId): Promise<void> {
+    const event = draftIntent({ tenantId, aggregateId: systemIds.uuid4(), finalizersText: '{"quota":{}}' });
+    await installation.edge.append([signAppend(createTestSigner("edge"), appendOf(creating(event)))]);
+  }
+
+  it("a tenant whose log does not continue at the cursor stands still and is named; others go on", async () => {
+    const [bad, good] = [newTenantId(), newTenantId()];
+    await publish(bad);
+    await work.dispatch(watches, bad);
+    await installation.asSuperuser(
+      "update eventplane.cursors set hash = decode(repeat('00', 32), 'hex') where tenant_id = $1",
+      [bad],
+    );
+    await publish(bad);
+    await publish(good);
+    expect(await work.dispatch(watches)).toEqual({ events: 1, more: false, broken: [bad] });
+    const claims = await work.claim({ components: ["quota"], limit: 10, leaseMs: 1_000 });
+    expect(claims.map(({ tenantId }) => tenantId).toSorted()).toEqual([bad, good].toSorted());
+  });
+
+  it("a log that is shorter than its cursor is named", async () => {
+    const tenantId = newTenantId();
+    await publish(tenantId);
+    await work.dispatch(watches, tenantId);
+    await installation.asSuperuser("update eventplane.cursors set position = 7 where tenant_id = $1", [tenantId]);
+    expect((await work.dispatch(watches, tenantId)).broken).toEqual([tenantId]);
+  });
+
+  it("a row that is being settled makes dispatch give way soon and do all of it later", async () => {
+    const tenantId = newTenantId();
+    const stream = systemIds.uuid4();
+    const holder = await installation.pool("runtime").connect();
+    try {
+      await holder.query("begin");
+      await holder.query(
+        `insert into eventplane.work (tenant_id, aggregate_type, aggregate_id, component, state, due_at)
+         values ($1, 'organization', $2, 'quota', 'idle', null)`,
+        [tenantId, stream],
+      );
+      const event = draftIntent({ tenantId, aggregateId: stream, finalizersText: '{"quota":{}}' });
+      await installation.edge.append([signAppend(createTestSigner("edge"), appendOf(creating(event)))]);
+      expect(await work.dispatch(watches, tenantId)).toEqual({ events: 0, more: true, broken: [] });
+      await holder.query("commit");
+      expect(await work.dispatch(watches, tenantId)).toEqual({ events: 1, more: false, broken: [] });
+    } finally {
+      holder.release();
+    }
+  });
+
+  it("processes that dispatch one tenant at once turn each event into work once", async () => {
+    const tenantId = newTenantId();
+    for (let n = 0; n < 20; n++) await publish(tenantId);
+    const results = await Promise.all([1, 2, 3, 4].map(() => work.dispatch(watches, tenantId)));
+    expect(results.reduce((sum, { events }) => sum + events, 0)).toBe(20);
   });
 });
 
