@@ -77,7 +77,6 @@ describe("attack 10: a stolen service role", () => {
     ["session_replication_role", "set session_replication_role = replica"],
     ["a temporary function", "create function pg_temp.f() returns integer language sql as 'select 1'"],
     ["a temporary table", "create temporary table t (x integer)"],
-    ["the shared body of append", "select * from eventplane.append_events('', 'runtime')"],
     ["CREATE ROLE", "create role mine"],
     ["ALTER ROLE of another", "alter role :prefix_owner login password 'x'"],
     ["GRANT to itself", "grant :prefix_owner to :prefix_edge"],

@@ -65,7 +65,7 @@ const checks: readonly string[] = [
    where $1 <> '' and p.pronamespace = 'eventplane'::regnamespace and p.prosecdef
      and not exists (select from unnest(p.proconfig) c where c like 'search_path=%pg_catalog%')`,
   `select format('%s may execute %s', r, p.oid::regprocedure) as defect from pg_proc p cross join unnest(${services}) r
-   where p.pronamespace = 'eventplane'::regnamespace and p.proname in ('append_edge', 'append_derived', 'append_events')
+   where p.pronamespace = 'eventplane'::regnamespace and p.proname in ('append_edge', 'append_derived')
      and has_function_privilege(r, p.oid, 'execute')
      and not (p.proname = 'append_edge' and r = $1 || '_edge') and not (p.proname = 'append_derived' and r = $1 || '_runtime')`,
 ];
