@@ -11,12 +11,18 @@ const blockedMsMax = 50;
 const roundsMax = 4;
 
 const spec = (text: string): Buffer => Buffer.from(`{"type":"note.create","spec":${text}}`);
-const deep = (open: string, close: string, depth: number): Buffer => spec(`{"a":${open.repeat(depth)}1${close.repeat(depth)}}`);
+const deep = (open: string, close: string, depth: number): Buffer =>
+  spec(`{"a":${open.repeat(depth)}1${close.repeat(depth)}}`);
 
 /** Name, body, status, code. */
 const bodies: readonly (readonly [string, Buffer, number, string])[] = [
   ["__proto__ at the top", spec('{"__proto__":{"admin":true}}'), 422, "json_forbidden_key"],
-  ["__proto__ beside the spec", Buffer.from('{"type":"note.create","spec":{},"__proto__":{"kind":"fact"}}'), 422, "json_forbidden_key"],
+  [
+    "__proto__ beside the spec",
+    Buffer.from('{"type":"note.create","spec":{},"__proto__":{"kind":"fact"}}'),
+    422,
+    "json_forbidden_key",
+  ],
   ["constructor deep inside", spec('{"a":[{"b":{"constructor":1}}]}'), 422, "json_forbidden_key"],
   ["prototype spelt with escapes", spec('{"\\u0070rototype":1}'), 422, "json_forbidden_key"],
   ["duplicate keys", spec('{"a":1,"a":2}'), 422, "json_duplicate_key"],
@@ -31,8 +37,18 @@ const bodies: readonly (readonly [string, Buffer, number, string])[] = [
   ["a lone surrogate as key", spec('{"\\udc00":1}'), 422, "json_lone_surrogate"],
   ["NUL escaped", spec('{"a":"\\u0000"}'), 422, "json_nul"],
   ["NUL raw", spec('{"a":"\u0000"}'), 400, "json_invalid"],
-  ["invalid UTF-8", Buffer.concat([Buffer.from('{"type":"note.create","spec":{"a":"'), Buffer.from([0xc3, 0x28]), Buffer.from('"}}')]), 400, "json_invalid_utf8"],
-  ["overlong UTF-8", Buffer.concat([Buffer.from('{"type":"note.create","spec":{"a":"'), Buffer.from([0xc0, 0xaf]), Buffer.from('"}}')]), 400, "json_invalid_utf8"],
+  [
+    "invalid UTF-8",
+    Buffer.concat([Buffer.from('{"type":"note.create","spec":{"a":"'), Buffer.from([0xc3, 0x28]), Buffer.from('"}}')]),
+    400,
+    "json_invalid_utf8",
+  ],
+  [
+    "overlong UTF-8",
+    Buffer.concat([Buffer.from('{"type":"note.create","spec":{"a":"'), Buffer.from([0xc0, 0xaf]), Buffer.from('"}}')]),
+    400,
+    "json_invalid_utf8",
+  ],
   ["a byte order mark", Buffer.concat([Buffer.from([0xef, 0xbb, 0xbf]), spec("{}")]), 400, "json_invalid"],
   ["trailing text", Buffer.concat([spec("{}"), Buffer.from("{}")]), 400, "json_invalid"],
   ["an empty body", Buffer.alloc(0), 400, "json_invalid"],
@@ -63,7 +79,8 @@ describe.each(edgeStores)("attack 16 on %s", (_name, openStore) => {
 
   const requests = (): RawRequest[] =>
     bodies.map(([name, body]) => ({ name, body, head: publishHead("acme", tenant.key, body) }));
-  const intents = async (): Promise<number> => (await edge.reader.read(tenant.id, { filter: { kind: "intent" } })).length;
+  const intents = async (): Promise<number> =>
+    (await edge.reader.read(tenant.id, { filter: { kind: "intent" } })).length;
 
   test("every class is answered with its code, and nothing of what is refused is stored", async () => {
     const answers = await sendRaw(edge.url, requests());
@@ -86,7 +103,7 @@ describe.each(edgeStores)("attack 16 on %s", (_name, openStore) => {
     const client = openRawClient(edge.url);
     for (const request of requests()) {
       const blockedMs = await leastBlockedMs(() => client.send(request));
-      expect(blockedMs, request.name).toBeLessThan(blockedMsMax);
+      expect([request.name, blockedMs < blockedMsMax || blockedMs]).toEqual([request.name, true]);
     }
     await client.close();
   });
@@ -94,7 +111,9 @@ describe.each(edgeStores)("attack 16 on %s", (_name, openStore) => {
   test("a gzip bomb is 415 before anything is inflated", async () => {
     const bomb = gzipSync(Buffer.alloc(50_000_000, " "));
     const before = process.memoryUsage().rss;
-    const [answer] = await sendRaw(edge.url, [{ name: "bomb", body: bomb, head: publishHead("acme", tenant.key, bomb, ["Content-Encoding: gzip"]) }]);
+    const [answer] = await sendRaw(edge.url, [
+      { name: "bomb", body: bomb, head: publishHead("acme", tenant.key, bomb, ["Content-Encoding: gzip"]) },
+    ]);
     expect([answer?.status, answer === undefined ? "" : codeOf(answer)]).toEqual([415, "unsupported_media_type"]);
     expect(process.memoryUsage().rss - before).toBeLessThan(40_000_000);
   });
@@ -126,9 +145,16 @@ describe.each(edgeStores)("attack 16 on %s", (_name, openStore) => {
       ["an unknown method", `BREW /v1/tenants/acme/intents HTTP/1.1\r\n${key}`, [400, 405]],
       ["another method", `PUT /v1/tenants/acme/intents HTTP/1.1\r\n${key}`, [405]],
     ];
-    const answers = await sendRaw(edge.url, heads.map(([name, head, , content]) => ({ name, head, ...(content === undefined ? {} : { body: content }) })));
+    const answers = await sendRaw(
+      edge.url,
+      heads.map(([name, head, , content]) => ({ name, head, ...(content === undefined ? {} : { body: content }) })),
+    );
     for (const [index, answer] of answers.entries()) {
-      expect(heads[index]?.[2], `${answer.name} was answered ${answer.status}`).toContain(answer.status);
+      expect([answer.name, answer.status, heads[index]?.[2].includes(answer.status)]).toEqual([
+        answer.name,
+        answer.status,
+        true,
+      ]);
       expect(answer.head.toLowerCase()).toContain("application/problem+json");
       expect(answer.head).not.toContain("X-Evil");
       expect(codeOf(answer)).toMatch(/^[a-z_]+$/);

@@ -42,15 +42,30 @@ test("attack 14: canaries in every field, header, address and error path of 1,00
     () => post({ ...intent, id: canary, correlationId: canary, causationId: canary, occurredAt: canary }),
     () => post(`{"a":"${canary}`),
     () => post(intent, { "idempotency-key": `${canary} ${canary}` }),
-    () => post(intent, { "if-match": canary, traceparent: canary, "user-agent": canary, cookie: `session=${canary}`, "x-request-id": canary }),
+    () =>
+      post(intent, {
+        "if-match": canary,
+        traceparent: canary,
+        "user-agent": canary,
+        cookie: `session=${canary}`,
+        "x-request-id": canary,
+      }),
     () => fetch(`${edge.url}/v1/tenants/acme/intents`, call(canary, { body: intent })),
-    () => fetch(`${edge.url}/v1/tenants/acme/intents`, call(`epk_${tenant.keyId}_${canary.padEnd(43, "x")}`, { body: intent })),
+    () =>
+      fetch(
+        `${edge.url}/v1/tenants/acme/intents`,
+        call(`epk_${tenant.keyId}_${canary.padEnd(43, "x")}`, { body: intent }),
+      ),
     () => fetch(`${edge.url}/v1/tenants/${canary}/events`, call(tenant.key)),
     () => fetch(`${edge.url}/${canary}?token=${canary}`, call(tenant.key)),
     () => fetch(`${edge.url}/v1/tenants/acme/events?${canary}=${canary}&api_key=${secret}`, call(tenant.key)),
     () => fetch(`${edge.url}/v1/tenants/acme/streams/fragile/${canary}`, call(tenant.key)),
     () => fetch(`${edge.url}/v1/tenants/acme/subscribe`, call(tenant.key, { headers: { "last-event-id": canary } })),
-    () => fetch(`${edge.url}/v1/tenants/acme/intents`, call(tenant.key, { body: canary, headers: { "content-type": `text/${canary}` } })),
+    () =>
+      fetch(
+        `${edge.url}/v1/tenants/acme/intents`,
+        call(tenant.key, { body: canary, headers: { "content-type": `text/${canary}` } }),
+      ),
   ];
   const statuses = new Set<number>();
   for (let round = 0; round < 63; round++) {
@@ -59,7 +74,7 @@ test("attack 14: canaries in every field, header, address and error path of 1,00
       await response.arrayBuffer();
     }
   }
-  expect([...statuses].sort()).toEqual(expect.arrayContaining([400, 401, 403, 404, 415, 422, 500]));
+  expect([...statuses]).toEqual(expect.arrayContaining([400, 401, 403, 404, 415, 422, 500]));
   expect(edge.logged()).toContain("A request failed.");
   expect(edge.logged()).not.toContain(canary);
   expect(edge.logged()).not.toContain(secret);
@@ -76,7 +91,9 @@ test("attack 14: the failure inside says nothing of itself to the caller", async
 
 test("attack 18: whatever is sent, a log entry stays one line of harmless text, and so does a problem", async () => {
   const key = `Authorization: Bearer ${tenant.key}`;
-  const body = Buffer.from(JSON.stringify({ type: "fragile.create", spec: { text: hostile, [hostile]: hostile }, [hostile]: 1 }));
+  const body = Buffer.from(
+    JSON.stringify({ type: "fragile.create", spec: { text: hostile, [hostile]: hostile }, [hostile]: 1 }),
+  );
   const guarded = Buffer.from(JSON.stringify({ type: "fragile.create", spec: { text: hostile } }));
   const encoded = encodeURIComponent(hostile);
   const answers = await sendRaw(edge.url, [
@@ -89,8 +106,7 @@ test("attack 18: whatever is sent, a log entry stays one line of harmless text, 
     { name: "nowhere", head: `GET /${encoded} HTTP/1.1\r\n${key}` },
   ]);
   for (const { name, body: text } of answers) {
-    expect(dangerous.test(text), name).toBe(false);
-    expect(text.includes("\n"), name).toBe(false);
+    expect([name, dangerous.test(text), text.includes("\n")]).toEqual([name, false, false]);
   }
   const logged = edge.logged();
   expect(logged.endsWith("\n")).toBe(true);

@@ -58,7 +58,8 @@ beforeAll(async () => {
   edge = await startEdge();
   acme = await edge.tenant("acme");
   child = spawn(process.execPath, ["-e", subscriber, edge.url, acme.key], { stdio: ["ignore", "pipe", "inherit"] });
-  if (child.stdout !== null) createInterface({ input: child.stdout }).on("line", (line) => (last = JSON.parse(line) as Report)); // as it prints
+  if (child.stdout !== null)
+    createInterface({ input: child.stdout }).on("line", (line) => (last = JSON.parse(line) as Report)); // as it prints
 });
 afterAll(async () => {
   child.kill("SIGKILL");
@@ -91,7 +92,10 @@ test("attack 6: a stopped subscriber holds up nobody, costs a bounded rest, is c
   child.kill("SIGCONT");
 
   const { position } = await edge.reader.head(acme.id);
-  const resumed = await eventually(() => (last.position >= position ? last : undefined), "the subscriber has caught up");
+  const resumed = await eventually(
+    () => (last.position >= position ? last : undefined),
+    "the subscriber has caught up",
+  );
   expect(during.length * specBytes).toBeGreaterThan(8 * unsentBytesMax);
   expect(cut).toBe(true);
   expect(unsentMax).toBeLessThanOrEqual(unsentBytesMax);

@@ -1,9 +1,15 @@
 /** Attack 8: how long a credential takes to be refused says nothing about it (Welch's t below 4.5 over 2,000). */
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { authenticate } from "../src/edge/authentication.js";
-import { EventplaneError, systemClock } from "../src/kernel/index.js";
-import { call, type EdgeFixture, eventually, type FixtureTenant, refusalsIn, startEdge } from "./support/edge-fixture.js";
-import { PLATFORM_TENANT_ID } from "../src/kernel/index.js";
+import { EventplaneError, PLATFORM_TENANT_ID, systemClock } from "../src/kernel/index.js";
+import {
+  call,
+  type EdgeFixture,
+  eventually,
+  type FixtureTenant,
+  refusalsIn,
+  startEdge,
+} from "./support/edge-fixture.js";
 
 const samples = 2_000;
 const tMax = 4.5;
@@ -29,7 +35,8 @@ beforeAll(async () => {
 afterAll(() => edge.close());
 
 test("refusing a key inside the edge takes the same time for an unknown id and for a wrong first or last byte", async () => {
-  const check = (key: string): void => expectRefused(() => authenticate(`Bearer ${key}`, edge.edge.platform, systemClock));
+  const check = (key: string): void =>
+    expectRefused(() => authenticate(`Bearer ${key}`, edge.edge.platform, systemClock));
   const worst = await leastDistinguishable(async (key) => check(key));
   expect(worst).toBeLessThan(tMax);
 });
@@ -66,7 +73,8 @@ test("the check turns red on a comparison that stops at the first difference", a
 /** The largest |t| between two classes, in the best of a few rounds: a leak is in every round, noise is not. */
 async function leastDistinguishable(check: (key: string) => Promise<void>): Promise<number> {
   let least = Number.POSITIVE_INFINITY;
-  for (let attempt = 0; attempt < attemptsMax && least >= tMax; attempt++) least = Math.min(least, await distinguishability(check));
+  for (let attempt = 0; attempt < attemptsMax && least >= tMax; attempt++)
+    least = Math.min(least, await distinguishability(check));
   return least;
 }
 

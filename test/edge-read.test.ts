@@ -11,7 +11,11 @@ beforeAll(async () => {
   edge = await startEdge();
   acme = await edge.tenant("acme");
   client = createClient({ baseUrl: edge.url, apiKey: acme.key, tenant: "acme" });
-  const intents = Array.from({ length: 25 }, (_, n) => ({ type: "note.create", aggregateId: `note-${n}`, spec: { n } }));
+  const intents = Array.from({ length: 25 }, (_, n) => ({
+    type: "note.create",
+    aggregateId: `note-${n}`,
+    spec: { n },
+  }));
   await client.publishMany(intents);
 });
 afterAll(() => edge.close());
@@ -43,7 +47,16 @@ describe("events", () => {
     expect(first?.spec).toEqual({ n: 7 });
     expect(await collect(client.read({ after: 3, before: 6 }))).toHaveLength(2);
     expect(await collect(client.read({ recordedBefore: "2000-01-01T00:00:00Z" }))).toEqual([]);
-    for (const query of ["kindd=fact", "limit=0", "limit=1001", "after=-1", "kind=wish", "type=A", "limit=1&limit=2", "after=1e3"]) {
+    for (const query of [
+      "kindd=fact",
+      "limit=0",
+      "limit=1001",
+      "after=-1",
+      "kind=wish",
+      "type=A",
+      "limit=1&limit=2",
+      "after=1e3",
+    ]) {
       const response = await fetch(`${edge.url}/v1/tenants/acme/events?${query}`, call(acme.key));
       expect([query, response.status]).toEqual([query, 400]);
     }
@@ -82,7 +95,10 @@ describe("resources", () => {
   test("wait for a position, and say when it is not reached", async () => {
     const { position } = await client.publish({ type: "note.change", aggregateId: "note-2", spec: { n: 200 } });
     expect((await client.resource("note", "note-2", { minPosition: position })).spec).toEqual({ n: 200 });
-    const response = await fetch(`${edge.url}/v1/tenants/acme/resources/note/note-2?minPosition=${position + 1_000}`, call(acme.key));
+    const response = await fetch(
+      `${edge.url}/v1/tenants/acme/resources/note/note-2?minPosition=${position + 1_000}`,
+      call(acme.key),
+    );
     expect([response.status, response.headers.get("retry-after")]).toEqual([503, "1"]);
   }, 20_000);
 });

@@ -27,7 +27,8 @@ async function positions(items: AsyncIterable<SubscriptionItem>, count: number):
   return seen;
 }
 
-const isDense = (seen: readonly number[]): boolean => seen.every((position, index) => index === 0 || position === (seen[index - 1] ?? 0) + 1);
+const isDense = (seen: readonly number[]): boolean =>
+  seen.every((position, index) => index === 0 || position === (seen[index - 1] ?? 0) + 1);
 
 describe("a subscription", () => {
   test("catches up and then goes live without gap or repetition", async () => {
@@ -62,7 +63,10 @@ describe("a subscription", () => {
 
   test("resumes with Last-Event-ID, which wins over after", async () => {
     const head = (await edge.reader.head(acme.id)).position;
-    const response = await fetch(`${edge.url}/v1/tenants/acme/subscribe?after=0`, call(acme.key, { headers: { "last-event-id": String(head - 2) } }));
+    const response = await fetch(
+      `${edge.url}/v1/tenants/acme/subscribe?after=0`,
+      call(acme.key, { headers: { "last-event-id": String(head - 2) } }),
+    );
     const reader = response.body?.getReader();
     let text = "";
     while (!text.includes(`id: ${head}\n`)) text += new TextDecoder().decode((await reader?.read())?.value);
@@ -72,7 +76,10 @@ describe("a subscription", () => {
   });
 
   test("is refused for a wrong place and without the grant", async () => {
-    const wrong = await fetch(`${edge.url}/v1/tenants/acme/subscribe`, call(acme.key, { headers: { "last-event-id": "x" } }));
+    const wrong = await fetch(
+      `${edge.url}/v1/tenants/acme/subscribe`,
+      call(acme.key, { headers: { "last-event-id": "x" } }),
+    );
     const reader = await edge.tenant("readers", ["reader"]);
     const forbidden = await fetch(`${edge.url}/v1/tenants/readers/subscribe`, call(reader.key));
     expect([wrong.status, forbidden.status]).toEqual([400, 403]);

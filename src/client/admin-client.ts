@@ -49,7 +49,10 @@ export class AdminClient {
   }
 
   /** Creates a tenant, or finds it when it exists. */
-  async createTenant(tenant: { readonly slug: string }, { signal }: Abortable = {}): Promise<TenantInfo & { readonly created: boolean }> {
+  async createTenant(
+    tenant: { readonly slug: string },
+    { signal }: Abortable = {},
+  ): Promise<TenantInfo & { readonly created: boolean }> {
     const { status, body } = await this.#transport.send({
       method: "POST",
       path: "/v1/admin/tenants",
@@ -76,7 +79,13 @@ export class AdminClient {
     wish: { readonly name: string; readonly grants: readonly ClientGrant[]; readonly expiresAt?: string },
     { signal }: Abortable = {},
   ): Promise<{ readonly id: string; readonly key: string }> {
-    const { body } = await this.#transport.send({ method: "POST", path: `${tenantPath(tenant)}/keys`, body: wish, repeatable: false, signal });
+    const { body } = await this.#transport.send({
+      method: "POST",
+      path: `${tenantPath(tenant)}/keys`,
+      body: wish,
+      repeatable: false,
+      signal,
+    });
     return body as { readonly id: string; readonly key: string }; // without an Idempotency-Key the key is always new
   }
 
@@ -93,14 +102,30 @@ export class AdminClient {
   }
 
   /** The dead letters of a tenant, newest first; by default of the key's own. */
-  async deadLetters({ tenant, signal }: Abortable & { readonly tenant?: string } = {}): Promise<readonly DeadLetterInfo[]> {
-    const { body } = await this.#transport.send({ path: "/v1/admin/dead-letters", query: { tenant }, repeatable: true, signal });
+  async deadLetters({
+    tenant,
+    signal,
+  }: Abortable & { readonly tenant?: string } = {}): Promise<readonly DeadLetterInfo[]> {
+    const { body } = await this.#transport.send({
+      path: "/v1/admin/dead-letters",
+      query: { tenant },
+      repeatable: true,
+      signal,
+    });
     return (body as { readonly deadLetters: readonly DeadLetterInfo[] }).deadLetters; // the route's answer
   }
 
   /** One dead letter. */
-  async deadLetter(id: string, { tenant, signal }: Abortable & { readonly tenant?: string } = {}): Promise<DeadLetterInfo> {
-    const { body } = await this.#transport.send({ path: deadLetterPath(id), query: { tenant }, repeatable: true, signal });
+  async deadLetter(
+    id: string,
+    { tenant, signal }: Abortable & { readonly tenant?: string } = {},
+  ): Promise<DeadLetterInfo> {
+    const { body } = await this.#transport.send({
+      path: deadLetterPath(id),
+      query: { tenant },
+      repeatable: true,
+      signal,
+    });
     return body as DeadLetterInfo; // the route's answer
   }
 

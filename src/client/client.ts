@@ -1,7 +1,7 @@
 /**
  * The typed client of the HTTP API, for browsers and Node: fetch and nothing else.
  */
-import type { Event, ProofDocument, Resource } from "../event/index.js";
+import type { Event, ProofDocument, ProvenEvent, Resource } from "../event/index.js";
 import { EventplaneError } from "../kernel/errors.js";
 import type { JsonObject } from "../kernel/index.js";
 import { AdminClient } from "./admin-client.js";
@@ -129,7 +129,10 @@ export class EventplaneClient {
     const { body } = await this.#transport.send({
       method: "POST",
       path: this.#path("/intents"),
-      body: { intents: intents.map((intent) => this.#named(intent)), ...(options.atomic === true ? { atomic: true } : {}) },
+      body: {
+        intents: intents.map((intent) => this.#named(intent)),
+        ...(options.atomic === true ? { atomic: true } : {}),
+      },
       repeatable: true,
       signal: options.signal,
     });
@@ -149,8 +152,19 @@ export class EventplaneClient {
   }
 
   /** One page; `next` goes into `after` (backwards: `before`) of the next, null at the end. */
-  readPage(query: ReadEventsQuery = {}, { signal }: Abortable = {}): Promise<{ readonly events: readonly Event[]; readonly next: number | null }> {
+  readPage(
+    query: ReadEventsQuery = {},
+    { signal }: Abortable = {},
+  ): Promise<{ readonly events: readonly Event[]; readonly next: number | null }> {
     return this.#get(this.#path("/events"), { query: { ...query }, signal });
+  }
+
+  /** One page of events with their proofs and exact stored texts, for a verifier. */
+  readProvenPage(
+    query: Pick<ReadEventsQuery, "after" | "limit"> = {},
+    { signal }: Abortable = {},
+  ): Promise<{ readonly events: readonly ProvenEvent[]; readonly next: number | null }> {
+    return this.#get(this.#path("/events"), { query: { ...query, include: "proof" }, signal });
   }
 
   /** One event. @throws EventplaneError `not_found` */
@@ -164,10 +178,17 @@ export class EventplaneClient {
   }
 
   /** The events of one stream in version order. @throws EventplaneError `not_found` */
-  async *stream(aggregateType: string, aggregateId: string, { signal }: Abortable = {}): AsyncGenerator<Event, void, undefined> {
+  async *stream(
+    aggregateType: string,
+    aggregateId: string,
+    { signal }: Abortable = {},
+  ): AsyncGenerator<Event, void, undefined> {
     const path = this.#path(`/streams/${encodeURIComponent(aggregateType)}/${encodeURIComponent(aggregateId)}`);
     for (let after = 0; ; ) {
-      const page = await this.#get<{ events: readonly Event[]; next: number | null }>(path, { query: { after, limit: 1_000 }, signal });
+      const page = await this.#get<{ events: readonly Event[]; next: number | null }>(path, {
+        query: { after, limit: 1_000 },
+        signal,
+      });
       yield* page.events;
       if (page.next === null) return;
       after = page.next;
@@ -175,17 +196,27 @@ export class EventplaneClient {
   }
 
   /** One resource. @throws EventplaneError `not_found`; `timeout` when `minPosition` is not reached within 5 s */
-  resource(aggregateType: string, aggregateId: string, options: Abortable & { readonly minPosition?: number } = {}): Promise<ResourceView> {
+  resource(
+    aggregateType: string,
+    aggregateId: string,
+    options: Abortable & { readonly minPosition?: number } = {},
+  ): Promise<ResourceView> {
     const path = this.#path(`/resources/${encodeURIComponent(aggregateType)}/${encodeURIComponent(aggregateId)}`);
     return this.#get(path, { query: { minPosition: options.minPosition }, signal: options.signal });
   }
 
   /** All resources of a type, by aggregate id. */
-  async *resources(aggregateType: string, options: Abortable & { readonly limit?: number } = {}): AsyncGenerator<ResourceView, void, undefined> {
+  async *resources(
+    aggregateType: string,
+    options: Abortable & { readonly limit?: number } = {},
+  ): AsyncGenerator<ResourceView, void, undefined> {
     const path = this.#path(`/resources/${encodeURIComponent(aggregateType)}`);
     for (let after: string | undefined; ; ) {
       const query = { after, limit: options.limit };
-      const page = await this.#get<{ resources: readonly ResourceView[]; next: string | null }>(path, { query, signal: options.signal });
+      const page = await this.#get<{ resources: readonly ResourceView[]; next: string | null }>(path, {
+        query,
+        signal: options.signal,
+      });
       yield* page.resources;
       if (page.next === null) return;
       after = page.next;
@@ -197,7 +228,10 @@ export class EventplaneClient {
     const path = this.#path(`/traces/${encodeURIComponent(correlationId)}`);
     const events: Event[] = [];
     for (let after: number | undefined; ; ) {
-      const page = await this.#get<{ events: readonly Event[]; next: number | null }>(path, { query: { after }, signal });
+      const page = await this.#get<{ events: readonly Event[]; next: number | null }>(path, {
+        query: { after },
+        signal,
+      });
       events.push(...page.events);
       if (page.next === null) return events;
       after = page.next;
@@ -220,11 +254,21 @@ export class EventplaneClient {
   }
 
   /** The introductions of signing keys. The root key in it is for comparison only: have it from elsewhere. */
-  keysDocument({ signal }: Abortable = {}): Promise<{ readonly rootKeyId: string; readonly rootPublicKey: string; readonly keys: readonly JsonObject[] }> {
+  keysDocument({ signal }: Abortable = {}): Promise<{
+    readonly rootKeyId: string;
+    readonly rootPublicKey: string;
+    readonly keys: readonly JsonObject[];
+  }> {
     return this.#get("/.well-known/eventplane-keys.json", { signal });
   }
 
-  async #get<Body>(path: string, options: { readonly query?: Readonly<Record<string, string | number | undefined>>; readonly signal?: AbortSignal | undefined }): Promise<Body> {
+  async #get<Body>(
+    path: string,
+    options: {
+      readonly query?: Readonly<Record<string, string | number | undefined>>;
+      readonly signal?: AbortSignal | undefined;
+    },
+  ): Promise<Body> {
     const { query = {}, signal } = options;
     return (await this.#transport.send({ path, query, repeatable: true, signal })).body as Body; // the route's answer
   }
@@ -246,5 +290,7 @@ type ListedResult =
   | { readonly result: "refused"; readonly problem: { readonly status: number } };
 
 function itemOf(listed: ListedResult): PublishItem {
-  return listed.result === "refused" ? { result: "refused", error: problemError(listed.problem, listed.problem.status) } : listed;
+  return listed.result === "refused"
+    ? { result: "refused", error: problemError(listed.problem, listed.problem.status) }
+    : listed;
 }

@@ -9,6 +9,6 @@ export {
   type ResourceView,
   type SchemaView,
 } from "./client.js";
-export { SseParser, type SseMessage } from "./sse-parser.js";
+export { type SseMessage, SseParser } from "./sse-parser.js";
 export type { SubscribeQuery, SubscriptionItem } from "./subscription.js";
 export type { ClientOptions } from "./transport.js";

@@ -20,13 +20,18 @@ const codeByStatus: Readonly<Record<number, ErrorCode>> = {
  * gets the code of its status.
  */
 export function problemError(document: unknown, status: number): EventplaneError {
-  const problem = typeof document === "object" && document !== null ? (document as Readonly<Record<string, unknown>>) : {};
+  const problem =
+    typeof document === "object" && document !== null ? (document as Readonly<Record<string, unknown>>) : {};
   const { code, detail, type: _type, title: _title, retryable: _retryable, ...rest } = problem;
   const known = typeof code === "string" && codes.has(code) ? (code as ErrorCode) : undefined; // in the table of codes
   const message = typeof detail === "string" ? detail : `The server answered with status ${status}.`;
-  return new EventplaneError(known ?? codeByStatus[status] ?? (status < 500 ? "request_invalid" : "internal"), message, {
-    details: { ...detailsOf(rest), status },
-  });
+  return new EventplaneError(
+    known ?? codeByStatus[status] ?? (status < 500 ? "request_invalid" : "internal"),
+    message,
+    {
+      details: { ...detailsOf(rest), status },
+    },
+  );
 }
 
 /** Plain members only; a problem has no others. */

@@ -47,7 +47,8 @@ export class SseParser {
   }
 
   #dispatch(messages: SseMessage[]): void {
-    if (this.#data.length > 0) messages.push({ id: this.#id, event: this.#event === "" ? "message" : this.#event, data: this.#data.join("\n") });
+    if (this.#data.length > 0)
+      messages.push({ id: this.#id, event: this.#event === "" ? "message" : this.#event, data: this.#data.join("\n") });
     this.#event = "";
     this.#data = [];
   }

@@ -4,7 +4,7 @@
 import type { Event } from "../event/index.js";
 import { EventplaneError, isEventplaneError } from "../kernel/errors.js";
 import { problemError } from "./problem-error.js";
-import { SseParser, type SseMessage } from "./sse-parser.js";
+import { type SseMessage, SseParser } from "./sse-parser.js";
 import type { ClientTransport } from "./transport.js";
 
 /** What to subscribe to. All given parts must match. */
@@ -44,7 +44,12 @@ export async function* subscribe(
   options: { readonly query: SubscribeQuery; readonly signal?: AbortSignal | undefined },
 ): AsyncGenerator<SubscriptionItem, void, undefined> {
   const { after, ...filter } = options.query;
-  const place: Place = { position: after, isFiltered: Object.values(filter).some((value) => value !== undefined), gaps: 0, failures: 0 };
+  const place: Place = {
+    position: after,
+    isFiltered: Object.values(filter).some((value) => value !== undefined),
+    gaps: 0,
+    failures: 0,
+  };
   const isAborted = (): boolean => options.signal?.aborted === true;
   while (!isAborted()) {
     try {
@@ -72,14 +77,20 @@ interface ConnectionOptions {
   readonly signal: AbortSignal | undefined;
 }
 
-async function* connection(transport: ClientTransport, options: ConnectionOptions): AsyncGenerator<SubscriptionItem, void, undefined> {
+async function* connection(
+  transport: ClientTransport,
+  options: ConnectionOptions,
+): AsyncGenerator<SubscriptionItem, void, undefined> {
   const { path, filter, place } = options;
   const ended = new AbortController();
   const signal = options.signal === undefined ? ended.signal : AbortSignal.any([ended.signal, options.signal]);
   const response = await transport.open({
     path,
     query: { ...filter },
-    headers: { accept: "text/event-stream", ...(place.position === undefined ? {} : { "last-event-id": String(place.position) }) },
+    headers: {
+      accept: "text/event-stream",
+      ...(place.position === undefined ? {} : { "last-event-id": String(place.position) }),
+    },
     repeatable: true,
     signal,
   });
@@ -95,7 +106,11 @@ async function* connection(transport: ClientTransport, options: ConnectionOption
 }
 
 /** Messages until the connection ends or is silent for 45 s: three heartbeats. */
-async function* messagesOf(response: Response, transport: ClientTransport, ended: AbortController): AsyncGenerator<SseMessage, void, undefined> {
+async function* messagesOf(
+  response: Response,
+  transport: ClientTransport,
+  ended: AbortController,
+): AsyncGenerator<SseMessage, void, undefined> {
   if (response.body === null) return;
   const parser = new SseParser();
   const decoder = new TextDecoder();
@@ -145,5 +160,7 @@ function gap(place: Place, position: number): EventplaneError {
 }
 
 function mayReconnect(error: EventplaneError): boolean {
-  return error.retryable || !(finalCodes.has(error.code) || error.code === "event_corrupt" || error.code === "internal");
+  return (
+    error.retryable || !(finalCodes.has(error.code) || error.code === "event_corrupt" || error.code === "internal")
+  );
 }

@@ -96,10 +96,14 @@ export class ClientTransport {
     }
   }
 
-  async #fetch({ method = "GET", path, query = {}, body, headers }: ClientRequest, signal: AbortSignal | undefined): Promise<Response> {
+  async #fetch(
+    { method = "GET", path, query = {}, body, headers }: ClientRequest,
+    signal: AbortSignal | undefined,
+  ): Promise<Response> {
     const { baseUrl, apiKey } = this.#options;
     const url = new URL(`${baseUrl.replace(/\/+$/, "")}${path}`);
-    for (const [name, value] of Object.entries(query)) if (value !== undefined) url.searchParams.set(name, String(value));
+    for (const [name, value] of Object.entries(query))
+      if (value !== undefined) url.searchParams.set(name, String(value));
     const send = this.#options.fetch ?? fetch;
     try {
       return await send(url, {
@@ -132,8 +136,13 @@ function failure(cause: unknown, signal: AbortSignal | undefined): EventplaneErr
   if (isEventplaneError(cause)) return cause;
   const name = cause instanceof Error ? cause.name : "";
   if (name === "TimeoutError") return new EventplaneError("timeout", "The server did not answer in time.", { cause });
-  if (signal?.aborted) return new EventplaneError("aborted", "The request was aborted by its caller; it may have had its effect.", { cause });
-  return new EventplaneError("unavailable", "The server cannot be reached. Is it running, and is the address right?", { cause });
+  if (signal?.aborted)
+    return new EventplaneError("aborted", "The request was aborted by its caller; it may have had its effect.", {
+      cause,
+    });
+  return new EventplaneError("unavailable", "The server cannot be reached. Is it running, and is the address right?", {
+    cause,
+  });
 }
 
 /** Doubling waits with full jitter, never shorter than the server asked for. */

@@ -20,15 +20,21 @@ test("a key is its id and 256 random bits, and its stored form does not contain 
   expect(issueKey(keyId).key).not.toBe(key);
 });
 
-test.each([undefined, "", "Bearer", "Bearer epk_", "Basic epk_x_y", `Bearer epk_${keyId}_short`, `Bearer epk_${keyId}_${"A".repeat(44)}`, `bearer ${"x".repeat(10_000)}`])(
-  "the header %s names nobody and opens nothing",
-  (header) => {
-    const shown = readAuthorization(header);
-    expect(shown.keyId).not.toBe(keyId);
-    expect(secretMatches(shown, undefined)).toBe(false);
-    expect(secretMatches(shown, storedHashBytes(issueKey(keyId).secretHash))).toBe(false);
-  },
-);
+test.each([
+  undefined,
+  "",
+  "Bearer",
+  "Bearer epk_",
+  "Basic epk_x_y",
+  `Bearer epk_${keyId}_short`,
+  `Bearer epk_${keyId}_${"A".repeat(44)}`,
+  `bearer ${"x".repeat(10_000)}`,
+])("the header %s names nobody and opens nothing", (header) => {
+  const shown = readAuthorization(header);
+  expect(shown.keyId).not.toBe(keyId);
+  expect(secretMatches(shown, undefined)).toBe(false);
+  expect(secretMatches(shown, storedHashBytes(issueKey(keyId).secretHash))).toBe(false);
+});
 
 test("a stored hash that is none is not taken for one", () => {
   expect(storedHashBytes("")).toBeUndefined();

@@ -14,7 +14,10 @@ export interface EventLog {
 
 /** Loads what guards look at: the resource loader of the store. */
 export interface GuardLoader {
-  load(tenantId: TenantId, stream: { readonly aggregateType: string; readonly aggregateId: string }): Promise<Resource | undefined>;
+  load(
+    tenantId: TenantId,
+    stream: { readonly aggregateType: string; readonly aggregateId: string },
+  ): Promise<Resource | undefined>;
 }
 
 /** A page of materialized resources; `next` goes into `after` of the next page. */
@@ -25,7 +28,10 @@ export interface ResourcePage {
 
 /** Reads the materialized resources: the reader of projection/resources. */
 export interface ResourceSource {
-  get(tenantId: TenantId, stream: { readonly aggregateType: string; readonly aggregateId: string }): Promise<Resource | undefined>;
+  get(
+    tenantId: TenantId,
+    stream: { readonly aggregateType: string; readonly aggregateId: string },
+  ): Promise<Resource | undefined>;
   list(
     tenantId: TenantId,
     query: { readonly aggregateType: string; readonly after?: string; readonly limit: number },

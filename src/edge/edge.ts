@@ -2,9 +2,8 @@
  * The edge: the only part that knows identities. HTTP and SSE in front, the log behind, its own fold of the platform.
  */
 import type { FastifyInstance, FastifyRequest } from "fastify";
-import { EventFactory, type EventRow } from "../event/index.js";
-import { verifyLink } from "../event/index.js";
 import type { ChainLink } from "../event/index.js";
+import { EventFactory, type EventRow, verifyLink } from "../event/index.js";
 import { EventplaneError } from "../kernel/index.js";
 import type { EdgeDependencies } from "./dependencies.js";
 import { failureFields } from "./failure-fields.js";
@@ -77,7 +76,8 @@ function assemble(dependencies: EdgeDependencies): EdgeParts {
     verify: chainVerification(dependencies),
     report: (failure) => {
       if (failure === undefined) logger.info({}, "The platform log is followed again.");
-      else logger.error(failureFields(failure), "The platform log cannot be followed; requests are refused until it can.");
+      else
+        logger.error(failureFields(failure), "The platform log cannot be followed; requests are refused until it can.");
     },
   });
   const factory = new EventFactory({ app: platformApp, ids: dependencies.ids });
@@ -95,7 +95,8 @@ function assemble(dependencies: EdgeDependencies): EdgeParts {
       const key = platform.state.key(keyId);
       return key !== undefined && isKeyUsable(key, clock.nowUs());
     },
-    report: (failure) => logger.warn(failureFields(failure), "The end of a tenant's log could not be read for its subscribers."),
+    report: (failure) =>
+      logger.warn(failureFields(failure), "The end of a tenant's log could not be read for its subscribers."),
     onChange: (change) => metrics.sseConnections(change),
     onCut: (code) => metrics.subscriberCut(code),
   });
@@ -145,7 +146,10 @@ function noteFailure(
   if (problem.status >= 500) {
     const level = problem.status === 500 ? "error" : "warn";
     const route = request.routeOptions.url ?? "none";
-    logger[level]({ requestId: request.id, route, method: request.method, code: error.code, ...failureFields(error) }, "A request failed.");
+    logger[level](
+      { requestId: request.id, route, method: request.method, code: error.code, ...failureFields(error) },
+      "A request failed.",
+    );
     return;
   }
   // Addresses that do not exist are not the edge's to defend; everything behind an address has an action.
@@ -184,7 +188,10 @@ function start(server: FastifyInstance, parts: EdgeParts): Edge {
   };
 }
 
-async function listen(server: FastifyInstance, { host, port }: { readonly host: string; readonly port: number }): Promise<string> {
+async function listen(
+  server: FastifyInstance,
+  { host, port }: { readonly host: string; readonly port: number },
+): Promise<string> {
   try {
     return await server.listen({ host, port });
   } catch (cause) {

@@ -9,7 +9,14 @@ import type { Socket } from "node:net";
 import helmet from "@fastify/helmet";
 import underPressure from "@fastify/under-pressure";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
-import { type Clock, type ErrorCode, EventplaneError, type IdSource, isEventplaneError, limits } from "../kernel/index.js";
+import {
+  type Clock,
+  type ErrorCode,
+  EventplaneError,
+  type IdSource,
+  isEventplaneError,
+  limits,
+} from "../kernel/index.js";
 import { asEventplaneError, type Problem, problemHeaders, problemOf } from "./problem.js";
 
 /** Hears of every refusal and failure before it is answered. */
@@ -68,7 +75,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   });
   server.setNotFoundHandler(async (request, reply) => {
     await discardBody(request.raw, options.clock);
-    const error = new EventplaneError("not_found", "There is nothing at this address. docs/reference/http.md lists the routes.");
+    const error = new EventplaneError(
+      "not_found",
+      "There is nothing at this address. docs/reference/http.md lists the routes.",
+    );
     answerFailure(options, request, { reply, error });
     return reply;
   });
@@ -147,7 +157,10 @@ function answerFailure(
   answer: { readonly reply: FastifyReply; readonly error: unknown },
 ): void {
   const error = translate(answer.error);
-  const problem = problemOf(error, { requestId: request.id, preconditioned: request.headers["if-match"] !== undefined });
+  const problem = problemOf(error, {
+    requestId: request.id,
+    preconditioned: request.headers["if-match"] !== undefined,
+  });
   options.onFailure(request, error, problem);
   const { reply } = answer;
   reply.code(problem.status).headers(problemHeaders(problem)).header("x-request-id", request.id);
@@ -155,7 +168,10 @@ function answerFailure(
 }
 
 const fastifyCodes: Readonly<Record<string, readonly [ErrorCode, string]>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: ["payload_too_large", `The body is larger than ${limits.bodyBytesMax} bytes. Send it in several requests.`],
+  FST_ERR_CTP_BODY_TOO_LARGE: [
+    "payload_too_large",
+    `The body is larger than ${limits.bodyBytesMax} bytes. Send it in several requests.`,
+  ],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ["unsupported_media_type", "Send the body as application/json."],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ["request_invalid", "The body's length is not its Content-Length."],
   FST_ERR_BAD_URL: ["request_invalid", "The address is not a valid URL. Percent-encode it as UTF-8."],
@@ -166,7 +182,8 @@ function translate(error: unknown): EventplaneError {
   const foreign = error as Partial<FastifyError>; // only read, every member may be missing
   const known = fastifyCodes[foreign.code ?? ""];
   if (known !== undefined) return new EventplaneError(known[0], known[1]);
-  if (foreign.code === "FST_ERR_CTP_EMPTY_JSON_BODY") return new EventplaneError("json_invalid", "The body is empty. Send JSON.");
+  if (foreign.code === "FST_ERR_CTP_EMPTY_JSON_BODY")
+    return new EventplaneError("json_invalid", "The body is empty. Send JSON.");
   if (typeof foreign.statusCode === "number" && foreign.statusCode >= 400 && foreign.statusCode < 500) {
     return new EventplaneError("request_invalid", "The request is not valid HTTP for this address.");
   }
@@ -176,7 +193,10 @@ function translate(error: unknown): EventplaneError {
 function refuseEncodedBody(request: FastifyRequest): void {
   const encoding = request.headers["content-encoding"];
   if (encoding === undefined || encoding === "identity") return;
-  throw new EventplaneError("unsupported_media_type", "Compressed bodies are not accepted. Send the body without Content-Encoding.");
+  throw new EventplaneError(
+    "unsupported_media_type",
+    "Compressed bodies are not accepted. Send the body without Content-Encoding.",
+  );
 }
 
 /** What cannot be read as HTTP gets a problem without an id, and the connection ends. */
@@ -188,7 +208,11 @@ function answerUnreadable(error: Error & { code?: string }, socket: Socket): voi
   const tooLong = error.code === "HPE_HEADER_OVERFLOW";
   const tooSlow = error.code === "ERR_HTTP_REQUEST_TIMEOUT";
   const status = tooLong ? "431 Request Header Fields Too Large" : tooSlow ? "408 Request Timeout" : "400 Bad Request";
-  const detail = tooLong ? "The address or the headers are too long." : tooSlow ? "The request took too long." : "The request is not valid HTTP.";
+  const detail = tooLong
+    ? "The address or the headers are too long."
+    : tooSlow
+      ? "The request took too long."
+      : "The request is not valid HTTP.";
   const body = JSON.stringify({
     type: "urn:eventplane:error:request_invalid",
     title: "Request invalid",

@@ -14,5 +14,13 @@ export { httpStatus, type Problem, problemOf } from "./problem.js";
 export { type IntentInput, type PublishBody, readPublishBody } from "./publish/intent-input.js";
 export { type PublishOptions, PublishPipeline } from "./publish/pipeline.js";
 export type { PublishResult } from "./publish/publish-result.js";
-export { type Action, builtInPolicySetHash, type Grant, grantNames, type Principal, rule, type Ruling } from "./rules.js";
+export {
+  type Action,
+  builtInPolicySetHash,
+  type Grant,
+  grantNames,
+  type Principal,
+  type Ruling,
+  rule,
+} from "./rules.js";
 export { unsentBytesMax } from "./sse/connection.js";

@@ -5,13 +5,15 @@ import { asEventplaneError, httpCodes, httpStatus, problemHeaders, problemOf } f
 
 const reference = readFileSync(new URL("../../docs/reference/errors.md", import.meta.url), "utf8");
 const rows = new Map(
-  [...reference.matchAll(/^\| `([a-z0-9_]+)` \| (\S+)[^|]* \| (yes|no) \| (.+) \|$/gm)].map(([, code, status, again, advice]) => [code, { status, again, advice }]),
+  [...reference.matchAll(/^\| `([a-z0-9_]+)` \| (\S+)[^|]* \| (yes|no) \| (.+) \|$/gm)].map(
+    ([, code, status, again, advice]) => [code, { status, again, advice }],
+  ),
 );
 const requestId = "r-1";
 
 describe("docs/reference/errors.md", () => {
   test("documents every code and no other", () => {
-    expect([...rows.keys()].sort()).toEqual([...errorCodes].sort());
+    expect(new Set(rows.keys())).toEqual(new Set(errorCodes));
   });
 
   test("says of every code whether to try again, and its status over HTTP", () => {

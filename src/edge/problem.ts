@@ -79,13 +79,20 @@ export function httpCodes(): ReadonlyMap<ErrorCode, number> {
 /** Any thrown value as an EventplaneError; foreign ones become `internal` with the cause kept for the log. */
 export function asEventplaneError(error: unknown): EventplaneError {
   if (isEventplaneError(error)) return error;
-  return new EventplaneError("internal", "The request failed inside Eventplane. The log has the cause under its requestId.", {
-    cause: error,
-  });
+  return new EventplaneError(
+    "internal",
+    "The request failed inside Eventplane. The log has the cause under its requestId.",
+    {
+      cause: error,
+    },
+  );
 }
 
 /** The body of one refusal or failure. An `internal` message is never shown. */
-export function problemOf(error: EventplaneError, options: { readonly requestId: string; readonly preconditioned?: boolean }): Problem {
+export function problemOf(
+  error: EventplaneError,
+  options: { readonly requestId: string; readonly preconditioned?: boolean },
+): Problem {
   const status = httpStatus(error.code, options);
   const hidden = status === 500;
   const code = hidden ? "internal" : error.code;
@@ -95,7 +102,9 @@ export function problemOf(error: EventplaneError, options: { readonly requestId:
     title: titleOf(code),
     status,
     code,
-    detail: hidden ? "The request failed inside Eventplane. Give the requestId to its operator." : terminalSafe(error.message),
+    detail: hidden
+      ? "The request failed inside Eventplane. Give the requestId to its operator."
+      : terminalSafe(error.message),
     requestId: options.requestId,
     retryable: hidden ? false : error.retryable,
   };

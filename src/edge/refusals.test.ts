@@ -7,7 +7,12 @@ import { RefusalLog } from "./refusals.js";
 import type { Principal } from "./rules.js";
 
 const tenantId = "01900000-0000-7000-8000-00000000000a" as TenantId;
-const attacker: Principal = { type: "service", id: "01900000-0000-8000-8000-00000000000b", tenantId, grants: new Set() };
+const attacker: Principal = {
+  type: "service",
+  id: "01900000-0000-8000-8000-00000000000b",
+  tenantId,
+  grants: new Set(),
+};
 
 let clock: VirtualClock;
 let written: AppendItem[];
@@ -40,7 +45,8 @@ const note = (code: ErrorCode, principal: Principal | undefined = attacker): voi
   const error = new EventplaneError(code, "secret-in-message", { details: { pointer: "/secret-in-details" } });
   log.note({ principal, error, action: "PublishIntent", requestId: systemIds.uuid7(), via: "http" });
 };
-const specs = (): Record<string, unknown>[] => written.map(({ event }) => JSON.parse(event.specText) as Record<string, unknown>);
+const specs = (): Record<string, unknown>[] =>
+  written.map(({ event }) => JSON.parse(event.specText) as Record<string, unknown>);
 
 describe("refusals", () => {
   test("are written at once the first time, and summed at the end of the minute", async () => {
@@ -74,7 +80,13 @@ describe("refusals", () => {
 
   test("go into the caller's log, and into the platform's when nobody was authenticated", () => {
     note("forbidden");
-    log.note({ principal: undefined, error: new EventplaneError("unauthenticated", ""), action: "Read", requestId: systemIds.uuid7(), via: "http" });
+    log.note({
+      principal: undefined,
+      error: new EventplaneError("unauthenticated", ""),
+      action: "Read",
+      requestId: systemIds.uuid7(),
+      via: "http",
+    });
     expect(written.map(({ event }) => event.tenantId)).toEqual([tenantId, PLATFORM_TENANT_ID]);
     expect(specs()[1]).toMatchObject({ principal: "anonymous" });
   });
@@ -87,7 +99,8 @@ describe("refusals", () => {
   test("count once per error, and not for what is an answer rather than a refusal", () => {
     const error = new EventplaneError("forbidden", "");
     for (let n = 0; n < 3; n++) log.note({ principal: attacker, error, action: "Read", requestId: "r", via: "http" });
-    for (const code of ["not_found", "wrong_expected_version", "resource_exists", "busy", "internal"] as const) note(code);
+    for (const code of ["not_found", "wrong_expected_version", "resource_exists", "busy", "internal"] as const)
+      note(code);
     expect(specs()).toMatchObject([{ code: "forbidden", count: 1 }]);
   });
 

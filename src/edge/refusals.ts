@@ -125,7 +125,14 @@ export class RefusalLog {
     const known = this.#tracked.get(key);
     if (known !== undefined) return known;
     const at = this.#dependencies.clock.nowUs();
-    const tracked = { refusal, principalId, windowFromMs: Number.NEGATIVE_INFINITY, sinceUs: at, untilUs: at, count: 0 };
+    const tracked = {
+      refusal,
+      principalId,
+      windowFromMs: Number.NEGATIVE_INFINITY,
+      sinceUs: at,
+      untilUs: at,
+      count: 0,
+    };
     this.#tracked.set(key, tracked);
     return tracked;
   }
@@ -163,7 +170,10 @@ export class RefusalLog {
       requestId: refusal.requestId,
     };
     const type = "refusal.recorded";
-    return this.#dependencies.factory.systemFact({ tenantId, type, aggregateId: principalId, spec }, this.#stamp(tracked));
+    return this.#dependencies.factory.systemFact(
+      { tenantId, type, aggregateId: principalId, spec },
+      this.#stamp(tracked),
+    );
   }
 
   #stamp({ refusal, principalId }: Tracked): CausedBy {

@@ -5,8 +5,14 @@ import { type Action, builtInPolicySetHash, type Grant, grantNames, type Princip
 const own = "01900000-0000-7000-8000-00000000000a" as TenantId;
 const other = "01900000-0000-7000-8000-00000000000b" as TenantId;
 const actions: readonly Action[] = ["PublishIntent", "Read", "Subscribe", "Administer"];
-const principal = (tenantId: TenantId, ...grants: Grant[]): Principal => ({ type: "service", id: "p", tenantId, grants: new Set(grants) });
-const allowed = (who: Principal, tenantId: TenantId): Action[] => actions.filter((action) => rule(who, action, tenantId).allowed);
+const principal = (tenantId: TenantId, ...grants: Grant[]): Principal => ({
+  type: "service",
+  id: "p",
+  tenantId,
+  grants: new Set(grants),
+});
+const allowed = (who: Principal, tenantId: TenantId): Action[] =>
+  actions.filter((action) => rule(who, action, tenantId).allowed);
 
 describe("the built-in rules", () => {
   test("give each grant its one action in its own tenant", () => {
@@ -34,7 +40,11 @@ describe("the built-in rules", () => {
     expect(isUuid(ruling.rulingId)).toBe(true);
     expect(ruling.policySetHash).toBe(builtInPolicySetHash);
     expect(ruling.policies).toEqual(["readers-read"]);
-    const ids = [rule(principal(own, "reader"), "Read", own), rule(principal(own, "reader", "publisher"), "Subscribe", own), ruling].map(({ rulingId }) => rulingId);
+    const ids = [
+      rule(principal(own, "reader"), "Read", own),
+      rule(principal(own, "reader", "publisher"), "Subscribe", own),
+      ruling,
+    ].map(({ rulingId }) => rulingId);
     expect(new Set(ids).size).toBe(3);
   });
 });

@@ -52,7 +52,9 @@ const rules: readonly Rule[] = [
 ];
 
 /** base64url SHA-256 of the rules' canonical text. */
-export const builtInPolicySetHash: string = sha256("eventplane.rules.v1\n", JSON.stringify(rules)).toString("base64url");
+export const builtInPolicySetHash: string = sha256("eventplane.rules.v1\n", JSON.stringify(rules)).toString(
+  "base64url",
+);
 
 /** Rules whether `principal` may do `action` in `tenantId`. */
 export function rule(principal: Principal, action: Action, tenantId: TenantId): Ruling {

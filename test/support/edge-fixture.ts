@@ -2,7 +2,14 @@
 import { Writable } from "node:stream";
 import { z } from "zod";
 import { defineAggregate, defineApp } from "../../src/controller/index.js";
-import { createEdge, type Edge, issueKey, platformApp, principalIdOf, type ResourceSource } from "../../src/edge/index.js";
+import {
+  createEdge,
+  type Edge,
+  issueKey,
+  platformApp,
+  principalIdOf,
+  type ResourceSource,
+} from "../../src/edge/index.js";
 import {
   type AppDefinition,
   type AppendItem,
@@ -15,9 +22,24 @@ import {
   introductionSpec,
   KeyDirectory,
 } from "../../src/event/index.js";
-import { type Clock, type Doorbell, formatUs, PLATFORM_TENANT_ID, systemClock, systemIds, type TenantId } from "../../src/kernel/index.js";
+import {
+  type Clock,
+  type Doorbell,
+  formatUs,
+  PLATFORM_TENANT_ID,
+  systemClock,
+  systemIds,
+  type TenantId,
+} from "../../src/kernel/index.js";
 import { createLogger, createMetrics } from "../../src/observe/index.js";
-import { type Appender, Coalescer, createDoorbell, createMemoryStore, type LogReader, ResourceLoader } from "../../src/store/index.js";
+import {
+  type Appender,
+  Coalescer,
+  createDoorbell,
+  createMemoryStore,
+  type LogReader,
+  ResourceLoader,
+} from "../../src/store/index.js";
 import type { DeadLetter } from "../../src/work/index.js";
 
 /** The adapters below an edge. */
@@ -58,9 +80,17 @@ export interface FixtureTenant {
 }
 
 const organization = defineAggregate("organization", {
-  spec: z.object({ name: z.string().max(80), plan: z.enum(["free", "team", "enterprise"]), region: z.enum(["eu", "us"]) }),
+  spec: z.object({
+    name: z.string().max(80),
+    plan: z.enum(["free", "team", "enterprise"]),
+    region: z.enum(["eu", "us"]),
+  }),
   status: {},
-  intents: { create: { creates: true }, "change-plan": { schema: z.object({ plan: z.enum(["free", "team"]) }) }, delete: { deletes: true } },
+  intents: {
+    create: { creates: true },
+    "change-plan": { schema: z.object({ plan: z.enum(["free", "team"]) }) },
+    delete: { deletes: true },
+  },
 });
 
 /** Takes any object, so that tests can send what they like. */
@@ -75,7 +105,8 @@ const door = defineAggregate("door", {
   spec: z.object({ locked: z.boolean(), opened: z.int().optional() }),
   status: {},
   intents: { create: { creates: true }, change: {} },
-  guard: (resource, intent) => (resource?.spec.locked === true && intent.type === "door.change" ? "The door is locked." : undefined),
+  guard: (resource, intent) =>
+    resource?.spec.locked === true && intent.type === "door.change" ? "The door is locked." : undefined,
 });
 
 /** The application of the tests. */
@@ -103,7 +134,9 @@ export async function startEdge(options: EdgeFixtureOptions = {}): Promise<EdgeF
     reader: store.reader,
     loader,
     resources: resourcesFrom(store.reader, loader),
-    work: { deadLetters: async (tenantId) => (options.deadLetters ?? []).filter((letter) => letter.tenantId === tenantId) },
+    work: {
+      deadLetters: async (tenantId) => (options.deadLetters ?? []).filter((letter) => letter.tenantId === tenantId),
+    },
     doorbell,
     verifier,
     keys: keys.directory,
@@ -140,7 +173,12 @@ async function introduce(store: FixtureStore, clock: Clock, doorbell: Doorbell):
   const signer = createEd25519Signer({ privateKey: own.privateKeyPem, tier: "edge" });
   const factory = new EventFactory({ app: platformApp, ids: systemIds });
   const from = formatUs(clock.nowUs() - 3_600_000_000);
-  const introduction = introduceKey(rootSigner, { publicKey: own.publicKey, tier: "edge", kinds: ["intent", "fact"], from });
+  const introduction = introduceKey(rootSigner, {
+    publicKey: own.publicKey,
+    tier: "edge",
+    kinds: ["intent", "fact"],
+    from,
+  });
   const causedBy: CausedBy = {
     principal: { type: "system", id: "fixture" },
     via: "system",
@@ -154,7 +192,12 @@ async function introduce(store: FixtureStore, clock: Clock, doorbell: Doorbell):
   };
   const rootLog = new Coalescer({ appender: store.edge, signer: rootSigner, clock, doorbell });
   const fact = factory.systemFact(
-    { tenantId: PLATFORM_TENANT_ID, type: "signing-key.introduced", aggregateId: own.keyId, spec: introductionSpec(introduction) },
+    {
+      tenantId: PLATFORM_TENANT_ID,
+      type: "signing-key.introduced",
+      aggregateId: own.keyId,
+      spec: introductionSpec(introduction),
+    },
     { ...causedBy, keyId: root.keyId },
   );
   await rootLog.append({ tenantId: PLATFORM_TENANT_ID, items: [fact] });
@@ -169,7 +212,14 @@ async function createAdminKey({ log, factory, causedBy }: FixtureKeys): Promise<
   const principalId = principalIdOf(PLATFORM_TENANT_ID, "admin");
   const spec = { tenantId: PLATFORM_TENANT_ID, name: "admin", principalId, grants: ["admin"], secretHash };
   const item: AppendItem = factory.intent(
-    { tenantId: PLATFORM_TENANT_ID, type: "key.create", id: keyId, aggregateId: keyId, spec, specText: JSON.stringify(spec) },
+    {
+      tenantId: PLATFORM_TENANT_ID,
+      type: "key.create",
+      id: keyId,
+      aggregateId: keyId,
+      spec,
+      specText: JSON.stringify(spec),
+    },
     causedBy,
   );
   await log.append({ tenantId: PLATFORM_TENANT_ID, items: [item] });
@@ -197,8 +247,13 @@ function resourcesFrom(reader: LogReader, loader: ResourceLoader): ResourceSourc
     list: async (tenantId, { aggregateType, after = "", limit }) => {
       const rows = await reader.read(tenantId, { filter: { aggregateType }, limit: 1_000 });
       const ids = [...new Set(rows.map((row) => row.aggregateId))].sort().filter((id) => id > after);
-      const loaded = await Promise.all(ids.slice(0, limit).map((aggregateId) => loader.load(tenantId, { aggregateType, aggregateId })));
-      return { resources: loaded.flatMap((each) => (each === undefined ? [] : [each])), next: ids.length > limit ? (ids[limit - 1] ?? null) : null };
+      const loaded = await Promise.all(
+        ids.slice(0, limit).map((aggregateId) => loader.load(tenantId, { aggregateType, aggregateId })),
+      );
+      return {
+        resources: loaded.flatMap((each) => (each === undefined ? [] : [each])),
+        next: ids.length > limit ? (ids[limit - 1] ?? null) : null,
+      };
     },
     position: async (tenantId) => (await reader.head(tenantId)).position,
   };
@@ -216,7 +271,10 @@ export async function eventually<T>(look: () => T | undefined | Promise<T | unde
 }
 
 /** A request with a key. */
-export function call(key: string | undefined, init: { readonly method?: string; readonly body?: unknown; readonly headers?: Record<string, string> } = {}): RequestInit {
+export function call(
+  key: string | undefined,
+  init: { readonly method?: string; readonly body?: unknown; readonly headers?: Record<string, string> } = {},
+): RequestInit {
   const { body } = init;
   const raw = typeof body === "string" || body instanceof Uint8Array ? body : JSON.stringify(body);
   return {

@@ -55,7 +55,10 @@ export function openRawClient(url: string): RawClient {
   const worker = new Worker(script, { eval: true, workerData: { port: Number(new URL(url).port) } });
   return {
     send: async ({ name, head, body = new Uint8Array() }) => {
-      const bytes = Buffer.concat([Buffer.from(`${head}\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`, "latin1"), body]);
+      const bytes = Buffer.concat([
+        Buffer.from(`${head}\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n`, "latin1"),
+        body,
+      ]);
       worker.postMessage({ name, bytes });
       const [answer] = (await once(worker, "message")) as [RawAnswer]; // what the script posts
       return answer;

@@ -11,8 +11,8 @@ import {
   formatUs,
   type IdSource,
   type JsonObject,
-  parseUs,
   PLATFORM_TENANT_ID,
+  parseUs,
   type TenantId,
   uuid8,
 } from "../../kernel/index.js";
@@ -21,7 +21,16 @@ import { issueKey } from "../credentials.js";
 import type { EventLog } from "../dependencies.js";
 import { mismatch, refusalError } from "../publish/refusal-errors.js";
 import { type Grant, type Principal, rule } from "../rules.js";
-import { createTenantIntentId, isTenantSlug, PLATFORM_SLUG, platformApp, principalIdOf, revokeKeyIntentId, slugPattern, tenantIdOf } from "./definitions.js";
+import {
+  createTenantIntentId,
+  isTenantSlug,
+  PLATFORM_SLUG,
+  platformApp,
+  principalIdOf,
+  revokeKeyIntentId,
+  slugPattern,
+  tenantIdOf,
+} from "./definitions.js";
 import type { PlatformFold } from "./fold.js";
 import type { KeyEntry } from "./state.js";
 
@@ -59,7 +68,9 @@ export interface AdministrationDependencies {
   readonly signingKeyId: string;
 }
 
-const checkKeySpec = compileSchema(platformApp.aggregates.get("key")?.intents.get("key.create")?.schema ?? false as never);
+const checkKeySpec = compileSchema(
+  platformApp.aggregates.get("key")?.intents.get("key.create")?.schema ?? (false as never),
+);
 
 /** Creates tenants, creates and revokes keys. */
 export class PlatformAdministration {
@@ -76,14 +87,19 @@ export class PlatformAdministration {
    *
    * @throws EventplaneError `request_invalid` for a slug that a tenant may not have
    */
-  async createTenant(slug: unknown, request: AdministrationRequest): Promise<{ readonly id: TenantId; readonly slug: string; readonly created: boolean }> {
+  async createTenant(
+    slug: unknown,
+    request: AdministrationRequest,
+  ): Promise<{ readonly id: TenantId; readonly slug: string; readonly created: boolean }> {
     if (!isTenantSlug(slug)) {
       const message = `slug must match ${slugPattern} and not be ${PLATFORM_SLUG}.`;
       throw new EventplaneError("request_invalid", message, { details: { pointer: "/slug" } });
     }
     const id = tenantIdOf(slug);
     const spec = { slug };
-    const outcome = await this.#append(this.#intent({ type: "tenant.create", id: createTenantIntentId(slug), aggregateId: id, spec }, request));
+    const outcome = await this.#append(
+      this.#intent({ type: "tenant.create", id: createTenantIntentId(slug), aggregateId: id, spec }, request),
+    );
     return { id, slug, created: outcome.result === "appended" };
   }
 
@@ -94,7 +110,10 @@ export class PlatformAdministration {
    */
   async createKey(tenantId: TenantId, wish: KeyWish, request: AdministrationRequest): Promise<CreatedKey> {
     const { idempotencyKey } = wish;
-    const id = idempotencyKey === undefined ? this.#dependencies.ids.uuid7() : uuid8(tenantId, request.principal.id, "key", idempotencyKey);
+    const id =
+      idempotencyKey === undefined
+        ? this.#dependencies.ids.uuid7()
+        : uuid8(tenantId, request.principal.id, "key", idempotencyKey);
     const { key, secretHash } = issueKey(id);
     const spec = specOf(tenantId, wish, secretHash);
     if (idempotencyKey !== undefined) {
@@ -102,7 +121,10 @@ export class PlatformAdministration {
       const existing = this.#dependencies.platform.state.key(id);
       if (existing !== undefined) return repeated(existing, wish);
     }
-    const item = this.#intent({ type: "key.create", id, aggregateId: id, spec, idFromOutsideKey: idempotencyKey !== undefined }, request);
+    const item = this.#intent(
+      { type: "key.create", id, aggregateId: id, spec, idFromOutsideKey: idempotencyKey !== undefined },
+      request,
+    );
     try {
       await this.#append(item);
     } catch (error) {
@@ -118,16 +140,27 @@ export class PlatformAdministration {
     const { platform } = this.#dependencies;
     if (platform.state.key(keyId) === undefined) await platform.catchUp();
     if (platform.state.key(keyId)?.tenantId !== tenantId) return false;
-    await this.#append(this.#intent({ type: "key.revoke", id: revokeKeyIntentId(keyId), aggregateId: keyId, spec: {} }, request));
+    await this.#append(
+      this.#intent({ type: "key.revoke", id: revokeKeyIntentId(keyId), aggregateId: keyId, spec: {} }, request),
+    );
     return true;
   }
 
   #intent(
-    wanted: { readonly type: string; readonly id: string; readonly aggregateId: string; readonly spec: JsonObject; readonly idFromOutsideKey?: boolean },
+    wanted: {
+      readonly type: string;
+      readonly id: string;
+      readonly aggregateId: string;
+      readonly spec: JsonObject;
+      readonly idFromOutsideKey?: boolean;
+    },
     request: AdministrationRequest,
   ): AppendItem {
     const specText = JSON.stringify(wanted.spec);
-    return this.#factory.intent({ idFromOutsideKey: true, ...wanted, tenantId: PLATFORM_TENANT_ID, specText }, this.stamp(request));
+    return this.#factory.intent(
+      { idFromOutsideKey: true, ...wanted, tenantId: PLATFORM_TENANT_ID, specText },
+      this.stamp(request),
+    );
   }
 
   /** The stamp of an administrative act. */
@@ -135,7 +168,17 @@ export class PlatformAdministration {
     const { clock, edge, signingKeyId } = this.#dependencies;
     const { rulingId, policySetHash, policies } = rule(principal, "Administer", tenantId);
     const who = { type: principal.type, id: principal.id };
-    return { principal: who, via, requestId, rulingId, policySetHash, policies, edge, keyId: signingKeyId, at: formatUs(clock.nowUs()) };
+    return {
+      principal: who,
+      via,
+      requestId,
+      rulingId,
+      policySetHash,
+      policies,
+      edge,
+      keyId: signingKeyId,
+      at: formatUs(clock.nowUs()),
+    };
   }
 
   async #append(item: AppendItem): Promise<Exclude<AppendOutcome, { result: "refused" }>> {
@@ -152,16 +195,21 @@ function specOf(tenantId: TenantId, wish: KeyWish, secretHash: string): JsonObje
   const spec = { tenantId, name, principalId, grants, secretHash, ...(expiresAt === undefined ? {} : { expiresAt }) };
   const problems = checkKeySpec(spec);
   if (problems.length === 0) return spec;
-  throw new EventplaneError("schema_violation", `The key does not fit: ${problems.map(({ pointer, message }) => `${pointer} ${message}`).join("; ")}.`, {
-    details: { pointers: problems.map(({ pointer }) => pointer) },
-  });
+  throw new EventplaneError(
+    "schema_violation",
+    `The key does not fit: ${problems.map(({ pointer, message }) => `${pointer} ${message}`).join("; ")}.`,
+    {
+      details: { pointers: problems.map(({ pointer }) => pointer) },
+    },
+  );
 }
 
 function repeated(existing: KeyEntry, wish: KeyWish): CreatedKey {
   const expiresAt = existing.expiresAtUs === null ? undefined : formatUs(existing.expiresAtUs);
   const wishedUs = wish.expiresAt === undefined ? undefined : parseUs(wish.expiresAt);
   const sameExpiry = expiresAt === (wishedUs === undefined ? undefined : formatUs(wishedUs));
-  const sameGrants = existing.grants.size === wish.grants.length && wish.grants.every((grant) => existing.grants.has(grant));
+  const sameGrants =
+    existing.grants.size === wish.grants.length && wish.grants.every((grant) => existing.grants.has(grant));
   if (existing.name !== wish.name || !sameGrants || !sameExpiry) throw mismatch(existing.id);
   return { id: existing.id };
 }

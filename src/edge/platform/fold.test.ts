@@ -24,7 +24,8 @@ beforeEach(() => {
   const doorbell = createDoorbell();
   reader = {
     ...store.reader,
-    read: (tenantId, query) => (away ? Promise.reject(new EventplaneError("unavailable", "Away.")) : store.reader.read(tenantId, query)),
+    read: (tenantId, query) =>
+      away ? Promise.reject(new EventplaneError("unavailable", "Away.")) : store.reader.read(tenantId, query),
   };
   log = new Coalescer({ appender: store.edge, signer: keys.edge, clock, doorbell });
   fold = new PlatformFold({ reader, doorbell, clock, verify: (row) => keys.verifier.verify(row) });
@@ -33,8 +34,21 @@ beforeEach(() => {
 const factory = new EventFactory({ app: platformApp, ids: systemIds });
 
 async function intend(type: string, aggregateId: string, spec: JsonObject): Promise<void> {
-  const causedBy = { principal: { type: "system", id: "t" }, via: "system", requestId: "r", rulingId: "r", policySetHash: "h", policies: [], edge: "e", keyId: keys.edge.keyId, at: "2026-01-01T00:00:00.000000Z" };
-  const item = factory.intent({ tenantId: PLATFORM_TENANT_ID, type, aggregateId, spec, specText: JSON.stringify(spec) }, causedBy);
+  const causedBy = {
+    principal: { type: "system", id: "t" },
+    via: "system",
+    requestId: "r",
+    rulingId: "r",
+    policySetHash: "h",
+    policies: [],
+    edge: "e",
+    keyId: keys.edge.keyId,
+    at: "2026-01-01T00:00:00.000000Z",
+  };
+  const item = factory.intent(
+    { tenantId: PLATFORM_TENANT_ID, type, aggregateId, spec, specText: JSON.stringify(spec) },
+    causedBy,
+  );
   await log.append({ tenantId: PLATFORM_TENANT_ID, items: [item] });
 }
 
@@ -96,7 +110,12 @@ describe("the fold of the platform log", () => {
 
   test("takes nothing that is not proven, and says that it is stale", async () => {
     const strangers = createTestKeys();
-    const other = new PlatformFold({ reader, doorbell: createDoorbell(), clock, verify: (row) => strangers.verifier.verify(row) });
+    const other = new PlatformFold({
+      reader,
+      doorbell: createDoorbell(),
+      clock,
+      verify: (row) => strangers.verifier.verify(row),
+    });
     await intend("tenant.create", acme, { slug: "acme" });
     await expect(other.catchUp()).rejects.toMatchObject({ code: "key_unknown" });
     expect([other.state.tenant("acme"), other.isFresh]).toEqual([undefined, false]);

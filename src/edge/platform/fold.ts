@@ -89,7 +89,8 @@ export class PlatformFold {
     const deadline = clock.monotonicMs() + catchUpTimeoutMs;
     await this.#nextRound();
     while (this.#state.position < position) {
-      if (clock.monotonicMs() > deadline) throw new EventplaneError("timeout", "The platform log was not read in time.");
+      if (clock.monotonicMs() > deadline)
+        throw new EventplaneError("timeout", "The platform log was not read in time.");
       await this.#nextRound();
     }
   }

@@ -2,7 +2,7 @@
  * What an edge knows of the platform: tenants, API keys and introduced signing keys, folded from the platform log.
  */
 import type { EventRow } from "../../event/index.js";
-import { EventplaneError, type JsonObject, parseUs, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
+import { EventplaneError, type JsonObject, PLATFORM_TENANT_ID, parseUs, type TenantId } from "../../kernel/index.js";
 import { storedHashBytes } from "../credentials.js";
 import { type Grant, grantNames } from "../rules.js";
 import { PLATFORM_SLUG } from "./definitions.js";
@@ -147,5 +147,8 @@ function grantsOf(spec: JsonObject): ReadonlySet<Grant> {
 }
 
 function corrupt(row: EventRow): EventplaneError {
-  return new EventplaneError("event_corrupt", `The platform event at position ${row.position} is not what its type says.`);
+  return new EventplaneError(
+    "event_corrupt",
+    `The platform event at position ${row.position} is not what its type says.`,
+  );
 }

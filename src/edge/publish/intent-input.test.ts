@@ -6,13 +6,21 @@ const read = (text: string): ReturnType<typeof readPublishBody> => readPublishBo
 
 describe("a publish body", () => {
   test("keeps the text of each spec as it came", async () => {
-    const { intents, isList } = await read('{"intents":[{"type":"a.b","spec":{ "n":1.0 }},{"type":"a.c"}],"atomic":true}');
+    const { intents, isList } = await read(
+      '{"intents":[{"type":"a.b","spec":{ "n":1.0 }},{"type":"a.c"}],"atomic":true}',
+    );
     expect(isList).toBe(true);
-    expect(intents).toMatchObject([{ type: "a.b", spec: { n: 1 }, specText: '{ "n":1.0 }' }, { type: "a.c", spec: {}, specText: "{}" }]);
+    expect(intents).toMatchObject([
+      { type: "a.b", spec: { n: 1 }, specText: '{ "n":1.0 }' },
+      { type: "a.c", spec: {}, specText: "{}" },
+    ]);
   });
 
   test("of one intent names the place of a member that may not be sent", async () => {
-    await expect(read('{"type":"a.b","causedBy":{}}')).rejects.toMatchObject({ code: "forbidden_field", details: { pointer: "/causedBy" } });
+    await expect(read('{"type":"a.b","causedBy":{}}')).rejects.toMatchObject({
+      code: "forbidden_field",
+      details: { pointer: "/causedBy" },
+    });
     await expect(read('{"type":"a.b","toString":1}')).rejects.toMatchObject({ code: "forbidden_field" });
   });
 

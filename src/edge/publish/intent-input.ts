@@ -7,10 +7,10 @@
 import type { IntentRequest } from "../../event/index.js";
 import {
   EventplaneError,
+  isEventplaneError,
   type JsonObject,
   type JsonValue,
   limits,
-  isEventplaneError,
   type ScannedJson,
   scanLargeJson,
 } from "../../kernel/index.js";
@@ -54,19 +54,27 @@ export async function readPublishBody(bytes: Uint8Array): Promise<PublishBody> {
     captureBytesMax: limits.eventBytesMax,
   });
   const body = objectAt(scanned.value, "");
-  if (!("intents" in body)) return { isList: false, atomic: false, intents: [readIntent(body, { scanned, pointer: "" })] };
+  if (!("intents" in body))
+    return { isList: false, atomic: false, intents: [readIntent(body, { scanned, pointer: "" })] };
   const { intents, atomic = false, ...rest } = body;
   const unknown = Object.keys(rest)[0];
   if (unknown !== undefined) throw forbidden(`/${escapePointer(unknown)}`);
   if (typeof atomic !== "boolean") throw invalidAt("/atomic", "atomic is true or false.");
-  if (!Array.isArray(intents) || intents.length === 0) throw invalidAt("/intents", "intents is a list of at least one intent.");
+  if (!Array.isArray(intents) || intents.length === 0)
+    throw invalidAt("/intents", "intents is a list of at least one intent.");
   if (intents.length > limits.eventsPerRequestMax) {
-    throw new EventplaneError("too_many_events", `One request takes ${limits.eventsPerRequestMax} intents. Send the others in the next.`, {
-      details: { pointer: "/intents", eventsMax: limits.eventsPerRequestMax },
-    });
+    throw new EventplaneError(
+      "too_many_events",
+      `One request takes ${limits.eventsPerRequestMax} intents. Send the others in the next.`,
+      {
+        details: { pointer: "/intents", eventsMax: limits.eventsPerRequestMax },
+      },
+    );
   }
   // Array.isArray loses the readonly element type.
-  const items = (intents as readonly JsonValue[]).map((item, index) => readItem(item, { scanned, pointer: `/intents/${index}` }));
+  const items = (intents as readonly JsonValue[]).map((item, index) =>
+    readItem(item, { scanned, pointer: `/intents/${index}` }),
+  );
   return { isList: true, atomic, intents: items };
 }
 
@@ -90,7 +98,8 @@ function readIntent(body: JsonObject, { scanned, pointer }: Place): IntentInput 
     if (!Object.hasOwn(memberTypes, name)) throw forbidden(at);
     checkMember(memberTypes[name as Member], value, at); // hasOwn above
   }
-  if (typeof body.type !== "string") throw invalidAt(`${pointer}/type`, "An intent needs a type, such as organization.create.");
+  if (typeof body.type !== "string")
+    throw invalidAt(`${pointer}/type`, "An intent needs a type, such as organization.create.");
   const { spec = {}, ...rest } = body;
   const specText = scanned.slices.get(`${pointer}/spec`) ?? "{}";
   return { ...rest, spec, specText } as IntentInput; // every member was checked against memberTypes
@@ -108,7 +117,12 @@ function checkMember(expected: (typeof memberTypes)[Member], value: JsonValue, p
           ? isInteger
           : isInteger || typeof value === "string";
   if (fits) return;
-  const what = expected === "expectation" ? "a whole number, noStream, streamExists or any" : expected === "integer" ? "a whole number" : `of type ${expected}`;
+  const what =
+    expected === "expectation"
+      ? "a whole number, noStream, streamExists or any"
+      : expected === "integer"
+        ? "a whole number"
+        : `of type ${expected}`;
   throw invalidAt(pointer, `This member must be ${what}.`);
 }
 

@@ -51,7 +51,12 @@ async function rowOf(reader: LogReader, intent: IntentRequest, refusal: unknown)
 
 /** Limits come before the look-up; failures are not refusals. */
 function mayBeRepeated(refusal: unknown): refusal is EventplaneError {
-  return isEventplaneError(refusal) && !refusal.retryable && refusal.code !== "payload_too_large" && refusal.code !== "internal";
+  return (
+    isEventplaneError(refusal) &&
+    !refusal.retryable &&
+    refusal.code !== "payload_too_large" &&
+    refusal.code !== "internal"
+  );
 }
 
 /** Whether the stored event is what this request would have made: the comparison of P5. */

@@ -4,33 +4,22 @@
  * tenant equality → rules → id look-up → schema → guard → append. The look-up is done only when a check fails: the append
  * itself answers for known ids before anything else, so the result is as if every id had been looked up first.
  */
-import {
-  type AggregateDefinition,
-  type AppDefinition,
-  type AppendItem,
-  type CausedBy,
-  EventFactory,
-  type IntentRequest,
-  type Resource,
-} from "../../event/index.js";
+import type { AggregateDefinition, AppDefinition, AppendItem, CausedBy, IntentRequest } from "../../event/index.js";
 import {
   type Clock,
-  compileSchema,
   EventplaneError,
   formatUs,
   type IdSource,
   isEventplaneError,
-  isUuid,
   limits,
-  type SchemaCheck,
   type TenantId,
-  uuid8,
-  uuidVersion,
 } from "../../kernel/index.js";
 import type { AppendOutcome, LogReader } from "../../store/index.js";
 import type { EventLog, GuardLoader } from "../dependencies.js";
 import type { RefusalLog } from "../refusals.js";
 import { type Principal, type Ruling, rule } from "../rules.js";
+import { Drafter, draftBytes, typeRootOf } from "./drafter.js";
+import { type Guard, guardRefusal } from "./guard.js";
 import type { IntentInput } from "./intent-input.js";
 import { unlessAllKnown, unlessKnown } from "./known-ids.js";
 import type { PublishResult } from "./publish-result.js";
@@ -67,7 +56,6 @@ export interface PublishPipelineDependencies {
 }
 
 const guardAttemptsMax = 3;
-const guardReasonCharactersMax = 500;
 
 interface Request {
   readonly tenantId: TenantId;
@@ -78,13 +66,11 @@ interface Request {
 /** Publishes intents for principals. */
 export class PublishPipeline {
   readonly #dependencies: PublishPipelineDependencies;
-  readonly #factory: EventFactory;
-  readonly #checks: ReadonlyMap<string, SchemaCheck>;
+  readonly #drafter: Drafter;
 
   constructor(dependencies: PublishPipelineDependencies) {
     this.#dependencies = dependencies;
-    this.#factory = new EventFactory({ app: dependencies.app, ids: dependencies.ids });
-    this.#checks = schemaChecks(dependencies.app);
+    this.#drafter = new Drafter(dependencies);
   }
 
   /**
@@ -108,7 +94,11 @@ export class PublishPipeline {
     try {
       const ruling = authorizePublish(principal, tenantId);
       const request = { tenantId, causedBy: this.#stamp(principal, ruling, options), options };
-      const named = intents.map((intent, index) => this.#withId(principal, intent, { request, index }));
+      const { idempotencyKey, traceparent, isList = false } = options;
+      const naming = { principal, tenantId, idempotencyKey, traceparent, isList };
+      const named = intents.map((intent, index) =>
+        intent instanceof EventplaneError ? intent : this.#drafter.name(intent, index, naming),
+      );
       if (options.atomic) return await this.#publishAtomic(request, named);
       const results = await this.#publishEach(request, named);
       for (const each of results) if (each.result === "refused") note(each.error);
@@ -122,27 +112,23 @@ export class PublishPipeline {
     const { clock, edge, signingKeyId } = this.#dependencies;
     const { rulingId, policySetHash, policies } = ruling;
     const who = { type: principal.type, id: principal.id };
-    return { principal: who, via, requestId, rulingId, policySetHash, policies, edge, keyId: signingKeyId, at: formatUs(clock.nowUs()) };
+    return {
+      principal: who,
+      via,
+      requestId,
+      rulingId,
+      policySetHash,
+      policies,
+      edge,
+      keyId: signingKeyId,
+      at: formatUs(clock.nowUs()),
+    };
   }
 
-  /** The intent with its tenant and, from the Idempotency-Key, its id. */
-  #withId(
-    principal: Principal,
-    intent: IntentInput | EventplaneError,
-    { request, index }: { readonly request: Request; readonly index: number },
-  ): IntentRequest | EventplaneError {
-    if (intent instanceof EventplaneError) return intent;
-    const { tenantId, options } = request;
-    const complete = { ...intent, tenantId, ...(options.traceparent === undefined ? {} : { traceparent: options.traceparent }) };
-    const { idempotencyKey: key } = options;
-    if (complete.id !== undefined || key === undefined) return complete;
-    const lower = key.toLowerCase();
-    if (options.isList !== true && isUuid(lower) && [4, 7].includes(uuidVersion(lower))) return { ...complete, id: lower };
-    const name = options.isList === true ? `${key}/${index}` : key;
-    return { ...complete, id: uuid8(tenantId, principal.id, name), idFromOutsideKey: true };
-  }
-
-  async #publishEach(request: Request, intents: readonly (IntentRequest | EventplaneError)[]): Promise<readonly PublishResult[]> {
+  async #publishEach(
+    request: Request,
+    intents: readonly (IntentRequest | EventplaneError)[],
+  ): Promise<readonly PublishResult[]> {
     const guardedTails = new Map<string, Promise<unknown>>();
     return Promise.all(
       intents.map(async (intent, index): Promise<PublishResult> => {
@@ -152,7 +138,10 @@ export class PublishPipeline {
           if (stream === undefined) return await this.#publishOne(request, intent);
           const before = guardedTails.get(stream) ?? Promise.resolve();
           const own = before.then(() => this.#publishOne(request, intent));
-          guardedTails.set(stream, own.catch(() => undefined));
+          guardedTails.set(
+            stream,
+            own.catch(() => undefined),
+          );
           return await own;
         } catch (error) {
           if (!isEventplaneError(error)) throw error;
@@ -164,7 +153,9 @@ export class PublishPipeline {
 
   /** Guards see what the intents before theirs did, so guarded intents of one stream wait for each other. */
   #guardedStream(intent: IntentRequest): string | undefined {
-    return this.#aggregateOf(intent)?.guard === undefined ? undefined : `${typeRootOf(intent.type)}/${intent.aggregateId ?? ""}`;
+    return this.#aggregateOf(intent)?.guard === undefined
+      ? undefined
+      : `${typeRootOf(intent.type)}/${intent.aggregateId ?? ""}`;
   }
 
   #aggregateOf(intent: IntentRequest): AggregateDefinition | undefined {
@@ -174,7 +165,7 @@ export class PublishPipeline {
   async #publishOne(request: Request, intent: IntentRequest): Promise<PublishResult> {
     let item: AppendItem;
     try {
-      item = this.#draft(request, intent);
+      item = this.#drafter.draft(intent, request.causedBy);
     } catch (refusal) {
       return unlessKnown(this.#dependencies.reader, intent, refusal);
     }
@@ -183,27 +174,16 @@ export class PublishPipeline {
     return resultOf(await this.#append(request, [item]), item);
   }
 
-  /** The checked intent with its conditions. */
-  #draft(request: Request, intent: IntentRequest): AppendItem {
-    const item = this.#factory.intent(intent, request.causedBy);
-    const problems = this.#checks.get(intent.type)?.(intent.spec) ?? [];
-    if (problems.length === 0) return item;
-    const said = problems.map(({ pointer, message }) => `${pointer === "" ? "the spec" : pointer} ${message}`).join("; ");
-    throw new EventplaneError("schema_violation", `The spec does not fit the schema of ${intent.type}: ${said}.`, {
-      details: { pointers: problems.map(({ pointer }) => `/spec${pointer}`) },
-    });
-  }
-
   async #publishGuarded(
     request: Request,
     intent: IntentRequest,
-    { item, guard }: { readonly item: AppendItem; readonly guard: NonNullable<AggregateDefinition["guard"]> },
+    { item, guard }: { readonly item: AppendItem; readonly guard: Guard },
   ): Promise<PublishResult> {
     const { aggregateType, aggregateId } = item.event;
     for (let attempt = 1; ; attempt++) {
       const resource = await this.#dependencies.loader.load(request.tenantId, { aggregateType, aggregateId });
       const seen = resource?.generation ?? 0;
-      const refusal = staleGeneration(item, resource) ?? guardRefusal(guard, resource, intent);
+      const refusal = guardRefusal(guard, resource, { item, intent });
       if (refusal !== undefined) return unlessKnown(this.#dependencies.reader, intent, refusal);
       const outcome = await this.#append(request, [{ ...item, expectedGeneration: seen }]);
       const moved = outcome.result === "refused" && outcome.code === "wrong_expected_generation";
@@ -211,7 +191,10 @@ export class PublishPipeline {
     }
   }
 
-  async #publishAtomic(request: Request, intents: readonly (IntentRequest | EventplaneError)[]): Promise<readonly PublishResult[]> {
+  async #publishAtomic(
+    request: Request,
+    intents: readonly (IntentRequest | EventplaneError)[],
+  ): Promise<readonly PublishResult[]> {
     const readable = intents.map((intent) => {
       if (intent instanceof EventplaneError) throw intent;
       return intent;
@@ -234,8 +217,8 @@ export class PublishPipeline {
     let bytes = 0;
     for (const [index, intent] of intents.entries()) {
       try {
-        const item = this.#draft(request, intent);
-        bytes += weight(item);
+        const item = this.#drafter.draft(intent, request.causedBy);
+        bytes += draftBytes(item);
         const guard = this.#aggregateOf(intent)?.guard;
         items.push(guard === undefined ? item : await this.#guardInAtomic(request, intent, { item, guard, guarded }));
       } catch (error) {
@@ -243,7 +226,10 @@ export class PublishPipeline {
       }
     }
     if (bytes > limits.callBytesMax) {
-      throw new EventplaneError("payload_too_large", `An atomic list has at most ${limits.callBytesMax} bytes with its envelopes.`);
+      throw new EventplaneError(
+        "payload_too_large",
+        `An atomic list has at most ${limits.callBytesMax} bytes with its envelopes.`,
+      );
     }
     return items;
   }
@@ -251,16 +237,19 @@ export class PublishPipeline {
   async #guardInAtomic(
     request: Request,
     intent: IntentRequest,
-    { item, guard, guarded }: { item: AppendItem; guard: NonNullable<AggregateDefinition["guard"]>; guarded: Set<string> },
+    { item, guard, guarded }: { item: AppendItem; guard: Guard; guarded: Set<string> },
   ): Promise<AppendItem> {
     const { aggregateType, aggregateId } = item.event;
     const stream = `${aggregateType}/${aggregateId}`;
     if (guarded.has(stream)) {
-      throw new EventplaneError("request_invalid", `An atomic list may hold one intent for ${stream}, because its type has a guard.`);
+      throw new EventplaneError(
+        "request_invalid",
+        `An atomic list may hold one intent for ${stream}, because its type has a guard.`,
+      );
     }
     guarded.add(stream);
     const resource = await this.#dependencies.loader.load(request.tenantId, { aggregateType, aggregateId });
-    const refusal = staleGeneration(item, resource) ?? guardRefusal(guard, resource, intent);
+    const refusal = guardRefusal(guard, resource, { item, intent });
     if (refusal !== undefined) throw refusal;
     return { ...item, expectedGeneration: resource?.generation ?? 0 };
   }
@@ -277,46 +266,18 @@ function authorizePublish(principal: Principal, tenantId: TenantId): Ruling {
   throw forbidden();
 }
 
-function schemaChecks(app: AppDefinition): ReadonlyMap<string, SchemaCheck> {
-  const intents = [...app.aggregates.values()].flatMap((aggregate) => [...aggregate.intents.values()]);
-  return new Map(intents.map((intent) => [intent.type, compileSchema(intent.schema)]));
-}
-
-function typeRootOf(type: string): string {
-  return type.split(".", 1)[0] ?? type;
-}
-
-function staleGeneration(item: AppendItem, resource: Resource | undefined): EventplaneError | undefined {
-  const generation = resource?.generation ?? 0;
-  if (item.expectedGeneration === undefined || item.expectedGeneration === generation) return undefined;
-  const current = { version: resource?.version ?? 0, generation, lifecycle: resource?.lifecycle ?? ("none" as const) };
-  return refusalError({ code: "wrong_expected_generation", current });
-}
-
-function guardRefusal(
-  guard: NonNullable<AggregateDefinition["guard"]>,
-  resource: Resource | undefined,
-  intent: IntentRequest,
-): EventplaneError | undefined {
-  const reason = guard(resource, { type: intent.type, spec: intent.spec });
-  if (reason === undefined) return undefined;
-  return new EventplaneError("guard_refused", String(reason).slice(0, guardReasonCharactersMax));
-}
-
 function resultOf(outcome: AppendOutcome, item: AppendItem): PublishResult {
   if (outcome.result === "refused") throw refusalError(outcome);
   return resultAt(outcome, item, 0);
 }
 
-function resultAt(outcome: Exclude<AppendOutcome, { result: "refused" }>, item: AppendItem, index: number): PublishResult {
+function resultAt(
+  outcome: Exclude<AppendOutcome, { result: "refused" }>,
+  item: AppendItem,
+  index: number,
+): PublishResult {
   const receipt = outcome.receipts[index];
   if (receipt === undefined) throw new EventplaneError("internal", "The log gave fewer receipts than events.");
   if (outcome.result === "repeated") return { result: "repeated", receipt };
   return { result: receipt.id === item.event.id ? "created" : "unchanged", receipt };
-}
-
-const envelopeBytes = 1_024;
-
-function weight({ event }: AppendItem): number {
-  return envelopeBytes + Buffer.byteLength(event.specText) + event.causedByText.length + event.finalizersText.length;
 }

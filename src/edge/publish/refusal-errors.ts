@@ -27,7 +27,10 @@ export function mismatch(id: string): EventplaneError {
 
 /** The one answer to everything that a credential may not do, a tenant that does not exist included. */
 export function forbidden(): EventplaneError {
-  return new EventplaneError("forbidden", "This credential may not do that in this tenant, or the tenant does not exist.");
+  return new EventplaneError(
+    "forbidden",
+    "This credential may not do that in this tenant, or the tenant does not exist.",
+  );
 }
 
 /** The error with its pointers moved into the list that the intent came in. */
@@ -36,5 +39,8 @@ export function inItem(error: EventplaneError, index: number): EventplaneError {
   const move = (pointer: string): string => (pointer.startsWith("/intents/") ? pointer : prefix + pointer);
   const { pointer, pointers, ...rest } = error.details;
   const given = Array.isArray(pointers) ? pointers.map(String) : [typeof pointer === "string" ? pointer : ""];
-  return new EventplaneError(error.code, error.message, { details: { ...rest, pointers: given.map(move) }, cause: error.cause });
+  return new EventplaneError(error.code, error.message, {
+    details: { ...rest, pointers: given.map(move) },
+    cause: error.cause,
+  });
 }

@@ -1,6 +1,13 @@
 /** Administration of tenants and keys. A key of the platform administers all tenants, an admin key of a tenant its own. */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { EventplaneError, formatUs, type JsonObject, PLATFORM_TENANT_ID, scanJson, type TenantId } from "../../kernel/index.js";
+import {
+  EventplaneError,
+  formatUs,
+  type JsonObject,
+  PLATFORM_TENANT_ID,
+  scanJson,
+  type TenantId,
+} from "../../kernel/index.js";
 import type { AdministrationRequest, KeyWish } from "../platform/administration.js";
 import type { KeyEntry, TenantEntry } from "../platform/state.js";
 import { forbidden } from "../publish/refusal-errors.js";
@@ -20,7 +27,10 @@ export function addAdminRoutes(routes: Routes, parts: EdgeParts): void {
       assertPlatform(caller);
       const { slug } = readBody(request, ["slug"]);
       const { created, ...tenant } = await parts.administration.createTenant(slug, administrationOf(request, caller));
-      return reply.code(created ? 201 : 200).header("location", `/v1/admin/tenants/${tenant.id}/keys`).send(tenant);
+      return reply
+        .code(created ? 201 : 200)
+        .header("location", `/v1/admin/tenants/${tenant.id}/keys`)
+        .send(tenant);
     },
   });
   routes.tenant({
@@ -60,7 +70,11 @@ export function addAdminRoutes(routes: Routes, parts: EdgeParts): void {
     action: "Administer",
     handle: async (request, reply, caller) => {
       const { id } = request.params as { readonly id: string }; // of the route's address
-      const revoked = await parts.administration.revokeKey(caller.tenantId, uuidOf("id", id), administrationOf(request, caller));
+      const revoked = await parts.administration.revokeKey(
+        caller.tenantId,
+        uuidOf("id", id),
+        administrationOf(request, caller),
+      );
       if (!revoked) throw new EventplaneError("not_found", "This tenant has no key with this id.");
       return reply.code(204).send();
     },
@@ -81,11 +95,14 @@ interface Exchange {
 async function createKey(parts: EdgeParts, { request, reply, caller }: Exchange): Promise<unknown> {
   const idempotencyKey = idempotencyKeyOf(request);
   const body = readBody(request, ["name", "grants", "expiresAt"]);
-  if (!Array.isArray(body.grants)) throw invalid("/grants", "grants is a list of publisher, reader, subscriber and admin.");
+  if (!Array.isArray(body.grants))
+    throw invalid("/grants", "grants is a list of publisher, reader, subscriber and admin.");
   // The key's schema checks every member; a wrong one is refused there.
   const wish = { ...body, ...(idempotencyKey === undefined ? {} : { idempotencyKey }) } as unknown as KeyWish;
   const created = await parts.administration.createKey(caller.tenantId, wish, administrationOf(request, caller));
-  reply.header("location", `/v1/admin/tenants/${caller.tenantId}/keys/${created.id}`).header("cache-control", "no-store");
+  reply
+    .header("location", `/v1/admin/tenants/${caller.tenantId}/keys/${created.id}`)
+    .header("cache-control", "no-store");
   if (created.key === undefined) reply.header("idempotent-replayed", "true");
   return reply.code(created.key === undefined ? 200 : 201).send(created);
 }
@@ -97,7 +114,8 @@ export function readBody(request: FastifyRequest, members: readonly string[]): J
     throw new EventplaneError("payload_too_large", `The body of this address has at most ${adminBodyBytesMax} bytes.`);
   }
   const { value } = scanJson(bytes);
-  if (typeof value !== "object" || value === null || Array.isArray(value)) throw invalid("", "The body is a JSON object.");
+  if (typeof value !== "object" || value === null || Array.isArray(value))
+    throw invalid("", "The body is a JSON object.");
   const unknown = Object.keys(value).find((name) => !members.includes(name));
   if (unknown !== undefined) {
     const pointer = `/${unknown.slice(0, 64).replaceAll("~", "~0").replaceAll("/", "~1")}`;

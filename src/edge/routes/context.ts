@@ -68,7 +68,12 @@ export class Routes {
   /** A route that anybody may call; it is served under back-pressure too. */
   open(url: string, handle: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>): void {
     this.#note("GET", url);
-    this.#server.route({ method: "GET", url, config: { alwaysServed: true }, handler: (request, reply) => handle(request, reply) });
+    this.#server.route({
+      method: "GET",
+      url,
+      config: { alwaysServed: true },
+      handler: (request, reply) => handle(request, reply),
+    });
   }
 
   /** A route of a tenant: the credential and the tenant are checked before a byte of the body is read. */
@@ -89,7 +94,8 @@ export class Routes {
       },
       handler: async (request, reply) => {
         const caller = callers.get(request);
-        if (caller === undefined) throw new EventplaneError("internal", "A request reached its handler without a caller.");
+        if (caller === undefined)
+          throw new EventplaneError("internal", "A request reached its handler without a caller.");
         return route.handle(request, reply, caller);
       },
     });

@@ -53,7 +53,11 @@ interface Exchange {
   readonly caller: Caller;
 }
 
-async function decide(parts: EdgeParts, decision: "redrive" | "discard", { request, reply, caller }: Exchange): Promise<unknown> {
+async function decide(
+  parts: EdgeParts,
+  decision: "redrive" | "discard",
+  { request, reply, caller }: Exchange,
+): Promise<unknown> {
   const tenantId = tenantOf(parts, request, caller);
   const { id, aggregateType, aggregateId, component } = await deadLetterOf(parts, tenantId, request);
   const factory = new EventFactory({ app: platformApp, ids: parts.ids });

@@ -1,12 +1,32 @@
 /** Reads of the log: pages of events, one event, its proof, one stream, one trace. Payloads are sent as they are stored. */
 import type { FastifyReply } from "fastify";
-import { eventJson, type EventRow, proofJson } from "../../event/index.js";
+import { type EventRow, eventJson, proofJson, provenEventJson } from "../../event/index.js";
 import { EventplaneError, limits, type TenantId } from "../../kernel/index.js";
 import type { EdgeParts, Routes } from "./context.js";
-import { aggregateIdOf, aggregateTypeOf, filterOf, integerOf, limitOf, positionOf, readQuery, uuidOf } from "./query.js";
+import {
+  aggregateIdOf,
+  aggregateTypeOf,
+  filterOf,
+  integerOf,
+  limitOf,
+  positionOf,
+  readQuery,
+  uuidOf,
+} from "./query.js";
 
-const filterNames = ["kind", "type", "aggregateType", "aggregateId", "correlationId", "recordedFrom", "recordedBefore"] as const;
+const filterNames = [
+  "kind",
+  "type",
+  "aggregateType",
+  "aggregateId",
+  "correlationId",
+  "recordedFrom",
+  "recordedBefore",
+] as const;
 const traceEventsMax = 10_000;
+const pageBytesMax = 8_388_608;
+/** Events of one read from the store: what a page of the largest events costs before its bytes are counted. */
+const readEvents = 250;
 
 /** Registers the routes. */
 export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
@@ -39,13 +59,15 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/streams/:aggregateType/:aggregateId",
     action: "Read",
-    handle: (request, reply, { tenantId }) => readStream(parts, { tenantId, params: request.params, given: request.query, reply }),
+    handle: (request, reply, { tenantId }) =>
+      readStream(parts, { tenantId, params: request.params, given: request.query, reply }),
   });
   routes.tenant({
     method: "GET",
     url: "/v1/tenants/:t/traces/:correlationId",
     action: "Read",
-    handle: (request, reply, { tenantId }) => readTrace(parts, { tenantId, params: request.params, given: request.query, reply }),
+    handle: (request, reply, { tenantId }) =>
+      readTrace(parts, { tenantId, params: request.params, given: request.query, reply }),
   });
 }
 
@@ -56,24 +78,36 @@ interface Read {
 }
 
 async function readPage(parts: EdgeParts, { tenantId, given, reply }: Read): Promise<unknown> {
-  const query = readQuery(given, [...filterNames, "after", "before", "limit", "direction"]);
-  const { direction = "forwards" } = query;
+  const query = readQuery(given, [...filterNames, "after", "before", "limit", "direction", "include"]);
+  const { direction = "forwards", include } = query;
+  if (include !== undefined && include !== "proof") {
+    throw new EventplaneError("request_invalid", "The parameter include may be proof.", { details: { parameter: "include" } });
+  }
   if (direction !== "forwards" && direction !== "backwards") {
-    throw new EventplaneError("request_invalid", "The parameter direction must be forwards or backwards.", { details: { parameter: "direction" } });
+    throw new EventplaneError("request_invalid", "The parameter direction must be forwards or backwards.", {
+      details: { parameter: "direction" },
+    });
   }
   const limit = limitOf(query);
   const after = positionOf(query, "after");
   const before = positionOf(query, "before");
-  const rows = await parts.reader.read(tenantId, {
-    filter: filterOf(query),
-    direction,
-    limit,
-    ...(after === undefined ? {} : { after }),
-    ...(before === undefined ? {} : { before }),
-  });
-  const inside = rows.filter(({ position }) => position > (after ?? 0) && position < (before ?? Number.POSITIVE_INFINITY));
-  const ended = rows.length < limit || inside.length < rows.length;
-  return sendEvents(reply, inside, ended ? null : (inside.at(-1)?.position ?? null));
+  const filter = filterOf(query);
+  const texts: string[] = [];
+  let next: number | null = null;
+  let place = direction === "forwards" ? after : before;
+  for (let bytes = 0; bytes < pageBytesMax && texts.length < limit; ) {
+    const size = Math.min(readEvents, limit - texts.length);
+    const from = direction === "forwards" ? { after: place ?? 0 } : place === undefined ? {} : { before: place };
+    const rows = await parts.reader.read(tenantId, { filter, direction, limit: size, ...from });
+    const inside = rows.filter(
+      ({ position }) => position > (after ?? 0) && position < (before ?? Number.POSITIVE_INFINITY),
+    );
+    for (const row of inside) bytes += texts[texts.push(eventJson(row)) - 1]?.length ?? 0;
+    place = inside.at(-1)?.position ?? place;
+    next = rows.length < size || inside.length < rows.length ? null : (place ?? null);
+    if (next === null) break;
+  }
+  return sendTexts(reply, texts, next);
 }
 
 async function eventOf(parts: EdgeParts, tenantId: TenantId, params: unknown): Promise<EventRow> {
@@ -83,19 +117,26 @@ async function eventOf(parts: EdgeParts, tenantId: TenantId, params: unknown): P
   return row;
 }
 
-async function readStream(parts: EdgeParts, { tenantId, params, given, reply }: Read & { readonly params: unknown }): Promise<unknown> {
+async function readStream(
+  parts: EdgeParts,
+  { tenantId, params, given, reply }: Read & { readonly params: unknown },
+): Promise<unknown> {
   const names = params as { readonly aggregateType: string; readonly aggregateId: string }; // of the route's address
   const query = readQuery(given, ["after", "limit"]);
   const limit = limitOf(query);
   const stream = { aggregateType: aggregateTypeOf(names.aggregateType), aggregateId: aggregateIdOf(names.aggregateId) };
   const afterVersion = integerOf(query, "after", { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;
   const rows = await parts.reader.readStream(tenantId, stream, { afterVersion, limit });
-  if (rows.length === 0 && afterVersion === 0) throw new EventplaneError("not_found", "This tenant has no such stream.");
-  return sendEvents(reply, rows, rows.length < limit ? null : (rows.at(-1)?.version ?? null));
+  if (rows.length === 0 && afterVersion === 0)
+    throw new EventplaneError("not_found", "This tenant has no such stream.");
+  return sendEvents(reply, rows, { next: rows.length < limit ? null : (rows.at(-1)?.version ?? null) });
 }
 
 /** All events of one correlation, at most 10,000, in position order; `next` continues with `after`. */
-async function readTrace(parts: EdgeParts, { tenantId, params, given, reply }: Read & { readonly params: unknown }): Promise<unknown> {
+async function readTrace(
+  parts: EdgeParts,
+  { tenantId, params, given, reply }: Read & { readonly params: unknown },
+): Promise<unknown> {
   const query = readQuery(given, ["after"]);
   const correlationId = uuidOf("correlationId", (params as { readonly correlationId: string }).correlationId); // of the route's address
   const rows: EventRow[] = [];
@@ -105,15 +146,19 @@ async function readTrace(parts: EdgeParts, { tenantId, params, given, reply }: R
     rows.push(...page);
     after = page.at(-1)?.position ?? after;
     if (page.length < limits.readPageMax) break;
-    if (rows.length >= traceEventsMax) return sendEvents(reply, rows, after);
+    if (rows.length >= traceEventsMax) return sendEvents(reply, rows, { next: after });
   }
   if (rows.length === 0 && query.after === undefined) {
     throw new EventplaneError("not_found", "This tenant has no event with this correlation id.");
   }
-  return sendEvents(reply, rows, null);
+  return sendEvents(reply, rows, { next: null });
 }
 
-function sendEvents(reply: FastifyReply, rows: readonly EventRow[], next: number | null): FastifyReply {
+function sendEvents(
+  reply: FastifyReply,
+  rows: readonly EventRow[],
+  { next, json = eventJson }: { readonly next: number | null; readonly json?: (row: EventRow) => string },
+): FastifyReply {
   reply.type("application/json; charset=utf-8");
-  return reply.send(`{"events":[${rows.map(eventJson).join(",")}],"next":${next === null ? "null" : String(next)}}`);
+  return reply.send(`{"events":[${rows.map(json).join(",")}],"next":${next === null ? "null" : String(next)}}`);
 }

@@ -4,7 +4,7 @@ import { EventplaneError } from "../../kernel/index.js";
 import { problemOf } from "../problem.js";
 import { type IntentInput, readPublishBody } from "../publish/intent-input.js";
 import type { PublishResult } from "../publish/publish-result.js";
-import { type Caller, assertAllowed, type EdgeParts, type Routes } from "./context.js";
+import { assertAllowed, type Caller, type EdgeParts, type Routes } from "./context.js";
 
 const idempotencyKeyForm = /^[\x21-\x7e]{1,255}$/;
 const ifMatchForm = /^"(\d{1,15})"$/;
@@ -39,7 +39,9 @@ async function publish(parts: EdgeParts, { request, reply, caller }: Exchange): 
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...traceparentOf(request),
   });
-  return body.isList ? answerList(reply, results, { requestId: request.id, atomic: body.atomic }) : answerOne(reply, results);
+  return body.isList
+    ? answerList(reply, results, { requestId: request.id, atomic: body.atomic })
+    : answerOne(reply, results);
 }
 
 function answerOne(reply: FastifyReply, [result]: readonly PublishResult[]): unknown {
@@ -97,20 +99,28 @@ function withIfMatch(
   if (header === undefined || intent === undefined) return body.intents;
   const generation = ifMatchForm.exec(header)?.[1];
   if (body.isList || generation === undefined || intent instanceof EventplaneError) {
-    const message = 'If-Match takes one generation in quotes, as the ETag of a resource, and goes with one intent: If-Match: "3".';
-    throw intent instanceof EventplaneError ? intent : new EventplaneError("request_invalid", message, { details: { header: "if-match" } });
+    const message =
+      'If-Match takes one generation in quotes, as the ETag of a resource, and goes with one intent: If-Match: "3".';
+    throw intent instanceof EventplaneError
+      ? intent
+      : new EventplaneError("request_invalid", message, { details: { header: "if-match" } });
   }
   const expectedGeneration = Number(generation);
   if (intent.expectedGeneration !== undefined && intent.expectedGeneration !== expectedGeneration) {
-    throw new EventplaneError("request_invalid", "If-Match and expectedGeneration name different generations. Send one of them.", {
-      details: { pointer: "/expectedGeneration" },
-    });
+    throw new EventplaneError(
+      "request_invalid",
+      "If-Match and expectedGeneration name different generations. Send one of them.",
+      {
+        details: { pointer: "/expectedGeneration" },
+      },
+    );
   }
   return [{ ...intent, expectedGeneration }];
 }
 
 function traceparentOf(request: FastifyRequest): { readonly traceparent?: string } {
   const value = request.headers["traceparent"];
-  const isUsable = typeof value === "string" && /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(value);
+  const isUsable =
+    typeof value === "string" && /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(value);
   return isUsable ? { traceparent: value } : {};
 }

@@ -9,9 +9,13 @@ export function addOpenRoutes(routes: Routes, parts: EdgeParts): void {
   routes.open("/livez", async () => ({ status: "ok" }));
   routes.open("/readyz", async (_request, reply) => {
     const reasons = await reasonsNotReady(parts);
-    return reply.code(reasons.length === 0 ? 200 : 503).send({ status: reasons.length === 0 ? "ok" : "not ready", reasons });
+    return reply
+      .code(reasons.length === 0 ? 200 : 503)
+      .send({ status: reasons.length === 0 ? "ok" : "not ready", reasons });
   });
-  routes.open("/metrics", async (_request, reply) => reply.type(parts.metrics.contentType).send(await parts.metrics.text()));
+  routes.open("/metrics", async (_request, reply) =>
+    reply.type(parts.metrics.contentType).send(await parts.metrics.text()),
+  );
   routes.open("/.well-known/eventplane-keys.json", async (_request, reply) => {
     const { rootKeyId, rootPublicKey } = parts.keys;
     // The root key is named for comparison only: a verifier must have it from somewhere else.

@@ -25,7 +25,11 @@ export function readQuery(given: unknown, allowed: readonly string[]): Query {
 }
 
 /** A whole number in a range; undefined when it is absent. */
-export function integerOf(query: Query, name: string, range: { readonly min: number; readonly max: number }): number | undefined {
+export function integerOf(
+  query: Query,
+  name: string,
+  range: { readonly min: number; readonly max: number },
+): number | undefined {
   const text = query[name];
   if (text === undefined) return undefined;
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;

@@ -30,7 +30,10 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
     handle: async (request, reply, { tenantId }) => {
       const query = readQuery(request.query, ["minPosition"]);
       const names = request.params as { readonly aggregateType: string; readonly aggregateId: string }; // of the route's address
-      const stream = { aggregateType: aggregateTypeOf(names.aggregateType), aggregateId: aggregateIdOf(names.aggregateId) };
+      const stream = {
+        aggregateType: aggregateTypeOf(names.aggregateType),
+        aggregateId: aggregateIdOf(names.aggregateId),
+      };
       await reach(parts, tenantId, query);
       const resource = await parts.resources.get(tenantId, stream);
       if (resource === undefined) throw new EventplaneError("not_found", "This tenant has no such resource.");
@@ -52,7 +55,10 @@ async function reach(parts: EdgeParts, tenantId: TenantId, query: Query): Promis
   const deadline = parts.clock.monotonicMs() + waitMsMax;
   while ((await parts.resources.position(tenantId)) < wanted) {
     if (parts.clock.monotonicMs() >= deadline) {
-      throw new EventplaneError("timeout", `The resources did not reach position ${wanted} within ${waitMsMax} ms. Ask again.`);
+      throw new EventplaneError(
+        "timeout",
+        `The resources did not reach position ${wanted} within ${waitMsMax} ms. Ask again.`,
+      );
     }
     await parts.clock.sleep(waitStepMs);
   }

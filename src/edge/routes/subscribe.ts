@@ -65,6 +65,7 @@ function lastEventIdOf(request: FastifyRequest): number | undefined {
 
 function headersOf(reply: FastifyReply): Record<string, string> {
   const headers: Record<string, string> = {};
-  for (const [name, value] of Object.entries(reply.getHeaders())) if (value !== undefined) headers[name] = String(value);
+  for (const [name, value] of Object.entries(reply.getHeaders()))
+    if (value !== undefined) headers[name] = String(value);
   return headers;
 }

@@ -10,7 +10,16 @@ import type { Socket } from "node:net";
 import type { Clock, TenantId } from "../../kernel/index.js";
 import { EventplaneError, isEventplaneError, limits } from "../../kernel/index.js";
 import type { LogReader } from "../../store/index.js";
-import { bookmarkFrame, endFrame, eventFrame, FrameBatch, filterKey, heartbeatFrame, isUnfiltered, type SubscribeFilter } from "./frame.js";
+import {
+  bookmarkFrame,
+  endFrame,
+  eventFrame,
+  type FrameBatch,
+  filterKey,
+  heartbeatFrame,
+  isUnfiltered,
+  type SubscribeFilter,
+} from "./frame.js";
 import type { TenantFeed } from "./tenant-feed.js";
 
 /** What a subscriber may have unsent before it is cut, bytes. */
@@ -62,7 +71,12 @@ export class SseConnection {
   #end: ConnectionEnd | undefined;
 
   constructor(
-    target: { readonly socket: Socket; readonly tenantId: TenantId; readonly after: number; readonly filter: SubscribeFilter },
+    target: {
+      readonly socket: Socket;
+      readonly tenantId: TenantId;
+      readonly after: number;
+      readonly filter: SubscribeFilter;
+    },
     dependencies: ConnectionDependencies,
   ) {
     this.#socket = target.socket;
@@ -125,7 +139,8 @@ export class SseConnection {
     this.#noteTaken(now);
     const unsent = this.#socket.writableLength + this.#passedBytes;
     const stillMs = now - this.#movedAtMs;
-    const stuck = (unsent > unsentBytesMax && stillMs > stalledMs) || (this.#socket.writableLength > 0 && stillMs > stalledLongMs);
+    const stuck =
+      (unsent > unsentBytesMax && stillMs > stalledMs) || (this.#socket.writableLength > 0 && stillMs > stalledLongMs);
     const tooLate = this.#behindSinceMs !== undefined && now - this.#behindSinceMs > behindMsMax;
     if (stuck || tooLate) {
       this.cut({

@@ -99,7 +99,10 @@ export class SubscriptionHub {
   cutRevoked(): void {
     for (const [connection, keyId] of this.#connections) {
       if (keyId !== undefined && !this.#dependencies.isKeyUsable(keyId)) {
-        connection.cut({ code: "unauthenticated", detail: "The API key of this subscription was revoked or has expired." });
+        connection.cut({
+          code: "unauthenticated",
+          detail: "The API key of this subscription was revoked or has expired.",
+        });
       }
     }
   }

@@ -133,7 +133,10 @@ export class TenantFeed {
     for (const frame of batch) this.#keptBytes += frame.bytes.byteLength;
     this.#position = batch.at(-1)?.position ?? this.#position;
     let dropped = 0;
-    while (this.#kept.length - dropped > keptFramesMax || (this.#keptBytes > keptBytesMax && dropped < this.#kept.length)) {
+    while (
+      this.#kept.length - dropped > keptFramesMax ||
+      (this.#keptBytes > keptBytesMax && dropped < this.#kept.length)
+    ) {
       this.#keptBytes -= this.#kept[dropped]?.bytes.byteLength ?? 0;
       dropped++;
     }
