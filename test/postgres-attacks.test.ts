@@ -121,7 +121,7 @@ describe("attack 10: a stolen service role", () => {
       "set session_replication_role = replica; delete from eventplane.events",
       "delete from eventplane.heads",
     ]) {
-      await expect(installation.asSuperuser(sql), sql).rejects.toMatchObject({ code: denied });
+      await expect(installation.asSuperuser(sql)).rejects.toMatchObject({ code: denied });
     }
     expect(await logDigest()).toBe(before);
   });

@@ -52,7 +52,8 @@ const rfc3339 = /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz
 /**
  * Microseconds since 1970 from an RFC 3339 date-time; digits beyond microseconds are cut.
  *
- * @returns undefined when `text` is not an RFC 3339 date-time of a day that exists, in the years 0001 to 9999
+ * @returns undefined when `text` is not an RFC 3339 date-time of a day that exists, or one whose microseconds are no safe
+ * integer (before 1684-07-28, after 2255-06-05): it could not be hashed exactly
  */
 export function parseUs(text: string): number | undefined {
   const match = rfc3339.exec(text);
@@ -62,5 +63,6 @@ export function parseUs(text: string): number | undefined {
   if (Number.isNaN(ms)) return undefined;
   const existingDay = new Date(Date.parse(`${day}T00:00:00Z`)).toISOString().startsWith(day);
   if (!existingDay || day.startsWith("0000")) return undefined;
-  return ms * microsecondsPerMs + Number(fraction.padEnd(6, "0").slice(0, 6));
+  const us = ms * microsecondsPerMs + Number(fraction.padEnd(6, "0").slice(0, 6));
+  return Number.isSafeInteger(us) ? us : undefined;
 }

@@ -17,10 +17,6 @@ export interface Statement {
 
 const defaultLimit = 100;
 const positionMax = Number.MAX_SAFE_INTEGER;
-/** 0001-01-01 and 9999-12-31, the times that RFC 3339 can write. */
-const timeMinUs = -62_135_596_800_000_000;
-const timeMaxUs = 253_402_300_799_999_999;
-
 /** $1 tenant, $2 and $3 position bounds, $4 from, $5 before, $6 kind, $7 type, $8 aggregate type, $9 aggregate id, $10 limit. */
 const bounds = `e.tenant_id = $1::uuid
   and e.position > greatest($2::bigint, case when $4::timestamptz is not null then eventplane.position_before($1::uuid, $4::timestamptz) end)
@@ -58,7 +54,7 @@ function filterValues(filter: ReadFilter): (string | null)[] {
 }
 
 function time(us: number | undefined): string | null {
-  return us === undefined ? null : formatUs(Math.min(Math.max(us, timeMinUs), timeMaxUs));
+  return us === undefined ? null : formatUs(Math.min(Math.max(us, Number.MIN_SAFE_INTEGER), Number.MAX_SAFE_INTEGER));
 }
 
 type Order = "asc" | "desc";
