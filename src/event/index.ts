@@ -54,6 +54,7 @@ export { deepFreeze } from "./merge-patch.js";
 export { leafHash, merkleTree } from "./merkle.js";
 export { type Decided, type DecideInput, mutate } from "./mutate.js";
 export { commitMessage, decodeProof, provenMessage, signDigests } from "./proof.js";
+export { type ProvenEvent, provenEventJson, rowOfProvenEvent } from "./proven-event.js";
 export type { Condition, Phase, Resource, ResourceOrigin } from "./resource.js";
 export {
   createEd25519Signer,
