@@ -10,6 +10,7 @@ export type RegisterCommand = (program: Command, shell: Shell) => void;
 const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: RegisterCommand }>>> = {
   dev: () => import("./commands/dev.js"),
   start: () => import("./commands/start.js"),
+  demo: () => import("./commands/demo.js"),
   migrate: () => import("./commands/migrate.js"),
   publish: () => import("./commands/publish.js"),
   get: () => import("./commands/get.js"),
