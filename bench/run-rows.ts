@@ -1,0 +1,40 @@
+/** Runs the chosen rows, prints them, and records them when asked. */
+import { appendAlone, appendBatches, appendCrowd } from "./rows/append.js";
+import { bytes } from "./rows/bytes.js";
+import { read } from "./rows/read.js";
+import { environment } from "./support/environment.js";
+import { printRow } from "./support/print-row.js";
+import { type Recorded, record } from "./support/record.js";
+import type { Row } from "./support/row.js";
+import { openBenchServer } from "./support/server.js";
+
+const rows: readonly Row[] = [appendAlone, appendCrowd, appendBatches, read, bytes];
+
+/** Runs rows by name or group, all usual ones without names, one after the other, each on a fresh server. */
+export async function runRows(names: readonly string[], options: { readonly record: boolean }): Promise<void> {
+  const chosen = rows.filter(({ name, group, onlyWhenAsked }) =>
+    names.length === 0 ? onlyWhenAsked !== true : names.includes(name) || names.includes(group),
+  );
+  if (chosen.length === 0) {
+    process.stderr.write(`There is no such row. Rows: ${rows.map(({ name }) => name).join(", ")}.\n`);
+    process.exitCode = 2;
+    return;
+  }
+  const recorded: Recorded[] = [];
+  for (const row of chosen) {
+    const server = await openBenchServer();
+    try {
+      const before = environment();
+      const result = await row.run(server);
+      const one = { name: row.name, question: row.question, environment: before, result };
+      printRow(one);
+      recorded.push(one);
+    } catch (error) {
+      process.stderr.write(`${row.name} failed: ${error instanceof Error ? error.stack : String(error)}\n`);
+      process.exitCode = 1;
+    } finally {
+      await server.close();
+    }
+  }
+  if (options.record) record(recorded);
+}
