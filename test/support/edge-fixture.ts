@@ -68,6 +68,10 @@ export interface EdgeFixture {
   readonly logged: () => string;
   /** Makes a tenant with a key of all grants. */
   readonly tenant: (slug: string, grants?: readonly string[]) => Promise<FixtureTenant>;
+  /** Another edge over the same store, which hears of nothing: it has a doorbell of its own. */
+  readonly another: (
+    more?: Pick<EdgeFixtureOptions, "app" | "store">,
+  ) => Promise<{ readonly edge: Edge; readonly url: string }>;
   readonly close: () => Promise<void>;
 }
 
@@ -117,29 +121,56 @@ export async function startEdge(options: EdgeFixtureOptions = {}): Promise<EdgeF
   const clock = options.clock ?? systemClock;
   const store = options.store ?? createMemoryStore({ clock });
   const doorbell = options.doorbell ?? createDoorbell();
-  const app = options.app ?? testApp;
+  const keys = await introduce(store, clock, doorbell);
+  const adminKey = await createAdminKey(keys);
   const lines: string[] = [];
+  const parts = { ...options, clock, store, doorbell, keys, lines };
+  const first = await startOne(parts);
+  const opened = [first];
+  const another: EdgeFixture["another"] = async (more = {}) => {
+    const edge = await startOne({ ...parts, doorbell: createDoorbell(), ...more });
+    opened.push(edge);
+    return edge;
+  };
+  const close = async (): Promise<void> => {
+    await Promise.all(opened.map(({ edge }) => edge.close()));
+    await keys.log.close();
+  };
+  const tenant = tenantMaker(first.url, adminKey);
+  const verifier = createVerifier(keys.directory);
+  return { ...first, adminKey, reader: store.reader, verifier, logged: () => lines.join(""), close, tenant, another };
+}
+
+interface EdgeParts extends Omit<EdgeFixtureOptions, "store"> {
+  readonly store: FixtureStore;
+  readonly clock: Clock;
+  readonly doorbell: Doorbell;
+  readonly keys: FixtureKeys;
+  readonly lines: string[];
+}
+
+async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readonly url: string }> {
+  const { keys, store, clock, doorbell, lines, app = testApp, deadLetters = [] } = parts;
+  const { reader } = store;
   const destination = new Writable({
     write: (chunk: Buffer, _encoding, done) => {
       lines.push(chunk.toString("utf8"));
       done();
     },
   });
-  const keys = await introduce(store, clock, doorbell);
-  const verifier = createVerifier(keys.directory);
-  const loader = new ResourceLoader({ reader: store.reader, verifier, app });
+  const directory = new KeyDirectory(keys.rootPublicKey);
+  const verifier = createVerifier(directory);
+  const loader = new ResourceLoader({ reader, verifier, app });
   const edge = await createEdge({
     app,
     log: keys.log,
-    reader: store.reader,
+    reader,
     loader,
-    resources: resourcesFrom(store.reader, loader),
-    work: {
-      deadLetters: async (tenantId) => (options.deadLetters ?? []).filter((letter) => letter.tenantId === tenantId),
-    },
+    resources: resourcesFrom(reader, loader),
+    work: { deadLetters: async (tenantId) => deadLetters.filter((letter) => letter.tenantId === tenantId) },
     doorbell,
     verifier,
-    keys: keys.directory,
+    keys: directory,
     clock,
     ids: systemIds,
     logger: createLogger({ level: "debug", destination }),
@@ -147,19 +178,14 @@ export async function startEdge(options: EdgeFixtureOptions = {}): Promise<EdgeF
     edge: "edge-1",
     signingKeyId: keys.signingKeyId,
   });
-  const adminKey = await createAdminKey(keys);
   const url = await edge.listen({ host: "127.0.0.1", port: 0 });
   await edge.platform.catchUp();
-  const close = async (): Promise<void> => {
-    await edge.close();
-    await keys.log.close();
-  };
-  const logged = (): string => lines.join("");
-  return { edge, url, adminKey, reader: store.reader, verifier, logged, close, tenant: tenantMaker(url, adminKey) };
+  return { edge, url };
 }
 
 interface FixtureKeys {
   readonly directory: KeyDirectory;
+  readonly rootPublicKey: string;
   readonly log: Coalescer;
   readonly signingKeyId: string & Parameters<typeof createEdge>[0]["signingKeyId"];
   readonly factory: EventFactory;
@@ -203,7 +229,9 @@ async function introduce(store: FixtureStore, clock: Clock, doorbell: Doorbell):
   await rootLog.append({ tenantId: PLATFORM_TENANT_ID, items: [fact] });
   await rootLog.close();
   const log = new Coalescer({ appender: store.edge, signer, clock, doorbell });
-  return { directory: new KeyDirectory(root.publicKey), log, signingKeyId: signer.keyId, factory, causedBy };
+  const directory = new KeyDirectory(root.publicKey);
+  directory.accept(introduction);
+  return { directory, rootPublicKey: root.publicKey, log, signingKeyId: signer.keyId, factory, causedBy };
 }
 
 async function createAdminKey({ log, factory, causedBy }: FixtureKeys): Promise<string> {

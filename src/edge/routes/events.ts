@@ -92,6 +92,7 @@ async function readPage(parts: EdgeParts, { tenantId, given, reply }: Read): Pro
   const after = positionOf(query, "after");
   const before = positionOf(query, "before");
   const filter = filterOf(query);
+  const json = include === "proof" ? provenEventJson : eventJson;
   const texts: string[] = [];
   let next: number | null = null;
   let place = direction === "forwards" ? after : before;
@@ -102,7 +103,7 @@ async function readPage(parts: EdgeParts, { tenantId, given, reply }: Read): Pro
     const inside = rows.filter(
       ({ position }) => position > (after ?? 0) && position < (before ?? Number.POSITIVE_INFINITY),
     );
-    for (const row of inside) bytes += texts[texts.push(eventJson(row)) - 1]?.length ?? 0;
+    for (const row of inside) bytes += texts[texts.push(json(row)) - 1]?.length ?? 0;
     place = inside.at(-1)?.position ?? place;
     next = rows.length < size || inside.length < rows.length ? null : (place ?? null);
     if (next === null) break;
@@ -157,8 +158,12 @@ async function readTrace(
 function sendEvents(
   reply: FastifyReply,
   rows: readonly EventRow[],
-  { next, json = eventJson }: { readonly next: number | null; readonly json?: (row: EventRow) => string },
+  { next }: { readonly next: number | null },
 ): FastifyReply {
+  return sendTexts(reply, rows.map(eventJson), next);
+}
+
+function sendTexts(reply: FastifyReply, events: readonly string[], next: number | null): FastifyReply {
   reply.type("application/json; charset=utf-8");
-  return reply.send(`{"events":[${rows.map(json).join(",")}],"next":${next === null ? "null" : String(next)}}`);
+  return reply.send(`{"events":[${events.join(",")}],"next":${next === null ? "null" : String(next)}}`);
 }

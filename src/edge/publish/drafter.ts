@@ -1,0 +1,91 @@
+/** From an intent as it was written to a draft with its conditions: id, envelope, schema. */
+import {
+  type AppDefinition,
+  type AppendItem,
+  type CausedBy,
+  EventFactory,
+  type IntentRequest,
+} from "../../event/index.js";
+import {
+  compileSchema,
+  EventplaneError,
+  type IdSource,
+  isUuid,
+  type SchemaCheck,
+  type TenantId,
+  uuid8,
+  uuidVersion,
+} from "../../kernel/index.js";
+import type { Principal } from "../rules.js";
+import type { IntentInput } from "./intent-input.js";
+
+/** How the intents of a request get ids when they bring none. */
+export interface Naming {
+  readonly principal: Principal;
+  readonly tenantId: TenantId;
+  readonly idempotencyKey: string | undefined;
+  readonly traceparent: string | undefined;
+  /** In a list the index is part of the name. */
+  readonly isList: boolean;
+}
+
+const publisherVersions: readonly number[] = [4, 7];
+const envelopeBytes = 1_024;
+
+/** Names and checks intents. */
+export class Drafter {
+  readonly #factory: EventFactory;
+  readonly #checks: ReadonlyMap<string, SchemaCheck>;
+
+  constructor(options: { readonly app: AppDefinition; readonly ids: IdSource }) {
+    this.#factory = new EventFactory(options);
+    this.#checks = schemaChecks(options.app);
+  }
+
+  /** The intent with its tenant and, from the Idempotency-Key, its id: a UUIDv4 or 7 as it is, else a UUIDv8 of it. */
+  name(intent: IntentInput, index: number, naming: Naming): IntentRequest {
+    const { principal, tenantId, idempotencyKey: key, traceparent, isList } = naming;
+    const request = { ...intent, tenantId, ...(traceparent === undefined ? {} : { traceparent }) };
+    if (request.id !== undefined || key === undefined) return request;
+    const lower = key.toLowerCase();
+    if (!isList && isUuid(lower) && publisherVersions.includes(uuidVersion(lower))) return { ...request, id: lower };
+    return { ...request, id: uuid8(tenantId, principal.id, isList ? `${key}/${index}` : key), idFromOutsideKey: true };
+  }
+
+  /**
+   * The draft.
+   *
+   * @throws EventplaneError what the factory refuses; `schema_violation` with the places
+   */
+  draft(intent: IntentRequest, causedBy: CausedBy): AppendItem {
+    const item = this.#factory.intent(intent, causedBy);
+    const problems = this.#checks.get(intent.type)?.(intent.spec) ?? [];
+    if (problems.length === 0) return item;
+    const said = problems
+      .map(({ pointer, message }) => `${pointer === "" ? "the spec" : pointer} ${message}`)
+      .join("; ");
+    throw new EventplaneError("schema_violation", `The spec does not fit the schema of ${intent.type}: ${said}.`, {
+      details: { pointers: problems.map(({ pointer }) => `/spec${pointer}`) },
+    });
+  }
+}
+
+/** The first token of a type. */
+export function typeRootOf(type: string): string {
+  return type.split(".", 1)[0] ?? type;
+}
+
+/** Bytes of a draft, its envelope estimated from above. */
+export function draftBytes({ event }: AppendItem): number {
+  return (
+    envelopeBytes +
+    Buffer.byteLength(event.specText) +
+    Buffer.byteLength(event.causedByText) +
+    event.finalizersText.length
+  );
+}
+
+function schemaChecks(app: AppDefinition): ReadonlyMap<string, SchemaCheck> {
+  const intents = [...app.aggregates.values()].flatMap((aggregate) => [...aggregate.intents.values()]);
+  return new Map(intents.map((intent) => [intent.type, compileSchema(intent.schema)]));
+}
