@@ -1,0 +1,72 @@
+/** Chapter 2: both tenants publish, and everything is killed in the middle of it. */
+import { formatMs } from "../duration.js";
+import { Follower } from "./follower.js";
+import { PlaneProcess } from "./plane-process.js";
+import { lastPosition, type Scene, shown } from "./scene.js";
+
+/** The crash comes when this part of all intents is acknowledged. */
+const crashAt = 0.4;
+const settlesWithinMs = 30_000;
+
+/** What this chapter measured. */
+export interface CrashResult {
+  /** From SIGKILL to the first acknowledgement afterwards. */
+  readonly recoveryMs: number;
+  /** Events of both tenants a second, from the first request to the last Ready, the crash included. */
+  readonly eventsPerSecond: number;
+  /** Still following; the caller stops it. */
+  readonly follower: Follower;
+}
+
+/** Publishes A's and B's intents at once, kills the plane and its PostgreSQL, starts them again on the same folder. */
+export async function crashInTheMiddle(scene: Scene, onStart: (plane: PlaneProcess) => void): Promise<CrashResult> {
+  const { report, a, b, site, signal } = scene;
+  await report.chapter("Two tenants publish at once, and everything is killed in the middle");
+  await describeWork(scene);
+  const total = a.intents.length + b.intents.length;
+  const follower = new Follower(b.client, "organization.ready");
+  const startedMs = performance.now();
+  const publishing = Promise.all([a.publisher.publish(a.intents, signal), b.publisher.publish(b.intents, signal)]);
+  publishing.catch(() => undefined); // awaited below
+  await Promise.race([publishing, ...[a, b].map(({ publisher, intents }) => publisher.acknowledged(Math.ceil(intents.length * crashAt)))]);
+
+  const acknowledged = a.publisher.receipts.size + b.publisher.receipts.size;
+  const inFlight = a.publisher.inFlight + b.publisher.inFlight;
+  const killedMs = performance.now();
+  const isGone = await scene.plane.kill();
+  const claim = `kill -9 of the plane and its PostgreSQL after ${shown(acknowledged)} of ${shown(total)} acknowledgements, ${inFlight} requests under way`;
+  await report.check(isGone && acknowledged > 0 && acknowledged < total, claim);
+
+  scene.plane = PlaneProcess.start(site);
+  onStart(scene.plane);
+  const first = [a, b].filter(({ intents }) => intents.length > 0).map(({ publisher }) => publisher.acknowledged(publisher.receipts.size + 1));
+  await scene.plane.ready(signal);
+  await Promise.race([publishing, ...first]);
+  const recoveryMs = performance.now() - killedMs;
+  await report.check(true, `started again on the same folder: accepts intents ${formatMs(recoveryMs)} after the kill`);
+
+  await publishing;
+  const sentAgain = a.publisher.sentAgain + b.publisher.sentAgain;
+  const alreadyStored = a.publisher.alreadyStored + b.publisher.alreadyStored;
+  const nowAcknowledged = a.publisher.receipts.size + b.publisher.receipts.size;
+  await report.check(
+    nowAcknowledged === total,
+    `all ${shown(total)} acknowledged; ${sentAgain} got no answer and were sent again with the same id, ${alreadyStored} of them had been stored already`,
+  );
+  await follower.reaches(b.intents.length, { withinMs: settlesWithinMs, signal });
+  const seconds = (performance.now() - startedMs) / 1_000;
+  await report.check(
+    follower.count === b.intents.length && follower.isInOrder,
+    `a subscriber that was connected all the time was told of ${shown(follower.count)} Ready organizations: none missing, none twice`,
+  );
+  const stored = (await lastPosition(a, signal)) + (await lastPosition(b, signal));
+  return { recoveryMs, eventsPerSecond: stored / seconds, follower };
+}
+
+async function describeWork({ report, a, b }: Scene): Promise<void> {
+  if (a.intents.length > 0) {
+    const conforming = a.intents.filter(({ spec }) => spec !== undefined && "conforms" in spec && spec.conforms === true).length;
+    await report.note(`A: ${shown(a.intents.length)} real GitHub webhook deliveries (${shown(conforming)} fit GitHub's published schemas; all are recorded)`);
+  }
+  await report.note(`B: ${shown(b.intents.length)} organizations to create; each waits for three controllers, one of them 200 ms`);
+}
