@@ -1,0 +1,183 @@
+/** A whole plane in this process: real PostgreSQL, HTTP, controllers and the resources projection, with two tenants. */
+import { Writable } from "node:stream";
+import { createClient, type EventplaneClient, type PublishReceipt, type ResourceView } from "../../src/client/index.js";
+import {
+  type AppDefinition,
+  createEd25519Signer,
+  createVerifier,
+  type EventRow,
+  generateSigningKey,
+  KeyDirectory,
+  type Verifier,
+} from "../../src/event/index.js";
+import {
+  type JsonObject,
+  PLATFORM_TENANT_ID,
+  type Signer,
+  systemClock,
+  type TenantId,
+} from "../../src/kernel/index.js";
+import { createLogger } from "../../src/observe/index.js";
+import { openPlane, type Plane } from "../../src/plane/open-plane.js";
+import { loginRoles } from "../../src/store/postgres/index.js";
+import { createTestApp, type TestReconcile } from "../../src/testing/index.js";
+import { type Installation, installEventplane } from "./postgres-installation.js";
+
+/** A tenant with a key of publisher, reader and subscriber. */
+export interface PlaneTenant {
+  readonly id: TenantId;
+  readonly slug: string;
+  readonly key: string;
+  readonly client: EventplaneClient;
+}
+
+/** A plane that tests may close and open again on the same database. */
+export class PlaneFixture {
+  readonly installation: Installation;
+  readonly #keys = {
+    root: generateSigningKey().privateKeyPem,
+    edge: generateSigningKey().privateKeyPem,
+    runtime: generateSigningKey().privateKeyPem,
+  };
+  readonly #app: AppDefinition;
+  readonly #lines: string[] = [];
+  readonly #planes: Plane[] = [];
+  #adminKey = "";
+
+  private constructor(installation: Installation, app: AppDefinition) {
+    this.installation = installation;
+    this.#app = app;
+  }
+
+  /** Installs and opens one. `controllers` watch the aggregate `organization`, whose intents take any spec. */
+  static async open(
+    controllers: Readonly<Record<string, TestReconcile>>,
+    options: { readonly serverUrl?: string } = {},
+  ): Promise<PlaneFixture> {
+    const fixture = new PlaneFixture(await installEventplane(options), createTestApp(controllers));
+    await fixture.start();
+    return fixture;
+  }
+
+  /** Opens one more plane on the same database. */
+  async start(): Promise<Plane> {
+    const { database } = this.installation;
+    const passwords = Object.fromEntries(
+      loginRoles.map((role) => [role, new URL(this.installation.url(role)).password]),
+    );
+    const plane = await openPlane({
+      app: this.#app,
+      databaseUrl: database.ownerUrl,
+      rolePrefix: database.rolePrefix,
+      passwords,
+      connectionsMax: 6,
+      keys: this.#keys,
+      edge: { host: "127.0.0.1", port: 0, name: "edge-1" },
+      logger: createLogger({
+        level: "debug",
+        destination: new Writable({ write: (chunk, _, done) => (this.#lines.push(String(chunk)), done()) }),
+      }),
+      ...(this.#adminKey === "" ? { onAdminKey: (key: string) => void (this.#adminKey = key) } : {}),
+    });
+    this.#planes.push(plane);
+    return plane;
+  }
+
+  /** Ends all planes; the database stays. */
+  async stop(): Promise<void> {
+    await Promise.all(this.#planes.splice(0).map((plane) => plane.close()));
+  }
+
+  async close(): Promise<void> {
+    await this.stop();
+    await this.installation.close();
+  }
+
+  get url(): string {
+    return this.#planes[0]?.url ?? "";
+  }
+
+  /** Of the platform, grant `admin`. */
+  get adminKey(): string {
+    return this.#adminKey;
+  }
+
+  /** Every line that was logged. */
+  get logged(): string {
+    return this.#lines.join("");
+  }
+
+  /** The tenant of this slug with a new key. */
+  async tenant(slug: string): Promise<PlaneTenant> {
+    const { admin } = createClient({ baseUrl: this.url, apiKey: this.#adminKey });
+    const { id } = await admin.createTenant({ slug });
+    const { key } = await admin.createKey(slug, { name: "test", grants: ["publisher", "reader", "subscriber"] });
+    return { id: id as TenantId, slug, key, client: this.client(slug, key) }; // a UUID made by the edge
+  }
+
+  /** The plane's own signing key of this tier: what an intruder in that process would have. */
+  signer(tier: "edge" | "runtime"): Signer {
+    return createEd25519Signer({ privateKey: this.#keys[tier], tier });
+  }
+
+  /** Waits until the controllers have seen everything and nothing is due. */
+  async idle(tenantId: TenantId): Promise<void> {
+    const sql = `select 1 from eventplane.heads h join eventplane.cursors c using (tenant_id, position)
+      where h.tenant_id = $1 and c.consumer = 'work'
+        and not exists (select from eventplane.work w where w.tenant_id = $1 and w.state = 'ready')`;
+    await until("the controllers to be idle", async () => (await this.installation.asSuperuser(sql, [tenantId]))[0]);
+  }
+
+  client(tenant: string, apiKey: string): EventplaneClient {
+    return createClient({ baseUrl: this.url, tenant, apiKey });
+  }
+
+  /** All events of a tenant in position order, as a verifier reads them. */
+  async log(tenantId: TenantId): Promise<readonly EventRow[]> {
+    const rows: EventRow[] = [];
+    for (let page: readonly EventRow[] | undefined; page === undefined || page.length === pageEvents; ) {
+      page = await this.installation.reader.read(tenantId, { after: rows.at(-1)?.position ?? 0, limit: pageEvents });
+      rows.push(...page);
+    }
+    return rows;
+  }
+
+  /** A verifier that was given a root public key and learns the rest from the platform's log; by default the right one. */
+  async verifier(rootPublicKey: string = this.#planes[0]?.rootPublicKey ?? ""): Promise<Verifier> {
+    const directory = new KeyDirectory(rootPublicKey);
+    for (const row of await this.log(PLATFORM_TENANT_ID)) {
+      if (row.type === "signing-key.introduced") directory.accept(JSON.parse(row.specText) as JsonObject); // a stored spec; accept checks it
+    }
+    return createVerifier(directory);
+  }
+}
+
+const pageEvents = 1_000;
+
+/** Publishes `organization.create`. */
+export function create(
+  tenant: PlaneTenant,
+  aggregateId: string,
+  spec: object = {},
+): Promise<PublishReceipt & { readonly repeated: boolean }> {
+  return tenant.client.publish({ type: "organization.create", aggregateId, spec });
+}
+
+/** The resource once it has this phase, at most 15 s from now. */
+export function inPhase(tenant: PlaneTenant, aggregateId: string, phase: string): Promise<ResourceView> {
+  return until(`${aggregateId} to be ${phase}`, async () => {
+    const found = await tenant.client.resource("organization", aggregateId).catch(() => undefined);
+    return found?.phase === phase ? found : undefined;
+  });
+}
+
+/** Looks every 20 ms until there is an answer, at most 15 s. */
+export async function until<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
+  const endMs = performance.now() + 15_000;
+  for (;;) {
+    const found = await look();
+    if (found !== undefined) return found;
+    if (performance.now() > endMs) throw new Error(`Not within 15 s: ${what}`);
+    await systemClock.sleep(20);
+  }
+}
