@@ -123,14 +123,17 @@ test("closing ends subscriptions with a reason, writes the counted refusals and 
     (row) => (JSON.parse(row.specText) as { count: number }).count,
   );
   expect(counts).toEqual([1, 2]);
-  await expect(fetch(edge.url)).rejects.toThrow();
+  await expect(fetch(edge.url)).rejects.toThrow("fetch failed");
 });
 
-test("a port in use is said so", async () => {
+test("a port in use is said so, with what to do", async () => {
   const edge = await startEdge();
-  const other = await edge.another();
+  const port = Number(new URL(edge.url).port);
   try {
-    await expect(other.edge.listen({ host: "127.0.0.1", port: Number(new URL(edge.url).port) })).rejects.toThrow();
+    await expect(edge.another({ port })).rejects.toMatchObject({
+      code: "port_in_use",
+      message: expect.stringContaining(`${port}`),
+    });
   } finally {
     await edge.close();
   }

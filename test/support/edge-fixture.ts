@@ -55,6 +55,8 @@ export interface EdgeFixtureOptions {
   readonly clock?: Clock;
   readonly doorbell?: Doorbell;
   readonly deadLetters?: readonly DeadLetter[];
+  /** Default: a free one. */
+  readonly port?: number;
 }
 
 /** A running edge and its keys. */
@@ -70,7 +72,7 @@ export interface EdgeFixture {
   readonly tenant: (slug: string, grants?: readonly string[]) => Promise<FixtureTenant>;
   /** Another edge over the same store, which hears of nothing: it has a doorbell of its own. */
   readonly another: (
-    more?: Pick<EdgeFixtureOptions, "app" | "store">,
+    more?: Pick<EdgeFixtureOptions, "app" | "port">,
   ) => Promise<{ readonly edge: Edge; readonly url: string }>;
   readonly close: () => Promise<void>;
 }
@@ -114,7 +116,7 @@ const door = defineAggregate("door", {
 });
 
 /** The application of the tests. */
-export const testApp: AppDefinition = defineApp({ aggregates: [organization, note, door], controllers: [] });
+const testApp: AppDefinition = defineApp({ aggregates: [organization, note, door], controllers: [] });
 
 /** Starts an edge; in memory unless a store is given. */
 export async function startEdge(options: EdgeFixtureOptions = {}): Promise<EdgeFixture> {
@@ -178,7 +180,13 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     edge: "edge-1",
     signingKeyId: keys.signingKeyId,
   });
-  const url = await edge.listen({ host: "127.0.0.1", port: 0 });
+  let url: string;
+  try {
+    url = await edge.listen({ host: "127.0.0.1", port: parts.port ?? 0 });
+  } catch (error) {
+    await edge.close();
+    throw error;
+  }
   await edge.platform.catchUp();
   return { edge, url };
 }

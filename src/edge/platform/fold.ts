@@ -2,7 +2,7 @@
  * Follows the platform log, so that this edge knows tenants and keys itself and can prove how fresh that knowledge is.
  *
  * A round reads from the last position to the end and verifies every event. The knowledge is as old as the beginning of
- * the last round that reached the end; older than {@link staleAfterMs}, and every request is refused (DESIGN §13.8).
+ * the last round that reached the end; older than 900 ms, and every request is refused (DESIGN §13.8).
  */
 import type { EventRow } from "../../event/index.js";
 import { type Clock, type Doorbell, EventplaneError, PLATFORM_TENANT_ID } from "../../kernel/index.js";
@@ -10,7 +10,7 @@ import type { LogReader } from "../../store/index.js";
 import { type KeyEntry, PlatformState } from "./state.js";
 
 /** Knowledge older than this refuses requests, milliseconds. */
-export const staleAfterMs = 900;
+const staleAfterMs = 900;
 
 const pollMs = 200;
 const pageEvents = 500;

@@ -108,7 +108,7 @@ async function createKey(parts: EdgeParts, { request, reply, caller }: Exchange)
 }
 
 /** A small JSON object with known members only. */
-export function readBody(request: FastifyRequest, members: readonly string[]): JsonObject {
+function readBody(request: FastifyRequest, members: readonly string[]): JsonObject {
   const bytes = bodyOf(request);
   if (bytes.byteLength > adminBodyBytesMax) {
     throw new EventplaneError("payload_too_large", `The body of this address has at most ${adminBodyBytesMax} bytes.`);

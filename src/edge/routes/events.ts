@@ -81,7 +81,9 @@ async function readPage(parts: EdgeParts, { tenantId, given, reply }: Read): Pro
   const query = readQuery(given, [...filterNames, "after", "before", "limit", "direction", "include"]);
   const { direction = "forwards", include } = query;
   if (include !== undefined && include !== "proof") {
-    throw new EventplaneError("request_invalid", "The parameter include may be proof.", { details: { parameter: "include" } });
+    throw new EventplaneError("request_invalid", "The parameter include may be proof.", {
+      details: { parameter: "include" },
+    });
   }
   if (direction !== "forwards" && direction !== "backwards") {
     throw new EventplaneError("request_invalid", "The parameter direction must be forwards or backwards.", {

@@ -43,7 +43,7 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
 }
 
 /** A resource as it leaves the system: without what only derived events need. */
-export function resourceJson({ origin, expected, ...resource }: Resource): JsonObject {
+function resourceJson({ origin, expected, ...resource }: Resource): JsonObject {
   const shown = { ...resource, waitsFor: expected, originId: origin?.id ?? null };
   return shown as unknown as JsonObject; // a resource consists of JSON values only
 }

@@ -54,7 +54,7 @@ export function filterKey(filter: SubscribeFilter): string {
 }
 
 /** Whether the frame is what the filter asks for. */
-export function matches(filter: SubscribeFilter, frame: Frame): boolean {
+function matches(filter: SubscribeFilter, frame: Frame): boolean {
   return filterMembers.every((member) => filter[member] === undefined || filter[member] === frame[member]);
 }
 
