@@ -35,14 +35,17 @@ export async function openPools(
   databaseUrl: string,
   options: { readonly rolePrefix: string; readonly passwords: RolePasswords; readonly connectionsMax: number; readonly logger: Logger },
 ): Promise<DatabasePools> {
+  let closing: Promise<void> | undefined;
   const open = (role: PlaneRole): pg.Pool =>
     createPool(serviceUrl(databaseUrl, role, options), {
       connectionsMax: options.connectionsMax,
       applicationName: `eventplane ${role}`,
-      onConnectionLost: (error) => options.logger.warn({ role, error }, "A database connection was lost and will be replaced"),
+      onConnectionLost: (error) => {
+        // The server may end a connection that we are ending ourselves.
+        if (closing === undefined) options.logger.warn({ role, error }, "A database connection was lost and will be replaced");
+      },
     });
   const pools = { edge: open("edge"), runtime: open("runtime"), projector: open("projector") };
-  let closing: Promise<void> | undefined;
   const close = (): Promise<void> => {
     closing ??= Promise.all(planeRoles.map((role) => pools[role].end())).then(() => undefined);
     return closing;

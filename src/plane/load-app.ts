@@ -1,16 +1,13 @@
 /** Loads the application's file, TypeScript or JavaScript, without a build step of its own. */
 import { existsSync } from "node:fs";
 import { resolve } from "node:path";
-import { fileURLToPath, pathToFileURL } from "node:url";
+import { pathToFileURL } from "node:url";
 import { createJiti } from "jiti";
 import type { AppDefinition } from "../event/index.js";
 import { EventplaneError, isEventplaneError } from "../kernel/errors.js";
 
-/** The package's own entry points: a file of any folder means this very copy when it says `eventplane`. */
-const ownModules = {
-  "eventplane/client": new URL("../client/index.js", import.meta.url),
-  eventplane: new URL("../index.js", import.meta.url),
-};
+/** A file of any folder means this very copy, already loaded, when it says `eventplane`. By address, because this is no room's face. */
+const ownModules = { eventplane: new URL("../index.js", import.meta.url).href, "eventplane/client": new URL("../client/index.js", import.meta.url).href };
 
 /**
  * Evaluates the file afresh and gives its default export.
@@ -29,7 +26,7 @@ export async function loadApp(path: string, options: { readonly cacheDir?: strin
     fsCache: options.cacheDir ?? false,
     moduleCache: false,
     interopDefault: true,
-    alias: Object.fromEntries(Object.entries(ownModules).map(([name, url]) => [name, fileURLToPath(url)])),
+    virtualModules: await loadOwnModules(),
   });
   let app: unknown;
   try {
@@ -43,6 +40,11 @@ export async function loadApp(path: string, options: { readonly cacheDir?: strin
     throw new EventplaneError("config_invalid", message, { details: { file } });
   }
   return app;
+}
+
+async function loadOwnModules(): Promise<Record<string, unknown>> {
+  const entries = Object.entries(ownModules).map(async ([name, url]): Promise<[string, unknown]> => [name, await import(url)]);
+  return Object.fromEntries(await Promise.all(entries));
 }
 
 /** The message and the first stack line inside the file; the author of the file is the reader. */
