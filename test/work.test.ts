@@ -24,6 +24,32 @@ workContract({ describe, it, beforeAll, afterAll }, "postgres", async () => {
   };
 });
 
+describe("leases of a killed process", () => {
+  let installation: Installation;
+  beforeAll(async () => {
+    installation = await installEventplane();
+  });
+  afterAll(() => installation.close());
+
+  it("end at once where nobody else works, and their holder can finish nothing any more", async () => {
+    const work = new PostgresWorkStore(installation.pool("runtime"));
+    await installation.pool("runtime").query(
+      `insert into eventplane.work (tenant_id, aggregate_type, aggregate_id, component, state, due_at)
+       values (gen_random_uuid(), 'organization', 'a', 'quota', 'ready', now()),
+              (gen_random_uuid(), 'organization', 'b', 'quota', 'ready', now() + interval '1 hour')`,
+    );
+    const claim = { components: ["quota"], limit: 10, leaseMs: 60_000 };
+    const [held] = await work.claim(claim);
+    expect(await work.claim(claim)).toEqual([]);
+
+    expect(await work.endLeases()).toBe(1);
+    const again = await work.claim(claim);
+    expect(again).toMatchObject([{ aggregateId: "a", attempt: 2 }]);
+    expect(held).toBeDefined();
+    if (held !== undefined) expect(await work.finish(held, { dueAfterMs: null, seenVersion: 1 })).toBe(false);
+  });
+});
+
 describe("grants of the work table", () => {
   let installation: Installation;
   beforeAll(async () => {

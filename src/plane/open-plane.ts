@@ -4,13 +4,7 @@
 import { createPublicKey } from "node:crypto";
 import { ControllerRuntime } from "../controller/index.js";
 import { createEdge, type Edge, platformApp } from "../edge/index.js";
-import {
-  type AppDefinition,
-  createEd25519Signer,
-  createVerifier,
-  KeyDirectory,
-  publicKeyOf,
-} from "../event/index.js";
+import { type AppDefinition, createEd25519Signer, createVerifier, KeyDirectory, publicKeyOf } from "../event/index.js";
 import { type Clock, type Doorbell, type Signer, systemClock, systemIds, systemRandom } from "../kernel/index.js";
 import { createMetrics, type Logger, type Metrics } from "../observe/index.js";
 import { PostgresResourceReader, PostgresResourceTable, ResourcesProjector } from "../projection/index.js";
@@ -40,6 +34,8 @@ export interface PlaneOptions {
   readonly keys: PlaneKeys;
   readonly edge: { readonly host: string; readonly port: number; readonly name: string };
   readonly logger: Logger;
+  /** No other process works on this database: what a plane before this one had in hand when it was killed is due at once. */
+  readonly isAlone?: boolean;
   /** Called with the text of a new admin key when the platform has none. */
   readonly onAdminKey?: (key: string) => Promise<void> | void;
 }
@@ -86,14 +82,20 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   const logs = openLogs({ pools, signers, doorbell, metrics, clock });
 
   const bootstrap = new Bootstrap({ reader, directory, clock, ids: systemIds, edgeName: options.edge.name });
-  await bootstrap.introduce([signers.edge, signers.runtime], logs.root === undefined ? undefined : { signer: logs.root.signer, log: logs.root.log });
+  await bootstrap.introduce(
+    [signers.edge, signers.runtime],
+    logs.root === undefined ? undefined : { signer: logs.root.signer, log: logs.root.log },
+  );
   await bootstrap.registerSchemas(options.app, logs.edge, signers.edge.signer.keyId);
-  if (options.onAdminKey !== undefined) await options.onAdminKey(await bootstrap.createAdminKey(logs.edge, signers.edge.signer.keyId));
+  if (options.onAdminKey !== undefined)
+    await options.onAdminKey(await bootstrap.createAdminKey(logs.edge, signers.edge.signer.keyId));
 
   const app = withPlatform(options.app);
+  const work = new PostgresWorkStore(pools.runtime);
+  if (options.isAlone === true) await work.endLeases();
   const runtime = new ControllerRuntime({
     app,
-    work: new PostgresWorkStore(pools.runtime),
+    work,
     coalescer: logs.runtime,
     loader: new ResourceLoader({ reader: new PostgresReader(pools.runtime), verifier, app }),
     clock,

@@ -42,7 +42,12 @@ export class StandingPlane implements AsyncDisposable {
   #plane: Plane;
   #closing: Promise<void> | undefined;
 
-  private constructor(parts: { plane: Plane; app: AppDefinition; base: Omit<PlaneOptions, "app">; database: Database }) {
+  private constructor(parts: {
+    plane: Plane;
+    app: AppDefinition;
+    base: Omit<PlaneOptions, "app">;
+    database: Database;
+  }) {
     this.#plane = parts.plane;
     this.#app = parts.app;
     this.#base = parts.base;
@@ -166,6 +171,8 @@ function planeOptions({ config, logger }: StandingPlaneOptions, databaseUrl: str
     rolePrefix: config.required("database.role-prefix"),
     passwords: databasePasswords(dataDir, loginRoles),
     connectionsMax: config.integer("database.pool-max"),
+    // The lock of the data folder says so.
+    isAlone: config.text("database.url") === undefined,
     keys: {
       root: keyFile(dataDir, "root").pem,
       edge: keyFile(dataDir, "edge").pem,

@@ -32,6 +32,14 @@ export const extend = {
     from eventplane.work_extend($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint) x`,
 } as const;
 
+/** Every leased row is due now; the attempt stays counted, its process may have died of it. */
+export const endLeases = {
+  name: "ep_work_end_leases",
+  text: `update eventplane.work
+    set lease_token = null, lease_until = null, due_at = clock_timestamp()
+    where state = 'ready' and lease_token is not null`,
+} as const;
+
 /** $1–$5 key and lease token, $6 due after milliseconds or null, $7 version seen. */
 export const finish = {
   name: "ep_work_finish",
