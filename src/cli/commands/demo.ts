@@ -6,7 +6,9 @@ import type { Shell } from "../shell.js";
 export function register(program: Command, shell: Shell): void {
   program
     .command("demo")
-    .description("see it work: two tenants, a crash in the middle, proof afterwards; half a minute, leaves nothing behind")
+    .description(
+      "see it work: two tenants, a crash in the middle, proof afterwards; half a minute, leaves nothing behind",
+    )
     .addHelpText(
       "after",
       `

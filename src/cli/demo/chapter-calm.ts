@@ -25,10 +25,17 @@ export async function changePlans(scene: Scene, follower: Follower): Promise<Cal
   const expected = b.intents.length + changes.length;
   const isReady = await follower.reaches(expected, { withinMs: settlesWithinMs, signal });
   const events: Event[] = [];
-  for await (const event of b.client.read({ after: receiptOf(b.publisher, changes[0]?.id ?? "").position - 1 }, { signal })) events.push(event);
+  for await (const event of b.client.read(
+    { after: receiptOf(b.publisher, changes[0]?.id ?? "").position - 1 },
+    { signal },
+  ))
+    events.push(event);
   const times = readyTimesMs("organization.change-plan", events);
   const readyMs = median(times);
-  await report.check(isReady && times.length === changesCount, `${times.length} of ${changesCount} Ready again; the middle one after ${formatMs(readyMs)}, the slowest after ${formatMs(times.at(-1) ?? 0)}`);
+  await report.check(
+    isReady && times.length === changesCount,
+    `${times.length} of ${changesCount} Ready again; the middle one after ${formatMs(readyMs)}, the slowest after ${formatMs(times.at(-1) ?? 0)}`,
+  );
   await checkOneResource(scene, changes[0]);
   await traceOne(scene, changes[0]);
   return { changes, readyMs };
@@ -40,8 +47,12 @@ async function checkOneResource({ report, b, signal }: Scene, change: NamedInten
   const { position } = receiptOf(b.publisher, change.id);
   const resource = await b.client.resource("organization", change.aggregateId ?? "", { minPosition: position, signal });
   const { spec, status, generation } = resource;
-  const holds = spec["name"] === "Customer 001" && spec["region"] === "eu" && spec["plan"] === "enterprise" && generation === 2;
-  await report.check(holds && JSON.stringify(status["quota"]) === '{"members":1000}', `name and region kept, plan enterprise, generation ${generation}, quota decided anew: 1,000 members`);
+  const holds =
+    spec["name"] === "Customer 001" && spec["region"] === "eu" && spec["plan"] === "enterprise" && generation === 2;
+  await report.check(
+    holds && JSON.stringify(status["quota"]) === '{"members":1000}',
+    `name and region kept, plan enterprise, generation ${generation}, quota decided anew: 1,000 members`,
+  );
 }
 
 async function traceOne(scene: Scene, change: NamedIntent | undefined): Promise<void> {
@@ -50,6 +61,9 @@ async function traceOne(scene: Scene, change: NamedIntent | undefined): Promise<
   const { correlationId } = receiptOf(b.publisher, change.id);
   const { status, output } = await evtctlAs(b, ["trace", correlationId], scene);
   const named = ["change-plan", "namespace", "quota", "billing", "ready"].filter((part) => output.includes(part));
-  await report.check(status === 0 && named.length === 5, "`evtctl trace`: who asked, who allowed it, what followed, how long each took");
+  await report.check(
+    status === 0 && named.length === 5,
+    "`evtctl trace`: who asked, who allowed it, what followed, how long each took",
+  );
   await report.quote(output);
 }

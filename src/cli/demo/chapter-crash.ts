@@ -28,7 +28,10 @@ export async function crashInTheMiddle(scene: Scene, onStart: (plane: PlaneProce
   const startedMs = performance.now();
   const publishing = Promise.all([a.publisher.publish(a.intents, signal), b.publisher.publish(b.intents, signal)]);
   publishing.catch(() => undefined); // awaited below
-  await Promise.race([publishing, ...[a, b].map(({ publisher, intents }) => publisher.acknowledged(Math.ceil(intents.length * crashAt)))]);
+  await Promise.race([
+    publishing,
+    ...[a, b].map(({ publisher, intents }) => publisher.acknowledged(Math.ceil(intents.length * crashAt))),
+  ]);
 
   const acknowledged = a.publisher.receipts.size + b.publisher.receipts.size;
   const inFlight = a.publisher.inFlight + b.publisher.inFlight;
@@ -39,7 +42,9 @@ export async function crashInTheMiddle(scene: Scene, onStart: (plane: PlaneProce
 
   scene.plane = PlaneProcess.start(site);
   onStart(scene.plane);
-  const first = [a, b].filter(({ intents }) => intents.length > 0).map(({ publisher }) => publisher.acknowledged(publisher.receipts.size + 1));
+  const first = [a, b]
+    .filter(({ intents }) => intents.length > 0)
+    .map(({ publisher }) => publisher.acknowledged(publisher.receipts.size + 1));
   await scene.plane.ready(signal);
   await Promise.race([publishing, ...first]);
   const recoveryMs = performance.now() - killedMs;
@@ -65,8 +70,14 @@ export async function crashInTheMiddle(scene: Scene, onStart: (plane: PlaneProce
 
 async function describeWork({ report, a, b }: Scene): Promise<void> {
   if (a.intents.length > 0) {
-    const conforming = a.intents.filter(({ spec }) => spec !== undefined && "conforms" in spec && spec.conforms === true).length;
-    await report.note(`A: ${shown(a.intents.length)} real GitHub webhook deliveries (${shown(conforming)} fit GitHub's published schemas; all are recorded)`);
+    const conforming = a.intents.filter(
+      ({ spec }) => spec !== undefined && "conforms" in spec && spec.conforms === true,
+    ).length;
+    await report.note(
+      `A: ${shown(a.intents.length)} real GitHub webhook deliveries (${shown(conforming)} fit GitHub's published schemas; all are recorded)`,
+    );
   }
-  await report.note(`B: ${shown(b.intents.length)} organizations to create; each waits for three controllers, one of them 200 ms`);
+  await report.note(
+    `B: ${shown(b.intents.length)} organizations to create; each waits for three controllers, one of them 200 ms`,
+  );
 }

@@ -1,10 +1,11 @@
 /** Chapters 5 and 6: what another tenant may see, and what a superuser can hide. */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { createClient } from "../../client/index.js";
 import { isEventplaneError } from "../../kernel/errors.js";
 import { safe } from "../terminal.js";
-import { createClient } from "../../client/index.js";
 import { receiptOf } from "./publisher.js";
 import { type DemoTenant, evtctlAs, type Scene } from "./scene.js";
-import { setTimeout as sleep } from "node:timers/promises";
 import { asSuperuser, bytesPerEvent, changeOneByte, refusalOfChange } from "./superuser.js";
 
 const refusalRecordedWithinMs = 5_000;
@@ -19,11 +20,16 @@ export async function lookOverTheFence(scene: Scene): Promise<void> {
     () => undefined,
     (error: unknown) => (isEventplaneError(error) ? error : undefined),
   );
-  await report.check(refusal?.details["status"] === 403, `B reads ${a.slug}: ${String(refusal?.details["status"] ?? "answered")} ${refusal?.code ?? ""}`);
+  await report.check(
+    refusal?.details["status"] === 403,
+    `B reads ${a.slug}: ${String(refusal?.details["status"] ?? "answered")} ${refusal?.code ?? ""}`,
+  );
   const recorded = await refusalEvent(b, signal);
   await report.check(
     recorded !== undefined,
-    recorded === undefined ? "no event tells of the refusal" : `the refusal is event ${recorded.position} of B's own log: ${recorded.type}, code ${String(recorded.spec["code"])}`,
+    recorded === undefined
+      ? "no event tells of the refusal"
+      : `the refusal is event ${recorded.position} of B's own log: ${recorded.type}, code ${String(recorded.spec["code"])}`,
   );
   await checkUntold(scene);
 }
@@ -54,7 +60,10 @@ export async function changeHistory(scene: Scene): Promise<number> {
   await report.chapter("Proof: one byte changed behind everybody's back");
   for (const tenant of [a, b]) {
     const { status, output, errors } = await evtctlAs(tenant, ["verify"], scene);
-    await report.check(status === 0, `\`evtctl verify\` of ${tenant.slug}: ${safe(lastLine(output) || lastLine(errors))}`);
+    await report.check(
+      status === 0,
+      `\`evtctl verify\` of ${tenant.slug}: ${safe(lastLine(output) || lastLine(errors))}`,
+    );
   }
   const place = { tenantId: b.id, position: receiptOf(b.publisher, b.intents[0]?.id ?? "").position };
   const { bytes, refusal, change } = await asSuperuser(site.dataDir, async (client) => ({
@@ -67,8 +76,12 @@ export async function changeHistory(scene: Scene): Promise<number> {
   await report.note(safe(change));
   const { status, output, errors } = await evtctlAs(b, ["verify"], scene);
   const said = `${output}\n${errors}`;
-  const namesIt = (said.includes(b.id) || said.includes(b.slug)) && new RegExp(`position \\D{0,3}${place.position}\\b`).test(said);
-  await report.check(status === verificationFailed && namesIt, `\`evtctl verify\` exits ${status} and names tenant and position:`);
+  const namesIt =
+    (said.includes(b.id) || said.includes(b.slug)) && new RegExp(`position \\D{0,3}${place.position}\\b`).test(said);
+  await report.check(
+    status === verificationFailed && namesIt,
+    `\`evtctl verify\` exits ${status} and names tenant and position:`,
+  );
   await report.quote(safe(errors.trim().split("\n")[0] ?? ""));
   return bytes;
 }

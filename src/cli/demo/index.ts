@@ -1,2 +1,2 @@
-export { type DemoOptions, runDemo } from "./run-demo.js";
 export type { Send } from "./publisher.js";
+export { type DemoOptions, runDemo } from "./run-demo.js";

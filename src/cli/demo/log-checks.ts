@@ -43,7 +43,9 @@ export function readyOnce(aggregateType: string, log: readonly Event[]): Readonl
 
 /** Milliseconds from each intent of a type to the `ready` fact that answered it, shortest first. */
 export function readyTimesMs(intentType: string, log: readonly Event[]): readonly number[] {
-  const readyMs = new Map(log.filter(({ type }) => type.endsWith(".ready")).map((event) => [event.correlationId, recordedMs(event)]));
+  const readyMs = new Map(
+    log.filter(({ type }) => type.endsWith(".ready")).map((event) => [event.correlationId, recordedMs(event)]),
+  );
   return log
     .filter(({ type }) => type === intentType)
     .map((intent) => (readyMs.get(intent.correlationId) ?? Number.NaN) - recordedMs(intent))

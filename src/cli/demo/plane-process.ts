@@ -79,7 +79,10 @@ export class PlaneProcess {
       await sleep(pollMs, undefined, { signal });
     }
     const said = readFileSync(logFile(this.#dataDir), "utf8").slice(-logTailCharacters);
-    throw new EventplaneError("unavailable", `The plane did not become ready. The end of its log: ${safe(said, logTailCharacters)}`);
+    throw new EventplaneError(
+      "unavailable",
+      `The plane did not become ready. The end of its log: ${safe(said, logTailCharacters)}`,
+    );
   }
 
   /** SIGKILL for the plane and its PostgreSQL at once. @returns whether both are gone within 5 s */

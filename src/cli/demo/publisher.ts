@@ -5,7 +5,10 @@ import { EventplaneError, isEventplaneError } from "../../kernel/errors.js";
 import type { NamedIntent } from "./workload.js";
 
 /** How one intent is sent once. */
-export type Send = (client: EventplaneClient, intent: NamedIntent) => Promise<PublishReceipt & { readonly repeated: boolean }>;
+export type Send = (
+  client: EventplaneClient,
+  intent: NamedIntent,
+) => Promise<PublishReceipt & { readonly repeated: boolean }>;
 
 const callers = 8;
 const retryMs = 100;

@@ -15,7 +15,7 @@ import { startPlane } from "./chapter-start.js";
 import { freePort, type PlaneProcess } from "./plane-process.js";
 import { type Send, sendOnce } from "./publisher.js";
 import { Report } from "./report.js";
-import { shown, type Stage } from "./scene.js";
+import { type Stage, shown } from "./scene.js";
 import { demoAppFile } from "./workload.js";
 
 /** How to run it. */
@@ -47,7 +47,12 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   try {
     const dataDir = join(folder, "data");
     await mkdir(dataDir, { mode: 0o700 });
-    const site = { dataDir, port: await freePort(), appFile: demoAppFile, environment: cleanEnvironment(options.environment) };
+    const site = {
+      dataDir,
+      port: await freePort(),
+      appFile: demoAppFile,
+      environment: cleanEnvironment(options.environment),
+    };
     const stage: Stage = { report, site, signal: stop.signal };
     await tellStory(stage, { ...options, onStart: (plane) => planes.push(plane) });
     await report.chapter("The end");
@@ -66,16 +71,27 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   return report.failed === 0 ? 0 : 1;
 }
 
-async function tellStory(stage: Stage, options: DemoOptions & { readonly onStart: (plane: PlaneProcess) => void }): Promise<void> {
+async function tellStory(
+  stage: Stage,
+  options: DemoOptions & { readonly onStart: (plane: PlaneProcess) => void },
+): Promise<void> {
   const { report } = stage;
-  await report.line("Eventplane in half a minute: two customers, a crash in the middle of their work, and proof of what happened.");
+  await report.line(
+    "Eventplane in half a minute: two customers, a crash in the middle of their work, and proof of what happened.",
+  );
   const scene = await startPlane(stage, { send: options.send ?? sendOnce, onStart: options.onStart });
   const { a, b } = scene;
   const { recoveryMs, eventsPerSecond, follower } = await crashInTheMiddle(scene, options.onStart);
   const { changes, readyMs } = await changePlans(scene, follower);
   await follower.stop();
   const ids = (intents: readonly { readonly id: string }[]): readonly string[] => intents.map(({ id }) => id);
-  const events = await countTheLogs(scene, new Map([[a, ids(a.intents)], [b, ids([...b.intents, ...changes])]]));
+  const events = await countTheLogs(
+    scene,
+    new Map([
+      [a, ids(a.intents)],
+      [b, ids([...b.intents, ...changes])],
+    ]),
+  );
   await lookOverTheFence(scene);
   const bytes = await changeHistory(scene);
   const numbers = [
@@ -93,22 +109,34 @@ async function endPlane(report: Report, planes: readonly PlaneProcess[]): Promis
   const startedMs = performance.now();
   const ended = await planes.at(-1)?.stop();
   const took = formatMs(performance.now() - startedMs);
-  await report.check(ended?.status === 0 && ended.isGone, `SIGTERM ended the plane and its PostgreSQL in order after ${took}; no process is left`);
+  await report.check(
+    ended?.status === 0 && ended.isGone,
+    `SIGTERM ended the plane and its PostgreSQL in order after ${took}; no process is left`,
+  );
 }
 
 async function tellNext(report: Report, self: string): Promise<void> {
   await report.line();
-  const verdict = report.failed === 0 ? `All ${report.passed} checks hold.` : `${report.failed} of ${report.passed + report.failed} checks FAILED: see the lines with ✗.`;
+  const verdict =
+    report.failed === 0
+      ? `All ${report.passed} checks hold.`
+      : `${report.failed} of ${report.passed + report.failed} checks FAILED: see the lines with ✗.`;
   await report.line(verdict);
   await report.line();
   await report.line("Try next:");
   await report.line(`  ${self} dev`);
-  await report.line(`  ${self} publish organization.create --spec '{"name":"Acme","plan":"team","region":"eu"}' --watch     (in a second terminal)`);
+  await report.line(
+    `  ${self} publish organization.create --spec '{"name":"Acme","plan":"team","region":"eu"}' --watch     (in a second terminal)`,
+  );
   await report.line(`  ${self} verify`);
 }
 
 /** The environment without anything that would lead the demo to another database, plane or key. */
 function cleanEnvironment(environment: DemoOptions["environment"]): Readonly<Record<string, string>> {
   const ours = /^(?:EVENTPLANE_.*|DATABASE_URL(?:_FILE)?|PORT|LOG_LEVEL)$/;
-  return Object.fromEntries(Object.entries(environment).filter((entry): entry is [string, string] => entry[1] !== undefined && !ours.test(entry[0])));
+  return Object.fromEntries(
+    Object.entries(environment).filter(
+      (entry): entry is [string, string] => entry[1] !== undefined && !ours.test(entry[0]),
+    ),
+  );
 }

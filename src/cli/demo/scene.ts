@@ -46,7 +46,11 @@ export async function lastPosition({ client }: DemoTenant, signal: AbortSignal):
 }
 
 /** Calls evtctl as a user of this tenant would. */
-export function evtctlAs(tenant: DemoTenant, args: readonly string[], { site, plane, signal }: Scene): Promise<EvtctlResult> {
+export function evtctlAs(
+  tenant: DemoTenant,
+  args: readonly string[],
+  { site, plane, signal }: Scene,
+): Promise<EvtctlResult> {
   const environment = {
     ...site.environment,
     EVENTPLANE_URL: plane.url,

@@ -10,10 +10,19 @@ export interface EventPlace {
 }
 
 /** Does `work` with the embedded PostgreSQL's own superuser, whose password is in the data folder. */
-export async function asSuperuser<Result>(dataDir: string, work: (client: pg.Client) => Promise<Result>): Promise<Result> {
+export async function asSuperuser<Result>(
+  dataDir: string,
+  work: (client: pg.Client) => Promise<Result>,
+): Promise<Result> {
   const { superuser } = JSON.parse(readFileSync(join(dataDir, "postgres.secret"), "utf8")) as { superuser: string }; // see store/postgres/embedded/credentials.ts
   const { port } = JSON.parse(readFileSync(join(dataDir, "plane.lock"), "utf8")) as { port: number }; // see data-directory-lock.ts there
-  const client = new pg.Client({ host: "127.0.0.1", port, user: "postgres", password: superuser, database: "eventplane" });
+  const client = new pg.Client({
+    host: "127.0.0.1",
+    port,
+    user: "postgres",
+    password: superuser,
+    database: "eventplane",
+  });
   await client.connect();
   try {
     return await work(client);
@@ -31,9 +40,15 @@ export async function bytesPerEvent(client: pg.Client): Promise<number> {
 }
 
 /** What the database says when even its superuser changes an event in the ordinary way; undefined when it lets him. */
-export async function refusalOfChange(client: pg.Client, { tenantId, position }: EventPlace): Promise<string | undefined> {
+export async function refusalOfChange(
+  client: pg.Client,
+  { tenantId, position }: EventPlace,
+): Promise<string | undefined> {
   try {
-    await client.query("update eventplane.events set spec = '{}' where tenant_id = $1 and position = $2", [tenantId, position]);
+    await client.query("update eventplane.events set spec = '{}' where tenant_id = $1 and position = $2", [
+      tenantId,
+      position,
+    ]);
     return undefined;
   } catch (error) {
     return error instanceof Error ? error.message : String(error);
@@ -54,7 +69,11 @@ export async function changeOneByte(client: pg.Client, { tenantId, position }: E
   const { before = "", after = "" } = rows[0] ?? {};
   await client.query("begin");
   await client.query("alter table eventplane.events disable trigger events_unchanging");
-  await client.query("update eventplane.events set spec = $3::json where tenant_id = $1 and position = $2", [tenantId, position, after]);
+  await client.query("update eventplane.events set spec = $3::json where tenant_id = $1 and position = $2", [
+    tenantId,
+    position,
+    after,
+  ]);
   await client.query("alter table eventplane.events enable always trigger events_unchanging");
   await client.query("commit");
   return `${before} → ${after}`;

@@ -8,7 +8,9 @@ import type { ClientIntent } from "../../client/index.js";
 export type NamedIntent = ClientIntent & { readonly id: string };
 
 /** The app of both examples. */
-export const demoAppFile: string = fileURLToPath(new URL("../../../examples/demo/eventplane.config.ts", import.meta.url));
+export const demoAppFile: string = fileURLToPath(
+  new URL("../../../examples/demo/eventplane.config.ts", import.meta.url),
+);
 const deliveriesFile = fileURLToPath(new URL("../../../examples/github/deliveries.ts", import.meta.url));
 
 /** Organizations of the demo. */
@@ -52,5 +54,10 @@ export async function deliveryIntents(): Promise<readonly NamedIntent[] | undefi
 }
 
 function isMissingPackage(error: unknown): boolean {
-  return error instanceof Error && "code" in error && error.code === "MODULE_NOT_FOUND" && error.message.includes("@octokit/");
+  return (
+    error instanceof Error &&
+    "code" in error &&
+    error.code === "MODULE_NOT_FOUND" &&
+    error.message.includes("@octokit/")
+  );
 }
