@@ -19,6 +19,7 @@ const byCode: Partial<Record<ErrorCode, string>> = {
   data_directory_unwritable: "Give this user the right to write there, or choose another folder with --data-dir.",
   data_directory_damaged: "Restore the folder from a backup, or choose another one with --data-dir.",
   migration_needed: "Run `evtctl migrate up` with the owner's DATABASE_URL.",
+  migration_changed: "Use the package that migrated it or a later one; a `dev` folder of an unreleased package is best begun anew.",
   schema_too_new: "Use the version of the package that migrated this database, or a later one.",
   database_role_unsafe: "Give the plane a DATABASE_URL whose roles `evtctl migrate up` made; never a superuser or the owner.",
   database_not_durable: "Turn the named settings on in PostgreSQL; without them acknowledged events can be lost.",

@@ -18,6 +18,6 @@ export function parseDuration(text: string): number {
 
 /** Milliseconds for people: `312 ms`, `4.2 s`, `3 min`. */
 export function formatMs(ms: number): string {
-  if (ms < 1_000) return `${ms < 10 ? ms.toFixed(1) : Math.round(ms)} ms`;
+  if (ms < 1_000) return `${Number.isInteger(ms) || ms >= 10 ? Math.round(ms) : ms.toFixed(1)} ms`;
   return ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
 }

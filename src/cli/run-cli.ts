@@ -47,7 +47,7 @@ export function tell(error: unknown, terminal: Terminal): number {
 
 function pointersOf({ details }: EventplaneError): string {
   const { pointers, requestId } = details;
-  const at = Array.isArray(pointers) && pointers.length > 0 ? ` at ${pointers.map((each) => safe(each, 100)).join(", ")}` : "";
+  const at = Array.isArray(pointers) && pointers.length > 0 ? ` at ${[...new Set(pointers)].map((each) => safe(each, 100)).join(", ")}` : "";
   return `${at}${typeof requestId === "string" ? ` (request ${safe(requestId, 64)})` : ""}`;
 }
 

@@ -1,5 +1,5 @@
 /** `evtctl delete`: publishes the intent of a type that deletes. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { EventplaneClient } from "../../client/index.js";
 import { EventplaneError } from "../../kernel/errors.js";
 import { parseDuration } from "../duration.js";
@@ -24,7 +24,7 @@ export function register(program: Command, shell: Shell): void {
     .argument("[id]", "id, when the type stands alone")
     .option("--expected-generation <n>", "generation that the resource must have", wholeNumber(0))
     .option("-w, --watch", "wait until it is gone")
-    .option("--timeout <duration>", "how long --watch waits", parseDuration, 60_000)
+    .addOption(new Option("--timeout <duration>", "how long --watch waits").argParser(parseDuration).default(60_000, "60s"))
     .addHelpText("after", "\n  evtctl delete organization/0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11 --watch")
     .action(async (name: string, id: string | undefined, flags: DeleteFlags, command: Command) => {
       const { aggregateType, aggregateId } = parseOneResource(name, id);

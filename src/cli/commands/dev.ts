@@ -69,7 +69,7 @@ interface Greeting {
 async function greet({ plane, config, appFile, isFirst, shell }: Greeting): Promise<void> {
   const { terminal, self } = shell;
   const dataDir = config.required("data.dir");
-  const folder = dataDir === ".eventplane" ? "" : ` --data-dir ${shown(dataDir)}`;
+  const folder = dataDir === ".eventplane" ? "" : ` --data-dir ${quoted(shown(dataDir))}`;
   const database = config.text("database.url") === undefined ? `PostgreSQL of its own in ${shown(dataDir)}` : "PostgreSQL of DATABASE_URL";
   const lines = [
     `${terminal.green("Eventplane is ready")} at ${terminal.bold(plane.url)} after ${formatMs(performance.now())} (${database})`,
@@ -93,4 +93,9 @@ function shown(path: string): string {
   const whole = resolve(path);
   const fromHere = relative(process.cwd(), whole);
   return safe(fromHere === "" || fromHere.startsWith("..") ? whole : fromHere);
+}
+
+/** As one word of a shell. */
+function quoted(path: string): string {
+  return /^[\w./-]+$/.test(path) ? path : `'${path.replaceAll("'", "'\\''")}'`;
 }

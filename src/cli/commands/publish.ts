@@ -1,5 +1,5 @@
 /** `evtctl publish`: one intent from flags or a file, or many from NDJSON. */
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import type { ClientIntent, PublishReceipt } from "../../client/index.js";
 import { EventplaneError } from "../../kernel/errors.js";
 import { parseDuration } from "../duration.js";
@@ -49,7 +49,7 @@ export function register(program: Command, shell: Shell): void {
     .option("--causation-id <uuid>", "the event that caused this one")
     .option("--occurred-at <time>", "when it happened, RFC 3339")
     .option("-w, --watch", "wait until the resource rests and show its way there")
-    .option("--timeout <duration>", "how long --watch waits, from sending on", parseDuration, 60_000)
+    .addOption(new Option("--timeout <duration>", "how long --watch waits, from sending on").argParser(parseDuration).default(60_000, "60s"))
     .option("--concurrency <n>", "lines of a file under way at once", wholeNumber(1, concurrencyMax), 32)
     .option("--run <name>", "with NDJSON: another name means the same lines anew", "")
     .addHelpText(

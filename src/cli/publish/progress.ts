@@ -23,7 +23,7 @@ const settlements: Readonly<Record<string, { readonly phase: string; readonly se
 /** Folds the events of one stream from an intent on. */
 export class Progress {
   readonly #name: string;
-  #phases: string[] = [];
+  #phases: string[] = ["Pending"];
   #marks = new Map<string, Mark>();
   #settlement: Settlement | undefined;
 
