@@ -5,6 +5,7 @@ import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ChainLink } from "../event/index.js";
 import { EventFactory, type EventRow, verifyLink } from "../event/index.js";
 import { EventplaneError } from "../kernel/index.js";
+import { createLogHub } from "../store/index.js";
 import type { EdgeDependencies } from "./dependencies.js";
 import { failureFields } from "./failure-fields.js";
 import { closeHttpServer, createHttpServer, refuseOtherMethods } from "./http-server.js";
@@ -88,7 +89,7 @@ function assemble(dependencies: EdgeDependencies): EdgeParts {
   });
   const hub = new SubscriptionHub({
     reader,
-    doorbell,
+    log: createLogHub({ reader, doorbell, clock }),
     clock,
     mayDeliver: () => platform.isFresh,
     isKeyUsable: (keyId) => {

@@ -2,9 +2,9 @@
  * All open subscriptions of this process: one feed per tenant that has subscribers, one timer for all of them.
  */
 import type { Socket } from "node:net";
-import type { Clock, Doorbell, TenantId } from "../../kernel/index.js";
+import type { Clock, TenantId } from "../../kernel/index.js";
 import { EventplaneError } from "../../kernel/index.js";
-import type { LogReader } from "../../store/index.js";
+import type { LogHub, LogReader } from "../../store/index.js";
 import { SseConnection } from "./connection.js";
 import type { SubscribeFilter } from "./frame.js";
 import { TenantFeed } from "./tenant-feed.js";
@@ -12,7 +12,8 @@ import { TenantFeed } from "./tenant-feed.js";
 /** What the hub needs. */
 export interface SubscriptionHubDependencies {
   readonly reader: LogReader;
-  readonly doorbell: Doorbell;
+  /** Closed by {@link SubscriptionHub.close}. */
+  readonly log: LogHub;
   readonly clock: Clock;
   /** False while this edge cannot prove that it knows the latest keys. */
   readonly mayDeliver: () => boolean;
@@ -123,6 +124,7 @@ export class SubscriptionHub {
       connection.cut({ code: "unavailable", detail: "This edge is stopping. Connect again with Last-Event-ID." });
     }
     await Promise.all([...this.#feeds.values()].map(({ feed }) => feed.close()));
+    await this.#dependencies.log.close();
   }
 
   #release(tenantId: TenantId): void {

@@ -1,12 +1,12 @@
 /**
- * The end of one tenant's log, read and serialized once for all of its subscribers in this process.
+ * The end of one tenant's log, serialized once for all of its subscribers in this process.
  *
  * The feed keeps the last frames, so that a subscriber that catches up from the store can join without a gap, and gives
  * every batch to all that have joined. The more subscribers, the longer a batch gathers: at 500 they are written to about
  * 80 times a second each, whatever the rate of events.
  */
-import type { Clock, Doorbell, TenantId } from "../../kernel/index.js";
-import type { LogReader } from "../../store/index.js";
+import type { Clock, TenantId } from "../../kernel/index.js";
+import type { LogHub, LogReader } from "../../store/index.js";
 import { eventFrame, type Frame, FrameBatch } from "./frame.js";
 
 /** Hears of every batch, in position order and without a gap. Must not throw and must not wait. */
@@ -14,19 +14,21 @@ export type FeedListener = (batch: FrameBatch) => void;
 
 /** What a feed needs. */
 export interface FeedDependencies {
+  /** For the head that a feed begins at. */
   readonly reader: LogReader;
-  readonly doorbell: Doorbell;
+  /** Reads the log's end once for all of its subscribers in this process. */
+  readonly log: LogHub;
   readonly clock: Clock;
-  /** While this is false nothing is read, so that nobody whose key may be revoked is sent anything. */
+  /** While this is false nothing is given out, so that nobody whose key may be revoked is sent anything. */
   readonly mayDeliver: () => boolean;
-  /** Hears of a failed read; the feed tries again. */
+  /** Hears of reads that keep failing; the feed tries again. */
   readonly report: (failure: unknown) => void;
 }
 
-const pageEvents = 256;
 const keptFramesMax = 2_048;
 const keptBytesMax = 4_194_304;
-const pollMs = 200;
+const heldBackMs = 100;
+const againMs = 1_000;
 const gatherMsMax = 12;
 const subscribersPerGatherMs = 40;
 
@@ -84,48 +86,32 @@ export class TenantFeed {
   }
 
   async #run(): Promise<void> {
-    const { clock, doorbell, mayDeliver, report } = this.#dependencies;
+    const { clock, report } = this.#dependencies;
     const { signal } = this.#stopped;
-    const bell = { rung: false, wake: (): void => undefined };
-    const stop = doorbell.listen(() => {
-      bell.rung = true;
-      bell.wake();
-    }, this.#tenantId);
     while (!signal.aborted) {
-      bell.rung = false;
-      let more = false;
       try {
-        more = mayDeliver() && (await this.#readPage());
+        await this.#follow(signal);
       } catch (error) {
         report(error);
+        await clock.sleep(againMs, signal).catch(() => undefined);
       }
-      const gatherMs = Math.min(gatherMsMax, Math.floor(this.#listeners.size / subscribersPerGatherMs));
-      if (gatherMs > 0 && !more) await clock.sleep(gatherMs, signal).catch(() => undefined);
-      if (!bell.rung && !more) await this.#waitForRing(bell);
     }
-    stop();
   }
 
-  async #waitForRing(bell: { wake: () => void }): Promise<void> {
-    const woken = new AbortController();
-    const wake = (): void => woken.abort();
-    bell.wake = wake;
-    const { signal } = this.#stopped;
-    signal.addEventListener("abort", wake, { once: true });
-    if (signal.aborted) wake();
-    await this.#dependencies.clock.sleep(pollMs, woken.signal).catch(() => undefined);
-    signal.removeEventListener("abort", wake);
-    bell.wake = () => undefined;
-  }
-
-  async #readPage(): Promise<boolean> {
-    const rows = await this.#dependencies.reader.read(this.#tenantId, { after: this.#position, limit: pageEvents });
-    if (rows.length === 0) return false;
-    const frames = rows.map(eventFrame);
-    this.#keep(frames);
-    const batch = new FrameBatch(frames);
-    for (const listener of this.#listeners) listener(batch);
-    return rows.length === pageEvents;
+  /** Gives out what the log's hub gives; ends with the abort. */
+  async #follow(signal: AbortSignal): Promise<void> {
+    const { log, clock, mayDeliver } = this.#dependencies;
+    for await (const page of log.pages(this.#tenantId, { after: this.#position, signal })) {
+      while (!mayDeliver() && !signal.aborted) await clock.sleep(heldBackMs, signal).catch(() => undefined);
+      if (signal.aborted) return;
+      const frames = page.flatMap((item) => (item.type === "event" ? [eventFrame(item.event)] : []));
+      if (frames.length === 0) continue;
+      this.#keep(frames);
+      const batch = new FrameBatch(frames);
+      for (const listener of this.#listeners) listener(batch);
+      const gatherMs = Math.min(gatherMsMax, Math.floor(this.#listeners.size / subscribersPerGatherMs));
+      if (gatherMs > 0) await clock.sleep(gatherMs, signal).catch(() => undefined);
+    }
   }
 
   #keep(batch: readonly Frame[]): void {
