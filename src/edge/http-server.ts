@@ -18,6 +18,7 @@ import {
   limits,
 } from "../kernel/index.js";
 import { asEventplaneError, type Problem, problemHeaders, problemOf } from "./problem.js";
+import { endUnused } from "./unused-connections.js";
 
 /** Hears of every refusal and failure before it is answered. */
 export type FailureListener = (request: FastifyRequest, error: EventplaneError, problem: Problem) => void;
@@ -62,6 +63,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     },
     clientErrorHandler: answerUnreadable,
   });
+  const endConnections = endUnused(server.server);
+  server.addHook("preClose", async () => endConnections());
   server.removeAllContentTypeParsers();
   server.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
   server.addHook("onRequest", async (request, reply) => {
