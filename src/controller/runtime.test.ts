@@ -245,3 +245,35 @@ test("the platform's own aggregates become ready too", async () => {
   const rows = await bench.store.reader.read(PLATFORM_TENANT_ID, {});
   expect(rows.map(({ type }) => type)).toEqual(["organization.create", "organization.ready"]);
 });
+
+test("what another process adds while a controller works is not lost to the fold that it leaves behind", async () => {
+  const bench = new RuntimeBench({
+    timer: () => ({ outcome: "completed", requeueAfterMs: 1_000 }),
+    // Decided by the other process.
+    namespace: () => undefined,
+    quota: ({ resource }) => (resource.status.namespace === undefined ? { outcome: "progressing" } : testDone()),
+  });
+  await bench.publish("create", "acme");
+  await bench.runtime.settle();
+  const finish = bench.work.finish.bind(bench.work);
+  const held: (() => void)[] = [];
+  bench.work.finish = async (claim, options) => {
+    if (held.length === 0) await new Promise<void>((resolve) => void held.push(resolve));
+    return finish(claim, options);
+  };
+  const stop = new AbortController();
+  const running = bench.runtime.run(stop.signal);
+  const pass = async (): Promise<void> => {
+    for (let turn = 0; turn < 60; turn++) await bench.clock.advance(20);
+  };
+  await pass();
+  expect(held).toHaveLength(1);
+  // The row of quota is dispatched and claimed for it while the row before it in the lane is being closed.
+  await bench.decideElsewhere("acme", "namespace", testDone({ name: "acme" }));
+  await pass();
+  held[0]?.();
+  await pass();
+  stop.abort();
+  await running;
+  expect(await bench.resource("acme")).toMatchObject({ phase: "Ready" });
+});

@@ -1,8 +1,15 @@
 /** Controllers on the store and the work rows in memory, on a virtual clock: what their unit tests run on. */
 import { strict as check } from "node:assert";
 import { ControllerRuntime, type ControllerRuntimeOptions } from "../controller/index.js";
-import { type AppendItem, EventFactory, type Resource } from "../event/index.js";
-import { type Doorbell, type JsonObject, systemIds, type TenantId } from "../kernel/index.js";
+import {
+  type AppDefinition,
+  type AppendItem,
+  type Decision,
+  EventFactory,
+  mutate,
+  type Resource,
+} from "../event/index.js";
+import { type Doorbell, formatUs, type JsonObject, systemIds, type TenantId } from "../kernel/index.js";
 import {
   Coalescer,
   createDoorbell,
@@ -12,7 +19,7 @@ import {
   ResourceLoader,
 } from "../store/index.js";
 import { deadLetterId, MemoryWorkStore } from "../work/index.js";
-import { newTenantId } from "./drafts.js";
+import { newTenantId, signAppend } from "./drafts.js";
 import { createTestApp, type TestReconcile, testCausedBy } from "./test-app.js";
 import { createTestKeys, type TestKeys } from "./test-keys.js";
 import { VirtualClock } from "./virtual-clock.js";
@@ -35,12 +42,14 @@ export class RuntimeBench {
   readonly loader: ResourceLoader;
   readonly work: MemoryWorkStore;
   readonly store: MemoryStore;
+  readonly #app: AppDefinition;
   readonly #factory: EventFactory;
   readonly #edge: Coalescer;
 
   constructor(controllers: Readonly<Record<string, TestReconcile>>, options: Partial<ControllerRuntimeOptions> = {}) {
     const { clock } = this;
     const app = createTestApp(controllers);
+    this.#app = app;
     this.work = new MemoryWorkStore({ clock, reader: () => this.store.reader, tenants: () => this.store.tenants() });
     this.store = createMemoryStore({ clock, settleLease: (tenantId, lease) => this.work.settle(tenantId, lease) });
     this.loader = new ResourceLoader({ reader: this.store.reader, verifier: this.keys.verifier, app });
@@ -72,6 +81,18 @@ export class RuntimeBench {
   ): Promise<Receipt> {
     const request = { tenantId, type: `organization.${type}`, aggregateId, spec, specText: JSON.stringify(spec) };
     return this.#append(this.#factory.intent(request, testCausedBy), tenantId);
+  }
+
+  /** Appends a decision as a runtime in another process would: this one hears of it from the log only. */
+  async decideElsewhere(aggregateId: string, controller: string, decisions: Decision): Promise<void> {
+    const resource = await this.resource(aggregateId);
+    const aggregate = this.#app.aggregates.get(resource.aggregateType);
+    check.ok(aggregate !== undefined);
+    const now = formatUs(this.clock.nowUs());
+    const { items } = mutate.decide({ resource, aggregate, controller, decisions, now });
+    const append = signAppend(this.keys.runtime, { tenantId: this.tenantId, items });
+    const [outcome] = await this.store.runtime.append([append]);
+    check.equal(outcome?.result, "appended");
   }
 
   async decide(

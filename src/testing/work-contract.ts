@@ -178,6 +178,15 @@ const leasing: Cases = {
     await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 2 });
     check.deepEqual(await scene.claim(100, [scene.quota]), []);
   },
+  "a row that was claimed after an event but decided on without it stays due": async (scene) => {
+    await scene.create();
+    await scene.change();
+    const claim = await scene.claimOne(scene.quota);
+    check.equal(await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 1 }), true);
+    const again = await scene.claimOne(scene.quota);
+    await scene.work.finish(again, { dueAfterMs: null, seenVersion: 2 });
+    check.deepEqual(await scene.claim(100, [scene.quota]), []);
+  },
   "a released row is due again and the attempt was not counted": async (scene) => {
     await scene.create();
     await scene.work.release(await scene.claimOne(scene.quota), { dueAfterMs: 0 });

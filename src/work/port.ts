@@ -84,8 +84,8 @@ export interface WorkStore extends DeadLetterReader {
   /** Prolongs leases. @returns those that are still held */
   extend(claims: readonly WorkClaim[], leaseMs: number): Promise<readonly WorkClaim[]>;
   /**
-   * Ends a claim without an append. `dueAfterMs` null closes the row. A row woken since its claim by an event after
-   * `seenVersion` stays due now. False: the lease was lost.
+   * Ends a claim without an append. `dueAfterMs` null closes the row. A row woken by an event after `seenVersion`, also
+   * before its claim, stays due now. False: the lease was lost.
    */
   finish(
     claim: WorkClaim,

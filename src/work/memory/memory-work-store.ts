@@ -117,7 +117,8 @@ export class MemoryWorkStore implements WorkStore {
   #close(row: WorkRow, { dueAfterMs, seen }: { readonly dueAfterMs: number | null; readonly seen: number }): void {
     row.seen = Math.max(row.seen, seen);
     const due = dueAfterMs === null ? null : this.#nowUs() + dueAfterMs * 1000;
-    this.#rows.revive(row, row.woken > row.seen ? this.#nowUs() : due);
+    // What was looked at may be older than what the row was claimed for.
+    this.#rows.revive(row, row.woken > seen ? this.#nowUs() : due);
   }
 
   async release(claim: WorkClaim, { dueAfterMs }: { readonly dueAfterMs: number }): Promise<boolean> {

@@ -83,7 +83,8 @@ begin
   return found;
 end $$;
 
--- Ends a claim without an append. p_seen: the version that was looked at. False: the lease is lost.
+-- Ends a claim without an append. p_seen: the version that was looked at, which may be older than what the row was claimed
+-- for: a row woken by anything after it is due again. False: the lease is lost.
 create function eventplane.work_finish(
   p_tenant uuid, p_aggregate_type text, p_aggregate_id text, p_component text, p_lease_token uuid, p_due_after_ms bigint,
   p_seen bigint
@@ -95,9 +96,8 @@ declare
   v_now timestamptz := clock_timestamp();
 begin
   update eventplane.work w set
-    state = case when w.woken_seq > greatest(w.claimed_seq, p_seen) or p_due_after_ms is not null then 'ready' else 'idle' end,
-    due_at = case when w.woken_seq > greatest(w.claimed_seq, p_seen) then v_now
-                  else v_now + p_due_after_ms * interval '1 millisecond' end,
+    state = case when w.woken_seq > p_seen or p_due_after_ms is not null then 'ready' else 'idle' end,
+    due_at = case when w.woken_seq > p_seen then v_now else v_now + p_due_after_ms * interval '1 millisecond' end,
     lease_token = null, lease_until = null, attempts = 0, claimed_seq = greatest(w.claimed_seq, p_seen),
     failure_code = null, failure_message = null, failed_generation = null
   where w.tenant_id = p_tenant and w.aggregate_type = p_aggregate_type and w.aggregate_id = p_aggregate_id
