@@ -2,10 +2,14 @@
 import type { ErrorCode } from "../kernel/errors.js";
 
 const byCode: Partial<Record<ErrorCode, string>> = {
-  secret_in_arguments: "Put it in EVENTPLANE_API_KEY or EVENTPLANE_API_KEY_FILE (mode 0600), or pipe it in with --api-key-stdin.",
-  key_file_insecure: "Make the file readable by its owner only (chmod 600), and replace the key if others may have read it.",
-  unavailable: "Start a plane with `evtctl dev`, or give its address with --url or EVENTPLANE_URL; `evtctl doctor` looks further.",
-  unauthenticated: "Give a key that is neither expired nor revoked: `evtctl key create TENANT --name … --grants …` makes one.",
+  secret_in_arguments:
+    "Put it in EVENTPLANE_API_KEY or EVENTPLANE_API_KEY_FILE (mode 0600), or pipe it in with --api-key-stdin.",
+  key_file_insecure:
+    "Make the file readable by its owner only (chmod 600), and replace the key if others may have read it.",
+  unavailable:
+    "Start a plane with `evtctl dev`, or give its address with --url or EVENTPLANE_URL; `evtctl doctor` looks further.",
+  unauthenticated:
+    "Give a key that is neither expired nor revoked: `evtctl key create TENANT --name … --grants …` makes one.",
   forbidden: "Use a key of this tenant with the grant that this needs; `evtctl key list TENANT` shows the grants.",
   schema_violation: "Compare with `evtctl schema show TYPE` and send it again.",
   unknown_type: "`evtctl schema list` shows the types that this plane takes.",
@@ -19,9 +23,11 @@ const byCode: Partial<Record<ErrorCode, string>> = {
   data_directory_unwritable: "Give this user the right to write there, or choose another folder with --data-dir.",
   data_directory_damaged: "Restore the folder from a backup, or choose another one with --data-dir.",
   migration_needed: "Run `evtctl migrate up` with the owner's DATABASE_URL.",
-  migration_changed: "Use the package that migrated it or a later one; a `dev` folder of an unreleased package is best begun anew.",
+  migration_changed:
+    "Use the package that migrated it or a later one; a `dev` folder of an unreleased package is best begun anew.",
   schema_too_new: "Use the version of the package that migrated this database, or a later one.",
-  database_role_unsafe: "Give the plane a DATABASE_URL whose roles `evtctl migrate up` made; never a superuser or the owner.",
+  database_role_unsafe:
+    "Give the plane a DATABASE_URL whose roles `evtctl migrate up` made; never a superuser or the owner.",
   database_not_durable: "Turn the named settings on in PostgreSQL; without them acknowledged events can be lost.",
   database_unreachable: "Check that PostgreSQL runs and that DATABASE_URL is right; `evtctl doctor` asks it.",
   verification_failed: "Keep the database as it is, and compare with a backup from before the change.",

@@ -107,8 +107,17 @@ export class Credentials {
 
   #connect({ tenant, apiKey }: { readonly tenant?: string; readonly apiKey: Sourced }): EventplaneClient {
     const { value } = apiKey;
-    if (value === undefined) throw missing("No API key is given", "EVENTPLANE_API_KEY, EVENTPLANE_API_KEY_FILE or --api-key-stdin", this.contextPath);
-    return createClient({ baseUrl: httpUrl(this.url().value ?? defaultUrl), apiKey: value, ...(tenant === undefined ? {} : { tenant }) });
+    if (value === undefined)
+      throw missing(
+        "No API key is given",
+        "EVENTPLANE_API_KEY, EVENTPLANE_API_KEY_FILE or --api-key-stdin",
+        this.contextPath,
+      );
+    return createClient({
+      baseUrl: httpUrl(this.url().value ?? defaultUrl),
+      apiKey: value,
+      ...(tenant === undefined ? {} : { tenant }),
+    });
   }
 
   async #givenKey(): Promise<Sourced> {
@@ -140,7 +149,10 @@ function originOf(url: string): string {
 
 function httpUrl(text: string): string {
   if (URL.canParse(text) && ["http:", "https:"].includes(new URL(text).protocol)) return text;
-  throw new EventplaneError("usage", "The plane's address is no http or https URL; it looks like http://127.0.0.1:8787.");
+  throw new EventplaneError(
+    "usage",
+    "The plane's address is no http or https URL; it looks like http://127.0.0.1:8787.",
+  );
 }
 
 function checkedKey(key: string, from: string): string {
@@ -149,7 +161,10 @@ function checkedKey(key: string, from: string): string {
 }
 
 function missing(what: string, how: string, contextPath: string): EventplaneError {
-  return new EventplaneError("usage", `${what}: use ${how}, or a plane's context file (${contextPath} does not exist).`);
+  return new EventplaneError(
+    "usage",
+    `${what}: use ${how}, or a plane's context file (${contextPath} does not exist).`,
+  );
 }
 
 function nonEmpty(text: string | undefined): string | undefined {

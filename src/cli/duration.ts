@@ -13,7 +13,10 @@ export function parseDuration(text: string): number {
   const [, digits = "", unit = ""] = /^(\d{1,9})(ms|s|m|h)$/.exec(text) ?? [];
   const ms = Number(digits) * (units[unit] ?? Number.NaN);
   if (digits !== "" && ms >= 1 && ms <= millisecondsMax) return ms;
-  throw new EventplaneError("usage", "A duration is a whole number with its unit: 250ms, 10s, 2m, 1h; at most 24 days.");
+  throw new EventplaneError(
+    "usage",
+    "A duration is a whole number with its unit: 250ms, 10s, 2m, 1h; at most 24 days.",
+  );
 }
 
 /** Milliseconds for people: `312 ms`, `4.2 s`, `3 min`. */

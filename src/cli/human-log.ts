@@ -2,7 +2,17 @@
 import type { Terminal } from "./terminal.js";
 
 /** Fields that say where an entry comes from, or that its line shows in another way. */
-const hidden: ReadonlySet<string> = new Set(["level", "time", "message", "name", "role", "tenantId", "at", "reason", "error"]);
+const hidden: ReadonlySet<string> = new Set([
+  "level",
+  "time",
+  "message",
+  "name",
+  "role",
+  "tenantId",
+  "at",
+  "reason",
+  "error",
+]);
 
 /** A destination of the logger that shows each entry on one line; its texts are terminal-safe already. */
 export function humanLog(terminal: Terminal, write: (line: string) => void): { write(line: string): void } {
@@ -15,7 +25,10 @@ export function humanLog(terminal: Terminal, write: (line: string) => void): { w
 }
 
 /** `12:00:01 warn  A controller failed and is tried again: The controller threw … (controller=quota attempt=1)` */
-export function humanLine(entry: Readonly<Record<string, unknown>>, terminal: Pick<Terminal, "dim" | "yellow" | "red">): string {
+export function humanLine(
+  entry: Readonly<Record<string, unknown>>,
+  terminal: Pick<Terminal, "dim" | "yellow" | "red">,
+): string {
   const { level, time, message } = entry;
   const clock = String(time).slice(11, 19);
   const said = reasonOf(entry);

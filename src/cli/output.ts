@@ -43,10 +43,18 @@ export class Printer {
   }
 }
 
-function* tableLines<Row>(rows: readonly Row[], columns: readonly Column<Row>[], terminal: Terminal): Generator<string> {
+function* tableLines<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  terminal: Terminal,
+): Generator<string> {
   const cells = rows.map((row) => columns.map(({ value }) => safe(value(row) ?? "-", 120)));
   const widths = columns.map(({ title }, at) => Math.max(title.length, ...cells.map((row) => row[at]?.length ?? 0)));
-  const aligned = (row: readonly string[]): string => row.map((cell, at) => cell.padEnd(widths[at] ?? 0)).join("  ").trimEnd();
+  const aligned = (row: readonly string[]): string =>
+    row
+      .map((cell, at) => cell.padEnd(widths[at] ?? 0))
+      .join("  ")
+      .trimEnd();
   yield terminal.dim(aligned(columns.map(({ title }) => title)));
   for (const row of cells) yield aligned(row);
 }

@@ -35,8 +35,11 @@ export function tell(error: unknown, terminal: Terminal): number {
   if (!isEventplaneError(error)) {
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     terminal.note(`${terminal.red("error")} internal: ${safe(message)}`);
-    const place = error instanceof Error ? error.stack?.split("\n").find((line) => line.trim().startsWith("at ")) : undefined;
-    terminal.note(`  This is a fault of evtctl${place === undefined ? "" : ` (${safe(place.trim())})`}: please report it with the command.`);
+    const place =
+      error instanceof Error ? error.stack?.split("\n").find((line) => line.trim().startsWith("at ")) : undefined;
+    terminal.note(
+      `  This is a fault of evtctl${place === undefined ? "" : ` (${safe(place.trim())})`}: please report it with the command.`,
+    );
     return exitStatus.failed;
   }
   const pointers = pointersOf(error);
@@ -47,7 +50,10 @@ export function tell(error: unknown, terminal: Terminal): number {
 
 function pointersOf({ details }: EventplaneError): string {
   const { pointers, requestId } = details;
-  const at = Array.isArray(pointers) && pointers.length > 0 ? ` at ${[...new Set(pointers)].map((each) => safe(each, 100)).join(", ")}` : "";
+  const at =
+    Array.isArray(pointers) && pointers.length > 0
+      ? ` at ${[...new Set(pointers)].map((each) => safe(each, 100)).join(", ")}`
+      : "";
   return `${at}${typeof requestId === "string" ? ` (request ${safe(requestId, 64)})` : ""}`;
 }
 
@@ -61,6 +67,8 @@ function usageStatus(error: CommanderError, args: readonly string[], terminal: T
   const message = error.message.replace(/^error: /, "").replaceAll("\n", " ");
   terminal.note(`${terminal.red("error")} usage: ${safe(message)}`);
   const command = args.find((arg) => /^[a-z][a-z-]*$/.test(arg));
-  terminal.note(`  Run \`evtctl ${command === undefined ? "" : `${safe(command, 40)} `}--help\`: it shows the options with examples.`);
+  terminal.note(
+    `  Run \`evtctl ${command === undefined ? "" : `${safe(command, 40)} `}--help\`: it shows the options with examples.`,
+  );
   return exitStatus.usage;
 }

@@ -1,8 +1,8 @@
 /** A plane in this process, for `dev` and `start`: configuration, logs, signals. */
 import type { Command } from "commander";
-import type { Logger, LogLevel } from "../observe/index.js";
-import { type Config, resolveConfig, type RunPlaneOptions, runPlane, type SettingName } from "../plane/index.js";
 import { EventplaneError, isEventplaneError } from "../kernel/errors.js";
+import type { Logger, LogLevel } from "../observe/index.js";
+import { type Config, type RunPlaneOptions, resolveConfig, runPlane, type SettingName } from "../plane/index.js";
 import type { Shell } from "./shell.js";
 
 /** Flags of a process that serves. */
@@ -16,6 +16,7 @@ export interface ServeFlags {
 /** npm and a terminal may both pass one Ctrl-C on. */
 const sameSignalMs = 300;
 const endsWithinMs = 9_500;
+const lingersMs = 500;
 const logLevels: readonly string[] = ["debug", "info", "warn", "error", "silent"];
 
 /** Adds the flags that `dev` and `start` share. */
@@ -67,6 +68,8 @@ export async function serve(options: Omit<RunPlaneOptions, "signal"> & { readonl
   } catch (error) {
     if (!(stop.signal.aborted && isEventplaneError(error, "aborted"))) throw error;
   } finally {
+    // What did not end by itself, after a lost database, may not keep the process.
+    setTimeout(() => process.exit(), lingersMs).unref();
     process.off("SIGINT", onSignal).off("SIGTERM", onSignal);
   }
 }

@@ -46,19 +46,28 @@ export class Shell {
   /** Address, tenant and key. */
   credentials(command: Command): Credentials {
     const { url, tenant, dataDir, apiKeyStdin } = this.globals(command);
-    return new Credentials({ environment: this.environment, url, tenant, dataDir, apiKeyStdin, readStdin: () => this.#firstLine() });
+    return new Credentials({
+      environment: this.environment,
+      url,
+      tenant,
+      dataDir,
+      apiKeyStdin,
+      readStdin: () => this.#firstLine(),
+    });
   }
 
   /** How the user called us, for the commands that we suggest. */
   get self(): string {
-    return this.environment["npm_lifecycle_event"] === "evtctl" ? "npm run evtctl --" : "npx evtctl";
+    const fromClone = ["evtctl", "demo"].includes(this.environment["npm_lifecycle_event"] ?? "");
+    return fromClone ? "npm run evtctl --" : "npx evtctl";
   }
 
   async #firstLine(): Promise<string> {
     let text = "";
     for await (const chunk of this.stdin) {
       text += typeof chunk === "string" ? chunk : Buffer.from(chunk).toString("utf8");
-      if (text.length > secretCharactersMax) throw new EventplaneError("usage", "Standard input holds more than one API key.");
+      if (text.length > secretCharactersMax)
+        throw new EventplaneError("usage", "Standard input holds more than one API key.");
     }
     return text;
   }

@@ -30,7 +30,11 @@ interface Output {
 const colours = { bold: [1, 22], dim: [2, 22], green: [32, 39], yellow: [33, 39], red: [31, 39] } as const;
 
 /** Makes a terminal of two streams; NO_COLOR (https://no-color.org) and a pipe at either mean no colours. */
-export function createTerminal(output: Output, errors: Output, environment: Readonly<Record<string, string | undefined>>): Terminal {
+export function createTerminal(
+  output: Output,
+  errors: Output,
+  environment: Readonly<Record<string, string | undefined>>,
+): Terminal {
   const isInteractive = output.isTTY === true;
   const noColour = environment["NO_COLOR"] !== undefined && environment["NO_COLOR"] !== "";
   const coloured = isInteractive && errors.isTTY === true && !noColour && environment["TERM"] !== "dumb";

@@ -38,12 +38,24 @@ export function provenEventJson(row: EventRow): string {
 export function rowOfProvenEvent(event: ProvenEvent): EventRow {
   const { spec, status, finalizers, causedBy, keyRefs } = event.proof?.texts ?? {};
   const recordedAtUs = parseUs(String(event.recordedAt));
-  const uuids = [event.id, event.tenantId, event.correlationId, ...(event.causationId === null ? [] : [event.causationId])];
+  const uuids = [
+    event.id,
+    event.tenantId,
+    event.correlationId,
+    ...(event.causationId === null ? [] : [event.causationId]),
+  ];
   const integers = [event.version, event.position, event.schemaVersion, event.logEpoch];
   const strings = [spec, status, finalizers, causedBy, event.kind, event.type, event.aggregateType, event.aggregateId];
   const isWhole =
-    uuids.every(isUuid) && integers.every(Number.isSafeInteger) && strings.every((text) => typeof text === "string") && recordedAtUs !== undefined;
-  if (!isWhole) throw new EventplaneError("event_corrupt", `The event at position ${event.position} cannot be hashed: a member is missing or malformed.`);
+    uuids.every(isUuid) &&
+    integers.every(Number.isSafeInteger) &&
+    strings.every((text) => typeof text === "string") &&
+    recordedAtUs !== undefined;
+  if (!isWhole)
+    throw new EventplaneError(
+      "event_corrupt",
+      `The event at position ${event.position} cannot be hashed: a member is missing or malformed.`,
+    );
   return {
     id: event.id,
     tenantId: event.tenantId,

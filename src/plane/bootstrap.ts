@@ -20,8 +20,8 @@ import {
   type IdSource,
   type JsonObject,
   PLATFORM_TENANT_ID,
-  sha256,
   type Signer,
+  sha256,
   type Tier,
   uuid8,
 } from "../kernel/index.js";
@@ -78,7 +78,10 @@ export class Bootstrap {
    * @param root its signer and log; absent where the root key is kept offline
    * @throws EventplaneError `key_unknown` when a key is not introduced and there is no root key to do it
    */
-  async introduce(keys: readonly PlaneKey[], root: { readonly signer: Signer; readonly log: SignedLog } | undefined): Promise<void> {
+  async introduce(
+    keys: readonly PlaneKey[],
+    root: { readonly signer: Signer; readonly log: SignedLog } | undefined,
+  ): Promise<void> {
     await this.#readIntroductions();
     for (const key of keys) {
       if (this.#directory.has(key.signer.keyId)) continue;
@@ -111,20 +114,29 @@ export class Bootstrap {
 
   /** Notes each schema of the app in the platform log, once for each content. */
   async registerSchemas(app: AppDefinition, log: SignedLog, signingKeyId: string): Promise<void> {
-    const items = [...app.aggregates.values()].flatMap(({ intents }) => [...intents.values()]).map(({ type, schemaVersion, schema }) => {
-      const hash = sha256(JSON.stringify(schema)).toString("base64url");
-      return this.#factory.systemFact(
-        {
-          tenantId: PLATFORM_TENANT_ID,
-          type: "schema.registered",
-          aggregateId: `${type}:${schemaVersion}`,
-          spec: { type, schemaVersion, hash, schema },
-          id: uuid8(PLATFORM_TENANT_ID, "schema", type, String(schemaVersion), hash),
-        },
-        this.#stamp(signingKeyId),
-      );
-    });
-    const known = new Set((await this.#reader.readByIds(PLATFORM_TENANT_ID, items.map(({ event }) => event.id))).map(({ id }) => id));
+    const items = [...app.aggregates.values()]
+      .flatMap(({ intents }) => [...intents.values()])
+      .map(({ type, schemaVersion, schema }) => {
+        const hash = sha256(JSON.stringify(schema)).toString("base64url");
+        return this.#factory.systemFact(
+          {
+            tenantId: PLATFORM_TENANT_ID,
+            type: "schema.registered",
+            aggregateId: `${type}:${schemaVersion}`,
+            spec: { type, schemaVersion, hash, schema },
+            id: uuid8(PLATFORM_TENANT_ID, "schema", type, String(schemaVersion), hash),
+          },
+          this.#stamp(signingKeyId),
+        );
+      });
+    const known = new Set(
+      (
+        await this.#reader.readByIds(
+          PLATFORM_TENANT_ID,
+          items.map(({ event }) => event.id),
+        )
+      ).map(({ id }) => id),
+    );
     await Promise.all(items.filter(({ event }) => !known.has(event.id)).map((item) => appended(log, item)));
   }
 
@@ -144,14 +156,24 @@ export class Bootstrap {
       grants: ["admin"],
       secretHash,
     };
-    const request = { tenantId: PLATFORM_TENANT_ID, type: "key.create", aggregateId: keyId, spec, specText: JSON.stringify(spec) };
+    const request = {
+      tenantId: PLATFORM_TENANT_ID,
+      type: "key.create",
+      aggregateId: keyId,
+      spec,
+      specText: JSON.stringify(spec),
+    };
     await appended(log, this.#factory.intent(request, this.#stamp(signingKeyId)));
     return key;
   }
 
   async #readIntroductions(): Promise<void> {
     for (let after = 0; ; ) {
-      const rows = await this.#reader.read(PLATFORM_TENANT_ID, { filter: { type: "signing-key.introduced" }, after, limit: introductionPage });
+      const rows = await this.#reader.read(PLATFORM_TENANT_ID, {
+        filter: { type: "signing-key.introduced" },
+        after,
+        limit: introductionPage,
+      });
       for (const row of rows) this.#directory.accept(JSON.parse(row.specText) as JsonObject); // stored specs are JSON objects; accept checks the signature
       const last = rows.at(-1);
       if (last === undefined || rows.length < introductionPage) return;

@@ -23,7 +23,11 @@ const portMax = 65_535;
 
 /** Every setting, by its dotted name. */
 export const settings: Readonly<Record<SettingName, Setting>> = {
-  "data.dir": { kind: "text", default: ".eventplane", says: "Folder with keys, role passwords and, when embedded, the database" },
+  "data.dir": {
+    kind: "text",
+    default: ".eventplane",
+    says: "Folder with keys, role passwords and, when embedded, the database",
+  },
   "database.url": {
     kind: "text",
     aliases: ["DATABASE_URL"],
@@ -33,9 +37,22 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
   "database.role-prefix": { kind: "text", default: "eventplane", says: "First part of the database roles' names" },
   "database.pool-max": { kind: "integer", default: "8", min: 2, max: 200, says: "Connections of each role's pool" },
   "edge.host": { kind: "text", default: "127.0.0.1", says: "Address to listen on" },
-  "edge.port": { kind: "integer", default: "8787", aliases: ["PORT"], min: 0, max: portMax, says: "Port to listen on; 0 takes a free one" },
+  "edge.port": {
+    kind: "integer",
+    default: "8787",
+    aliases: ["PORT"],
+    min: 0,
+    max: portMax,
+    says: "Port to listen on; 0 takes a free one",
+  },
   "edge.name": { kind: "text", default: "edge", says: "Name of this edge in causedBy" },
-  "runtime.concurrency": { kind: "integer", default: "32", min: 1, max: 1_000, says: "Streams that are reconciled at once" },
+  "runtime.concurrency": {
+    kind: "integer",
+    default: "32",
+    min: 1,
+    max: 1_000,
+    says: "Streams that are reconciled at once",
+  },
   "log.level": { kind: "text", default: "info", aliases: ["LOG_LEVEL"], says: "debug, info, warn or error" },
   "app.config": { kind: "text", default: "eventplane.config.ts", says: "The application's file" },
 };
@@ -127,16 +144,26 @@ export function environmentName(name: string): string {
 }
 
 /** Variables of ours that are not settings of a server: the client's. */
-const clientVariables = new Set(["EVENTPLANE_URL", "EVENTPLANE_TENANT", "EVENTPLANE_API_KEY", "EVENTPLANE_API_KEY_FILE", "EVENTPLANE_CONTEXT"]);
+const clientVariables = new Set([
+  "EVENTPLANE_URL",
+  "EVENTPLANE_TENANT",
+  "EVENTPLANE_API_KEY",
+  "EVENTPLANE_API_KEY_FILE",
+  "EVENTPLANE_CONTEXT",
+]);
 
 function refuseUnknown({ file = {}, environment }: ConfigSources): void {
   for (const name of Object.keys(file)) {
     if (!(name in settings)) throw invalid(name, "is not a setting; `evtctl config show` lists them");
   }
-  const known = new Set(Object.keys(settings).flatMap((name) => [environmentName(name), `${environmentName(name)}_FILE`]));
+  const known = new Set(
+    Object.keys(settings).flatMap((name) => [environmentName(name), `${environmentName(name)}_FILE`]),
+  );
   for (const name of Object.keys(environment)) {
     if (name.startsWith("EVENTPLANE_") && !known.has(name) && !clientVariables.has(name)) {
-      throw new EventplaneError("config_invalid", `${name} is not a setting; \`evtctl config show\` lists them.`, { details: { name } });
+      throw new EventplaneError("config_invalid", `${name} is not a setting; \`evtctl config show\` lists them.`, {
+        details: { name },
+      });
     }
   }
 }
@@ -155,7 +182,11 @@ function resolve(name: SettingName, sources: ConfigSources): ResolvedSetting {
   };
 }
 
-function firstOf(name: SettingName, setting: Setting, sources: ConfigSources): { value: string; origin: SettingOrigin } | undefined {
+function firstOf(
+  name: SettingName,
+  setting: Setting,
+  sources: ConfigSources,
+): { value: string; origin: SettingOrigin } | undefined {
   const flag = sources.flags?.[name];
   if (flag !== undefined) return { value: flag, origin: "flag" };
   for (const variable of [environmentName(name), ...(setting.aliases ?? [])]) {
@@ -213,7 +244,11 @@ export function readSecretFile(path: string): string {
     });
   }
   if ((mode & othersMask) !== 0) {
-    throw new EventplaneError("key_file_insecure", `Others can read the secret file ${path}: run \`chmod 600 ${path}\`.`, { details: { path } });
+    throw new EventplaneError(
+      "key_file_insecure",
+      `Others can read the secret file ${path}: run \`chmod 600 ${path}\`.`,
+      { details: { path } },
+    );
   }
   return text;
 }

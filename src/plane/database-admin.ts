@@ -48,6 +48,7 @@ export async function checkServiceDatabase(config: Config): Promise<void> {
 function databaseUrl(config: Config): string {
   const url = config.text("database.url");
   if (url !== undefined) return url;
-  const message = "There is no database to work on: set DATABASE_URL. An embedded one is migrated by `evtctl dev` itself.";
+  const message =
+    "There is no database to work on: set DATABASE_URL. An embedded one is migrated by `evtctl dev` itself.";
   throw new EventplaneError("config_invalid", message);
 }

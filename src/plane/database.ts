@@ -18,7 +18,11 @@ export interface DatabasePools extends AsyncDisposable {
 }
 
 /** The URL of a service's role: host, port, database and options of `databaseUrl`, user and password of the role. */
-export function serviceUrl(databaseUrl: string, role: LoginRole, options: { readonly rolePrefix: string; readonly passwords: RolePasswords }): string {
+export function serviceUrl(
+  databaseUrl: string,
+  role: LoginRole,
+  options: { readonly rolePrefix: string; readonly passwords: RolePasswords },
+): string {
   const url = parseDatabaseUrl(databaseUrl);
   url.username = `${options.rolePrefix}_${role}`;
   url.password = options.passwords[role] ?? "";
@@ -33,7 +37,12 @@ export function serviceUrl(databaseUrl: string, role: LoginRole, options: { read
  */
 export async function openPools(
   databaseUrl: string,
-  options: { readonly rolePrefix: string; readonly passwords: RolePasswords; readonly connectionsMax: number; readonly logger: Logger },
+  options: {
+    readonly rolePrefix: string;
+    readonly passwords: RolePasswords;
+    readonly connectionsMax: number;
+    readonly logger: Logger;
+  },
 ): Promise<DatabasePools> {
   let closing: Promise<void> | undefined;
   const open = (role: PlaneRole): pg.Pool =>
@@ -42,7 +51,8 @@ export async function openPools(
       applicationName: `eventplane ${role}`,
       onConnectionLost: (error) => {
         // The server may end a connection that we are ending ourselves.
-        if (closing === undefined) options.logger.warn({ role, error }, "A database connection was lost and will be replaced");
+        if (closing === undefined)
+          options.logger.warn({ role, error }, "A database connection was lost and will be replaced");
       },
     });
   const pools = { edge: open("edge"), runtime: open("runtime"), projector: open("projector") };
@@ -64,6 +74,9 @@ function parseDatabaseUrl(text: string): URL {
     return new URL(text);
   } catch {
     // The cause is left out: it would quote the URL with its password.
-    throw new EventplaneError("config_invalid", "DATABASE_URL is not a URL; it looks like postgresql://user:password@host:5432/database.");
+    throw new EventplaneError(
+      "config_invalid",
+      "DATABASE_URL is not a URL; it looks like postgresql://user:password@host:5432/database.",
+    );
   }
 }

@@ -22,7 +22,10 @@ export const contextFile = "context.json";
 const devTenant = "dev";
 
 /** Writes the context for a plane at `url`; on first use makes the tenant `dev` and a key with every grant on it. */
-export async function ensureDevContext(dataDir: string, plane: { readonly url: string; readonly rootPublicKey: string }): Promise<ClientContext> {
+export async function ensureDevContext(
+  dataDir: string,
+  plane: { readonly url: string; readonly rootPublicKey: string },
+): Promise<ClientContext> {
   const path = join(dataDir, contextFile);
   const apiKey = existsSync(path) ? readContext(path).apiKey : await createDevKey(dataDir, plane.url);
   const context: ClientContext = { url: plane.url, tenant: devTenant, apiKey, rootPublicKey: plane.rootPublicKey };

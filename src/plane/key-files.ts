@@ -27,10 +27,14 @@ export function writeSecretFile(path: string, text: string): void {
     chmodSync(temporary, ownerOnly);
     renameSync(temporary, path);
   } catch (cause) {
-    throw new EventplaneError("data_directory_unwritable", `${path} cannot be written: check the folder's owner, rights and free space.`, {
-      details: { path },
-      cause,
-    });
+    throw new EventplaneError(
+      "data_directory_unwritable",
+      `${path} cannot be written: check the folder's owner, rights and free space.`,
+      {
+        details: { path },
+        cause,
+      },
+    );
   }
 }
 
@@ -59,12 +63,19 @@ function parsePasswords<Role extends string>(path: string, roles: readonly Role[
   try {
     parsed = JSON.parse(readSecretFile(path));
   } catch (cause) {
-    throw new EventplaneError("key_file_invalid", `${path} is not JSON: restore it, or remove it and run \`evtctl migrate up\`.`, { cause });
+    throw new EventplaneError(
+      "key_file_invalid",
+      `${path} is not JSON: restore it, or remove it and run \`evtctl migrate up\`.`,
+      { cause },
+    );
   }
   const found = parsed as Partial<Record<Role, unknown>> | null; // checked right below
   for (const role of roles) {
     if (typeof found?.[role] !== "string") {
-      throw new EventplaneError("key_file_invalid", `${path} has no password for ${role}: remove it and run \`evtctl migrate up\`.`);
+      throw new EventplaneError(
+        "key_file_invalid",
+        `${path} has no password for ${role}: remove it and run \`evtctl migrate up\`.`,
+      );
     }
   }
   return found as Record<Role, string>;

@@ -7,7 +7,10 @@ import type { AppDefinition } from "../event/index.js";
 import { EventplaneError, isEventplaneError } from "../kernel/errors.js";
 
 /** A file of any folder means this very copy, already loaded, when it says `eventplane`. By address, because this is no room's face. */
-const ownModules = { eventplane: new URL("../index.js", import.meta.url).href, "eventplane/client": new URL("../client/index.js", import.meta.url).href };
+const ownModules = {
+  eventplane: new URL("../index.js", import.meta.url).href,
+  "eventplane/client": new URL("../client/index.js", import.meta.url).href,
+};
 
 /**
  * Evaluates the file afresh and gives its default export.
@@ -43,7 +46,9 @@ export async function loadApp(path: string, options: { readonly cacheDir?: strin
 }
 
 async function loadOwnModules(): Promise<Record<string, unknown>> {
-  const entries = Object.entries(ownModules).map(async ([name, url]): Promise<[string, unknown]> => [name, await import(url)]);
+  const entries = Object.entries(ownModules).map(
+    async ([name, url]): Promise<[string, unknown]> => [name, await import(url)],
+  );
   return Object.fromEntries(await Promise.all(entries));
 }
 
@@ -51,7 +56,8 @@ async function loadOwnModules(): Promise<Record<string, unknown>> {
 function describe(cause: unknown, file: string): string {
   if (!(cause instanceof Error)) return String(cause);
   const line = cause.stack?.split("\n").find((frame) => frame.includes(file) && /:\d+/.test(frame));
-  const message = isEventplaneError(cause) || cause.name === "Error" ? cause.message : `${cause.name}: ${cause.message}`;
+  const message =
+    isEventplaneError(cause) || cause.name === "Error" ? cause.message : `${cause.name}: ${cause.message}`;
   return line === undefined || message.includes(file) ? message : `${message} (${line.trim().replace(/^at /, "")})`;
 }
 

@@ -10,7 +10,10 @@ import { EventplaneError } from "../kernel/errors.js";
  * @throws EventplaneError `data_directory_in_use` when a plane on the same folder has it, `port_in_use`, `config_invalid`
  * for an address that this machine does not have or may not use
  */
-export async function assertPortFree(address: { readonly host: string; readonly port: number }, dataDir: string): Promise<void> {
+export async function assertPortFree(
+  address: { readonly host: string; readonly port: number },
+  dataDir: string,
+): Promise<void> {
   const code = await tryToListen(address);
   if (code === undefined) return;
   const { host, port } = address;

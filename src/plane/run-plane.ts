@@ -56,7 +56,8 @@ export async function runPlane(options: RunPlaneOptions): Promise<void> {
     await using plane = await StandingPlane.open({ config, app, logger, migrates: mode === "dev", signal });
     await options.onReady(plane);
     const ended = aborted(signal);
-    const reload = async (): Promise<void> => options.onReload?.(await reloadApp(() => load().then((next) => plane.replaceApp(next))));
+    const reload = async (): Promise<void> =>
+      options.onReload?.(await reloadApp(() => load().then((next) => plane.replaceApp(next))));
     await Promise.race([ended, plane.lost, watcher?.run(reload, signal) ?? ended]);
   } finally {
     watcher?.close();

@@ -5,7 +5,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { AppDefinition } from "../event/index.js";
-import { EventplaneError } from "../kernel/index.js";
+import { EventplaneError, systemClock } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import { openEmbeddedPostgres } from "../store/postgres/embedded/index.js";
 import { loginRoles, migrate } from "../store/postgres/index.js";
@@ -25,6 +25,8 @@ export interface StandingPlaneOptions {
   readonly signal?: AbortSignal;
 }
 
+const lostCloseMs = 500;
+
 interface Database {
   readonly url: string;
   /** Rejects when an embedded server ends although nobody stopped it; a given one never does. */
@@ -40,6 +42,7 @@ export class StandingPlane implements AsyncDisposable {
   readonly #database: Database;
   #app: AppDefinition;
   #plane: Plane;
+  #isLost = false;
   #closing: Promise<void> | undefined;
 
   private constructor(parts: {
@@ -53,6 +56,9 @@ export class StandingPlane implements AsyncDisposable {
     this.#base = parts.base;
     this.#database = parts.database;
     this.lost = parts.database.lost;
+    this.lost.catch(() => {
+      this.#isLost = true;
+    });
   }
 
   /**
@@ -62,10 +68,14 @@ export class StandingPlane implements AsyncDisposable {
    */
   static async open(options: StandingPlaneOptions): Promise<StandingPlane> {
     // The server starts in its own process while the modules of the plane and the app are loaded in this one.
-    const opening = openDatabase(options);
+    const broken = new AbortController();
     const loading = Promise.all([options.app, import("./open-plane.js")]);
-    loading.catch(() => undefined);
-    const database = await opening;
+    loading.catch(() => broken.abort());
+    const signal = options.signal === undefined ? broken.signal : AbortSignal.any([broken.signal, options.signal]);
+    const database = await openDatabase({ ...options, signal }).catch(async (error: unknown) => {
+      if (broken.signal.aborted) await loading; // what is wrong with the app says more
+      throw error;
+    });
     try {
       const [app, { openPlane }] = await loading;
       const base = planeOptions(options, database.url);
@@ -119,7 +129,9 @@ export class StandingPlane implements AsyncDisposable {
 
   async #close(): Promise<void> {
     try {
-      await this.#plane.close();
+      const closed = this.#plane.close();
+      // Without its database it cannot write what is left; it would only try until its deadlines.
+      await (this.#isLost ? Promise.race([closed, systemClock.sleep(lostCloseMs)]) : closed);
     } finally {
       await this.#database.close();
     }

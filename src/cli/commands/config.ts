@@ -21,7 +21,12 @@ export function register(program: Command, shell: Shell): void {
     .addHelpText("after", "\n  evtctl config show\n  PORT=9000 evtctl config show -o yaml")
     .action(async (_options: unknown, command: Command) => {
       const resolved = serveConfig(command.optsWithGlobals<ServeFlags>(), shell).list();
-      const rows: Row[] = resolved.map(({ name, shown, origin, environmentName }) => ({ name, value: shown, origin, environment: environmentName }));
+      const rows: Row[] = resolved.map(({ name, shown, origin, environmentName }) => ({
+        name,
+        value: shown,
+        origin,
+        environment: environmentName,
+      }));
       rows.push(...(await clientRows(shell.credentials(command))));
       await shell.printer(command).list(rows, [
         { title: "SETTING", value: ({ name }) => name },
@@ -33,7 +38,12 @@ export function register(program: Command, shell: Shell): void {
 }
 
 async function clientRows(credentials: Credentials): Promise<readonly Row[]> {
-  const row = (name: string, environment: string, { value, origin }: Sourced): Row => ({ name, value: value ?? "", origin, environment });
+  const row = (name: string, environment: string, { value, origin }: Sourced): Row => ({
+    name,
+    value: value ?? "",
+    origin,
+    environment,
+  });
   const masked = async (key: Promise<Sourced>): Promise<Sourced> => {
     try {
       const { value, origin } = await key;
@@ -47,6 +57,9 @@ async function clientRows(credentials: Credentials): Promise<readonly Row[]> {
     row("client.url", "EVENTPLANE_URL", credentials.url()),
     row("client.tenant", "EVENTPLANE_TENANT", credentials.tenant()),
     row("client.api-key", "EVENTPLANE_API_KEY", await masked(credentials.apiKey())),
-    row("client.context", "EVENTPLANE_CONTEXT", { value: credentials.contextPath, origin: credentials.context === undefined ? "absent" : "file" }),
+    row("client.context", "EVENTPLANE_CONTEXT", {
+      value: credentials.contextPath,
+      origin: credentials.context === undefined ? "absent" : "file",
+    }),
   ];
 }

@@ -42,7 +42,11 @@ A dead letter blocks one controller of one resource. They are those of --tenant,
       const { admin, tenant } = await connect(command, shell);
       await shell.printer(command).value(await admin.deadLetter(id, tenant));
     });
-  addDecision(deadLetter, shell, { name: "redrive", description: "let the controller try again, from the first attempt", done: "is tried again" });
+  addDecision(deadLetter, shell, {
+    name: "redrive",
+    description: "let the controller try again, from the first attempt",
+    done: "is tried again",
+  });
   addDecision(deadLetter, shell, { name: "discard", description: "give the work up for good", done: "is given up" });
 }
 

@@ -24,7 +24,9 @@ export function register(program: Command, shell: Shell): void {
     .argument("[id]", "id, when the type stands alone")
     .option("--expected-generation <n>", "generation that the resource must have", wholeNumber(0))
     .option("-w, --watch", "wait until it is gone")
-    .addOption(new Option("--timeout <duration>", "how long --watch waits").argParser(parseDuration).default(60_000, "60s"))
+    .addOption(
+      new Option("--timeout <duration>", "how long --watch waits").argParser(parseDuration).default(60_000, "60s"),
+    )
     .addHelpText("after", "\n  evtctl delete organization/0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11 --watch")
     .action(async (name: string, id: string | undefined, flags: DeleteFlags, command: Command) => {
       const { aggregateType, aggregateId } = parseOneResource(name, id);
@@ -32,14 +34,21 @@ export function register(program: Command, shell: Shell): void {
       const type = await deletingType(client, aggregateType);
       const { expectedGeneration, timeout: timeoutMs } = flags;
       const startedMs = performance.now();
-      const receipt = await client.publish({ type, aggregateId, spec: {}, ...(expectedGeneration === undefined ? {} : { expectedGeneration }) });
+      const receipt = await client.publish({
+        type,
+        aggregateId,
+        spec: {},
+        ...(expectedGeneration === undefined ? {} : { expectedGeneration }),
+      });
       const printer = shell.printer(command);
       const isShown = printer.format === "table";
       if (flags.watch === true) {
         const settled = await settle({ client, shell, receipt, startedMs, timeoutMs, isShown });
         if (!isShown) await printer.value({ ...receipt, ...settled });
       } else if (isShown) {
-        await shell.terminal.line(`${safe(`${aggregateType}/${aggregateId}`)}  deletion asked for  generation ${receipt.generation}, event ${safe(receipt.id)}`);
+        await shell.terminal.line(
+          `${safe(`${aggregateType}/${aggregateId}`)}  deletion asked for  generation ${receipt.generation}, event ${safe(receipt.id)}`,
+        );
       } else {
         await printer.value(receipt);
       }
@@ -51,6 +60,7 @@ async function deletingType(client: EventplaneClient, aggregateType: string): Pr
   const deleting = schemas.filter(({ type, effect }) => effect === "deletes" && type.startsWith(`${aggregateType}.`));
   const [only] = deleting;
   if (only !== undefined && deleting.length === 1) return only.type;
-  const why = only === undefined ? "has no intent that deletes" : "has several intents that delete; publish one of them";
+  const why =
+    only === undefined ? "has no intent that deletes" : "has several intents that delete; publish one of them";
   throw new EventplaneError("usage", `${aggregateType} ${why}. \`evtctl schema list\` shows them.`);
 }

@@ -22,7 +22,12 @@ export function register(program: Command, shell: Shell): void {
       const client = await shell.credentials(command).client();
       const resource = await client.resource(aggregateType, aggregateId);
       const events: Event[] = [];
-      for await (const event of client.read({ aggregateType, aggregateId, direction: "backwards", limit: eventsShown })) {
+      for await (const event of client.read({
+        aggregateType,
+        aggregateId,
+        direction: "backwards",
+        limit: eventsShown,
+      })) {
         events.unshift(event);
         if (events.length === eventsShown) break;
       }
@@ -33,7 +38,8 @@ export function register(program: Command, shell: Shell): void {
 }
 
 async function describe(resource: ResourceView, events: readonly Event[], { terminal }: Shell): Promise<void> {
-  const { aggregateType, aggregateId, phase, lifecycle, generation, version, position, createdAt, updatedAt } = resource;
+  const { aggregateType, aggregateId, phase, lifecycle, generation, version, position, createdAt, updatedAt } =
+    resource;
   const pairs: readonly (readonly [string, unknown])[] = [
     ["Name", `${aggregateType}/${aggregateId}`],
     ["Phase", phase],
@@ -45,7 +51,8 @@ async function describe(resource: ResourceView, events: readonly Event[], { term
     ["Spec", JSON.stringify(resource.spec)],
     ["Status", JSON.stringify(resource.status)],
   ];
-  for (const [title, value] of pairs) await terminal.line(`${terminal.bold(`${title}:`.padEnd(12))}${safe(value, 4_000)}`);
+  for (const [title, value] of pairs)
+    await terminal.line(`${terminal.bold(`${title}:`.padEnd(12))}${safe(value, 4_000)}`);
   await terminal.line(terminal.bold("Conditions:"));
   for (const condition of resource.conditions) await terminal.line(`  ${conditionLine(condition)}`);
   await terminal.line(terminal.bold("Events:"));
@@ -54,7 +61,9 @@ async function describe(resource: ResourceView, events: readonly Event[], { term
 
 /** Blockers with their age are what one looks for first. */
 function waitsFor({ waitsFor: expected, finalizers, generation, updatedAt }: ResourceView): string {
-  const open = expected.filter((name) => finalizers[name]?.completed !== true || finalizers[name]?.observedGeneration !== generation);
+  const open = expected.filter(
+    (name) => finalizers[name]?.completed !== true || finalizers[name]?.observedGeneration !== generation,
+  );
   return open.length === 0 ? "nobody" : `${open.join(", ")} (no news since ${updatedAt})`;
 }
 

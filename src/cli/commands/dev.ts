@@ -2,11 +2,18 @@
 import { existsSync } from "node:fs";
 import { join, relative, resolve } from "node:path";
 import type { Command } from "commander";
-import { adminKeyFile, appFileOf, type Config, contextFile, ensureDevContext, type RunningPlane } from "../../plane/index.js";
+import {
+  adminKeyFile,
+  appFileOf,
+  type Config,
+  contextFile,
+  ensureDevContext,
+  type RunningPlane,
+} from "../../plane/index.js";
 import { adviceFor } from "../advice.js";
 import { formatMs } from "../duration.js";
 import { humanLog } from "../human-log.js";
-import { logLevelOf, serve, type ServeFlags, serveConfig, withServeFlags } from "../serve.js";
+import { logLevelOf, type ServeFlags, serve, serveConfig, withServeFlags } from "../serve.js";
 import type { Shell } from "../shell.js";
 import { safe } from "../terminal.js";
 
@@ -70,7 +77,10 @@ async function greet({ plane, config, appFile, isFirst, shell }: Greeting): Prom
   const { terminal, self } = shell;
   const dataDir = config.required("data.dir");
   const folder = dataDir === ".eventplane" ? "" : ` --data-dir ${quoted(shown(dataDir))}`;
-  const database = config.text("database.url") === undefined ? `PostgreSQL of its own in ${shown(dataDir)}` : "PostgreSQL of DATABASE_URL";
+  const database =
+    config.text("database.url") === undefined
+      ? `PostgreSQL of its own in ${shown(dataDir)}`
+      : "PostgreSQL of DATABASE_URL";
   const lines = [
     `${terminal.green("Eventplane is ready")} at ${terminal.bold(plane.url)} after ${formatMs(performance.now())} (${database})`,
     `  app        ${shown(appFile)}; a saved change is loaded`,

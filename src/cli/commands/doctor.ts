@@ -1,7 +1,15 @@
 /** `evtctl doctor`: looks for the usual causes, one line each, with what to do. */
 import { readFileSync } from "node:fs";
 import type { Command } from "commander";
-import { checkCredential, checkDatabase, checkKeyFiles, checkPlane, checkRootKey, checkVersions, type Finding } from "../doctor/checks.js";
+import {
+  checkCredential,
+  checkDatabase,
+  checkKeyFiles,
+  checkPlane,
+  checkRootKey,
+  checkVersions,
+  type Finding,
+} from "../doctor/checks.js";
 import { exitStatus } from "../exit-codes.js";
 import { type ServeFlags, serveConfig } from "../serve.js";
 import type { Shell } from "../shell.js";
@@ -12,7 +20,10 @@ export function register(program: Command, shell: Shell): void {
   program
     .command("doctor")
     .description("check plane, clock, credential, key files and, with DATABASE_URL, the database")
-    .addHelpText("after", "\nEnds with status 1 when something failed.\n\n  evtctl doctor\n  DATABASE_URL_FILE=owner.url evtctl doctor -o json")
+    .addHelpText(
+      "after",
+      "\nEnds with status 1 when something failed.\n\n  evtctl doctor\n  DATABASE_URL_FILE=owner.url evtctl doctor -o json",
+    )
     .action(async (_options: unknown, command: Command) => {
       const findings = await examine(command, shell);
       const printer = shell.printer(command);

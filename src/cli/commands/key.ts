@@ -59,14 +59,22 @@ function addCreate(key: Command, shell: Shell): void {
     .requiredOption("--name <name>", "what it is for")
     .requiredOption("--grants <list>", `of ${grantNames.join(", ")}, with commas`, parseGrants)
     .option("--expires-at <time>", "RFC 3339")
-    .action(async (tenant: string, wish: { name: string; grants: readonly ClientGrant[]; expiresAt?: string }, command: Command) => {
-      const client = await shell.credentials(command).admin();
-      const created = await client.admin.createKey(tenant, wish);
-      const printer = shell.printer(command);
-      if (printer.format !== "table") return printer.value(created);
-      await shell.terminal.line(created.key);
-      shell.terminal.note(`key ${safe(created.id)} of ${safe(tenant)}; its text is not stored anywhere and not shown again`);
-    });
+    .action(
+      async (
+        tenant: string,
+        wish: { name: string; grants: readonly ClientGrant[]; expiresAt?: string },
+        command: Command,
+      ) => {
+        const client = await shell.credentials(command).admin();
+        const created = await client.admin.createKey(tenant, wish);
+        const printer = shell.printer(command);
+        if (printer.format !== "table") return printer.value(created);
+        await shell.terminal.line(created.key);
+        shell.terminal.note(
+          `key ${safe(created.id)} of ${safe(tenant)}; its text is not stored anywhere and not shown again`,
+        );
+      },
+    );
 }
 
 function parseGrants(text: string): readonly ClientGrant[] {

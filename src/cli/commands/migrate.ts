@@ -24,7 +24,9 @@ passwords are made in the data folder, where \`evtctl start\` finds them.
     .command("up")
     .description("apply what is pending")
     .option("--dry-run", "change nothing and print the SQL")
-    .action((options: { dryRun?: boolean }, command: Command) => up(configOf(command, shell), { dryRun: options.dryRun === true, command, shell }));
+    .action((options: { dryRun?: boolean }, command: Command) =>
+      up(configOf(command, shell), { dryRun: options.dryRun === true, command, shell }),
+    );
   migrate
     .command("status")
     .description("show what is applied and what is pending")
@@ -47,7 +49,8 @@ async function up(config: Config, { dryRun, command, shell }: Call & { readonly 
   const { terminal } = shell;
   if (printer.format !== "table") await printer.value({ dryRun, ...report });
   else if (dryRun) await terminal.line(report.sql);
-  else if (report.migrations.length === 0) await terminal.line("nothing was pending; roles and passwords are as they should be");
+  else if (report.migrations.length === 0)
+    await terminal.line("nothing was pending; roles and passwords are as they should be");
   else for (const { version, name } of report.migrations) await terminal.line(`applied ${version} ${safe(name)}`);
   for (const warning of report.warnings) terminal.note(`${terminal.yellow("warning")} ${safe(warning)}`);
 }

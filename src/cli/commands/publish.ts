@@ -49,7 +49,11 @@ export function register(program: Command, shell: Shell): void {
     .option("--causation-id <uuid>", "the event that caused this one")
     .option("--occurred-at <time>", "when it happened, RFC 3339")
     .option("-w, --watch", "wait until the resource rests and show its way there")
-    .addOption(new Option("--timeout <duration>", "how long --watch waits, from sending on").argParser(parseDuration).default(60_000, "60s"))
+    .addOption(
+      new Option("--timeout <duration>", "how long --watch waits, from sending on")
+        .argParser(parseDuration)
+        .default(60_000, "60s"),
+    )
     .option("--concurrency <n>", "lines of a file under way at once", wholeNumber(1, concurrencyMax), 32)
     .option("--run <name>", "with NDJSON: another name means the same lines anew", "")
     .addHelpText(
@@ -64,7 +68,9 @@ A line is {"type":…,"spec":…,"aggregateId"?:…,"id"?:…}. One without an i
 number, so the same file again adds what is missing and nothing twice. --timeout ends with status 7; the intent
 is in the log and goes on.`,
     )
-    .action((type: string | undefined, flags: PublishFlags, command: Command) => publish({ type, flags, command, shell }));
+    .action((type: string | undefined, flags: PublishFlags, command: Command) =>
+      publish({ type, flags, command, shell }),
+    );
 }
 
 interface PublishCall {
@@ -104,7 +110,10 @@ async function oneIntent({ type, flags, shell }: PublishCall): Promise<ClientInt
   const { file, spec } = flags;
   if (file !== undefined && spec !== undefined) throw new EventplaneError("usage", "Give --spec or --file, not both.");
   if (file !== undefined) {
-    const intent = parseObject(await readText(file, shell.stdin), file === "-" ? "Standard input" : safe(file)) as ClientIntent; // the edge checks every member
+    const intent = parseObject(
+      await readText(file, shell.stdin),
+      file === "-" ? "Standard input" : safe(file),
+    ) as ClientIntent; // the edge checks every member
     return { ...intent, ...(type === undefined ? {} : { type }), ...envelopeOf(flags) };
   }
   if (type === undefined) throw new EventplaneError("usage", "Give the intent's type, or a file with --file.");
@@ -113,7 +122,16 @@ async function oneIntent({ type, flags, shell }: PublishCall): Promise<ClientInt
 }
 
 function envelopeOf(flags: PublishFlags): Partial<ClientIntent> {
-  const { id, aggregateId, schemaVersion, expectedVersion, expectedGeneration, correlationId, causationId, occurredAt } = flags;
+  const {
+    id,
+    aggregateId,
+    schemaVersion,
+    expectedVersion,
+    expectedGeneration,
+    correlationId,
+    causationId,
+    occurredAt,
+  } = flags;
   const isNumber = expectedVersion !== undefined && /^\d{1,15}$/.test(expectedVersion);
   const given = {
     id,
@@ -131,18 +149,27 @@ function envelopeOf(flags: PublishFlags): Partial<ClientIntent> {
 async function publishFile({ type, flags, command, shell }: PublishCall): Promise<void> {
   const { file, watch, concurrency, run } = flags;
   if (file === undefined || type !== undefined || watch === true) {
-    throw new EventplaneError("usage", "NDJSON comes from --file PATH or --file -, with the types in its lines and without --watch.");
+    throw new EventplaneError(
+      "usage",
+      "NDJSON comes from --file PATH or --file -, with the types in its lines and without --watch.",
+    );
   }
   const client = await shell.credentials(command).client();
   const bar = await progressBar(shell);
   const startedMs = performance.now();
-  const report = await publishLines(client, readLines(file, shell.stdin), { concurrency, run, onLine: () => bar?.increment() });
+  const report = await publishLines(client, readLines(file, shell.stdin), {
+    concurrency,
+    run,
+    onLine: () => bar?.increment(),
+  });
   bar?.stop();
   const { created, repeated, refused, refusals, stoppedBy } = report;
   const seconds = (performance.now() - startedMs) / 1_000;
   const printer = shell.printer(command);
   if (printer.format === "table") {
-    await shell.terminal.line(`${created} accepted, ${repeated} repeated, ${refused} refused in ${seconds.toFixed(1)} s`);
+    await shell.terminal.line(
+      `${created} accepted, ${repeated} repeated, ${refused} refused in ${seconds.toFixed(1)} s`,
+    );
   } else {
     await printer.value({ created, repeated, refused, seconds, stoppedBy: stoppedBy?.code ?? null });
   }

@@ -1,7 +1,7 @@
 /** `evtctl read`: events that are in the log. */
 import type { Command } from "commander";
 import type { ReadEventsQuery } from "../../client/index.js";
-import { eventLineOf, type EventFilterFlags, withEventFilters } from "../event-lines.js";
+import { type EventFilterFlags, eventLineOf, withEventFilters } from "../event-lines.js";
 import { wholeNumber } from "../option-values.js";
 import type { Shell } from "../shell.js";
 

@@ -34,8 +34,14 @@ export function register(program: Command, shell: Shell): void {
     });
 }
 
-function newest<Schema extends { readonly type: string; readonly schemaVersion: number }>(schemas: readonly Schema[], type: string): Schema {
+function newest<Schema extends { readonly type: string; readonly schemaVersion: number }>(
+  schemas: readonly Schema[],
+  type: string,
+): Schema {
   const found = schemas.filter((schema) => schema.type === type).sort((a, b) => b.schemaVersion - a.schemaVersion)[0];
   if (found !== undefined) return found;
-  throw new EventplaneError("not_found", "This plane takes no intents of this type; `evtctl schema list` shows those that it takes.");
+  throw new EventplaneError(
+    "not_found",
+    "This plane takes no intents of this type; `evtctl schema list` shows those that it takes.",
+  );
 }

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { EventplaneError } from "../../kernel/errors.js";
 import { appFileOf, type Config } from "../../plane/index.js";
-import { logLevelOf, serve, type ServeFlags, serveConfig, withServeFlags } from "../serve.js";
+import { logLevelOf, type ServeFlags, serve, serveConfig, withServeFlags } from "../serve.js";
 import type { Shell } from "../shell.js";
 
 /** Adds the command. */
@@ -25,7 +25,10 @@ an owner, BYPASSRLS, and a server with fsync off. Logs are JSON on standard outp
 
 async function runStart(config: Config): Promise<void> {
   if (config.text("database.url") === undefined) {
-    throw new EventplaneError("config_invalid", "`start` needs DATABASE_URL or DATABASE_URL_FILE; `evtctl dev` brings a database of its own.");
+    throw new EventplaneError(
+      "config_invalid",
+      "`start` needs DATABASE_URL or DATABASE_URL_FILE; `evtctl dev` brings a database of its own.",
+    );
   }
   const { createLogger } = await import("../../observe/index.js");
   const logger = createLogger({ level: logLevelOf(config) });

@@ -1,8 +1,8 @@
 /** `evtctl tail`: events as they are appended. */
 import type { Command } from "commander";
+import { type EventFilterFlags, eventLineOf, withEventFilters } from "../event-lines.js";
 import { wholeNumber } from "../option-values.js";
 import type { Shell } from "../shell.js";
-import { eventLineOf, type EventFilterFlags, withEventFilters } from "../event-lines.js";
 
 interface TailFlags extends EventFilterFlags {
   readonly after?: number;

@@ -8,7 +8,10 @@ export function register(program: Command, shell: Shell): void {
   const tenant = program
     .command("tenant")
     .description("create and list tenants")
-    .addHelpText("after", "\nThey use DIR/admin.key of the data folder, or the admin key in EVENTPLANE_API_KEY.\n\n  evtctl tenant create acme\n  evtctl tenant list -o json");
+    .addHelpText(
+      "after",
+      "\nThey use DIR/admin.key of the data folder, or the admin key in EVENTPLANE_API_KEY.\n\n  evtctl tenant create acme\n  evtctl tenant list -o json",
+    );
   tenant
     .command("create")
     .description("create a tenant; an existing one is no error")
@@ -18,7 +21,9 @@ export function register(program: Command, shell: Shell): void {
       const created = await client.admin.createTenant({ slug });
       const printer = shell.printer(command);
       if (printer.format !== "table") return printer.value(created);
-      await shell.terminal.line(`tenant ${safe(created.slug)}  ${created.created ? "created" : "existed already"}  ${safe(created.id)}`);
+      await shell.terminal.line(
+        `tenant ${safe(created.slug)}  ${created.created ? "created" : "existed already"}  ${safe(created.id)}`,
+      );
     });
   tenant
     .command("list")

@@ -14,7 +14,10 @@ export function register(program: Command, shell: Shell): void {
     .command("trace")
     .description("show what followed from an intent, as a tree")
     .argument("<id>", "id of any event of it, correlation id, or TYPE/ID for a resource's newest")
-    .addHelpText("after", "\n  evtctl trace 0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11\n  evtctl trace organization/0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11")
+    .addHelpText(
+      "after",
+      "\n  evtctl trace 0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11\n  evtctl trace organization/0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11",
+    )
     .action(async (id: string, _options: unknown, command: Command) => {
       const client = await shell.credentials(command).client();
       const events = await eventsOf(client, id);
@@ -27,7 +30,13 @@ export function register(program: Command, shell: Shell): void {
 async function eventsOf(client: EventplaneClient, id: string): Promise<readonly Event[]> {
   const [aggregateType, aggregateId] = id.split("/", 2);
   if (aggregateId !== undefined && aggregateType !== undefined) {
-    const { events } = await client.readPage({ kind: "intent", aggregateType, aggregateId, direction: "backwards", limit: 1 });
+    const { events } = await client.readPage({
+      kind: "intent",
+      aggregateType,
+      aggregateId,
+      direction: "backwards",
+      limit: 1,
+    });
     const newest = events[0];
     if (newest === undefined) throw new EventplaneError("not_found", "This tenant has no intent for this resource.");
     return client.trace(newest.correlationId);

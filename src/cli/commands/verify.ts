@@ -23,7 +23,10 @@ Status 6 when something does not hold; the message names the tenant and the posi
       const credentials = shell.credentials(command);
       const rootKey = options.rootKey ?? credentials.context?.rootPublicKey;
       if (rootKey === undefined) {
-        throw new EventplaneError("usage", "The root's public key is missing: give it with --root-key, from its owner and not from the plane.");
+        throw new EventplaneError(
+          "usage",
+          "The root's public key is missing: give it with --root-key, from its owner and not from the plane.",
+        );
       }
       const client = await credentials.client();
       const { verifyLog } = await import("../verify/verify-log.js");

@@ -33,7 +33,10 @@ export function register(program: Command, shell: Shell): void {
 }
 
 /** What there is, then each resource after each of its events. */
-async function* changes(client: EventplaneClient, { aggregateType, aggregateId }: ResourceName): AsyncGenerator<ResourceView> {
+async function* changes(
+  client: EventplaneClient,
+  { aggregateType, aggregateId }: ResourceName,
+): AsyncGenerator<ResourceView> {
   const [newest] = (await client.readPage({ direction: "backwards", limit: 1 })).events;
   const position = newest?.position ?? 0;
   const versions = new Map<string, number>();
@@ -51,7 +54,10 @@ async function* changes(client: EventplaneClient, { aggregateType, aggregateId }
   }
 }
 
-function lineOf({ aggregateType, aggregateId, phase, generation, version, updatedAt }: ResourceView, { terminal }: Shell): string {
+function lineOf(
+  { aggregateType, aggregateId, phase, generation, version, updatedAt }: ResourceView,
+  { terminal }: Shell,
+): string {
   const name = terminal.bold(safe(`${aggregateType}/${aggregateId}`));
   return `${name}  ${safe(phase).padEnd(11)}  generation ${generation}  version ${version}  ${terminal.dim(safe(updatedAt))}`;
 }

@@ -35,7 +35,7 @@ function zshScript(tree: CommandTree): string {
     `#compdef ${binaries.join(" ")}`,
     "_evtctl() {",
     '  local words_="" path_="" word',
-    "  for word in ${words[2,CURRENT-1]}; do [[ $word == -* ]] || path_=\"$path_ $word\"; done",
+    '  for word in ${words[2,CURRENT-1]}; do [[ $word == -* ]] || path_="$path_ $word"; done',
     '  local path="$path_" words=""',
     ...caseLines(tree),
     "  compadd -- ${=words}",
@@ -46,9 +46,12 @@ function zshScript(tree: CommandTree): string {
 
 /** `path` is what stands before the cursor without options; the longest command that begins it decides. */
 function caseLines(tree: CommandTree): string[] {
-  const groups = tree.commands.flatMap((command) => command.commands.map((sub) => [`${command.name} ${sub.name}`, sub] as const));
+  const groups = tree.commands.flatMap((command) =>
+    command.commands.map((sub) => [`${command.name} ${sub.name}`, sub] as const),
+  );
   const singles = tree.commands.map((command) => [command.name, command] as const);
-  const wordsOf = ({ commands, options }: CommandTree): string => [...commands.map(({ name }) => name), ...options, ...tree.options, "--help"].join(" ");
+  const wordsOf = ({ commands, options }: CommandTree): string =>
+    [...commands.map(({ name }) => name), ...options, ...tree.options, "--help"].join(" ");
   return [
     '  case "$path " in',
     ...[...groups, ...singles].map(([path, command]) => `    " ${path} "*) words="${wordsOf(command)}" ;;`),
@@ -65,7 +68,9 @@ function fishScript(tree: CommandTree): string {
       const lines = tree.commands.map(({ name, description }) => `${none} -a ${name} -d ${quoted(description)}`);
       for (const command of tree.commands) {
         const inside = `complete -c ${binary} -n ${quoted(`__fish_seen_subcommand_from ${command.name}`)}`;
-        lines.push(...command.commands.map(({ name, description }) => `${inside} -f -a ${name} -d ${quoted(description)}`));
+        lines.push(
+          ...command.commands.map(({ name, description }) => `${inside} -f -a ${name} -d ${quoted(description)}`),
+        );
         lines.push(...command.options.map((option) => `${inside} -l ${option.slice(2)}`));
       }
       return [...lines, ...tree.options.map((option) => `complete -c ${binary} -l ${option.slice(2)}`)];

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { EventplaneError, isEventplaneError } from "../../kernel/errors.js";
-import { adminKeyFile, checkServiceDatabase, type Config, contextFile, migrationsOf } from "../../plane/index.js";
+import { adminKeyFile, type Config, checkServiceDatabase, contextFile, migrationsOf } from "../../plane/index.js";
 import { adviceFor } from "../advice.js";
 import type { Credentials } from "../credentials.js";
 import { formatMs } from "../duration.js";
@@ -38,10 +38,17 @@ export async function checkPlane(url: string): Promise<readonly Finding[]> {
     const tookMs = performance.now() - startedMs;
     const plane = response.ok
       ? ok("plane", `${url} is ready (${formatMs(tookMs)})`)
-      : failed("plane", `${url} is not ready: ${await reasonsOf(response)}`, "Wait a moment; if it stays, read the plane's log.");
+      : failed(
+          "plane",
+          `${url} is not ready: ${await reasonsOf(response)}`,
+          "Wait a moment; if it stays, read the plane's log.",
+        );
     return [plane, clockFinding(response.headers.get("date"), tookMs)];
   } catch {
-    return [failed("plane", `${url} does not answer`, adviceFor("unavailable")), skipped("clock", "no answer to compare with")];
+    return [
+      failed("plane", `${url} does not answer`, adviceFor("unavailable")),
+      skipped("clock", "no answer to compare with"),
+    ];
   }
 }
 
@@ -59,29 +66,49 @@ export async function checkCredential(credentials: Credentials): Promise<Finding
 
 /** Secret files of the data folder are their owner's alone. */
 export function checkKeyFiles(dataDir: string): Finding {
-  const names = [adminKeyFile, contextFile, "database.json", "postgres.secret", "keys/root.key", "keys/edge.key", "keys/runtime.key"];
+  const names = [
+    adminKeyFile,
+    contextFile,
+    "database.json",
+    "postgres.secret",
+    "keys/root.key",
+    "keys/edge.key",
+    "keys/runtime.key",
+  ];
   const present = names.map((name) => join(dataDir, name)).filter((path) => existsSync(path));
   if (present.length === 0) return skipped("key files", `none in ${dataDir}`);
   const open = present.filter((path) => (statSync(path).mode & othersMask) !== 0);
   if (open.length === 0) return ok("key files", `${present.length} in ${dataDir}, readable by their owner only`);
-  return failed("key files", `others can read ${open.join(", ")}`, `Run \`chmod 600 ${open.join(" ")}\` and replace these keys.`);
+  return failed(
+    "key files",
+    `others can read ${open.join(", ")}`,
+    `Run \`chmod 600 ${open.join(" ")}\` and replace these keys.`,
+  );
 }
 
 /** The root key is where it should not be in production. */
 export function checkRootKey(dataDir: string): Finding {
   const path = join(dataDir, "keys/root.key");
   if (!existsSync(path)) return ok("root key", "not on this machine");
-  return { check: "root key", state: "warning", found: `${path} is on this machine`, advice: "Good for development; in production keep it offline." };
+  return {
+    check: "root key",
+    state: "warning",
+    found: `${path} is on this machine`,
+    advice: "Good for development; in production keep it offline.",
+  };
 }
 
 /** The given database is migrated and its service roles are safe. */
 export async function checkDatabase(config: Config): Promise<readonly Finding[]> {
-  if (config.text("database.url") === undefined) return [skipped("database", "DATABASE_URL is not set: `evtctl dev` runs one of its own")];
+  if (config.text("database.url") === undefined)
+    return [skipped("database", "DATABASE_URL is not set: `evtctl dev` runs one of its own")];
   const findings: Finding[] = [];
   try {
     const { version, wanted, pending } = await migrationsOf(config);
     const found = `migration ${version} of ${wanted}`;
-    findings.push(pending.length === 0 ? ok("migrations", found) : failed("migrations", found, adviceFor("migration_needed")));
+    findings.push(
+      pending.length === 0 ? ok("migrations", found) : failed("migrations", found, adviceFor("migration_needed")),
+    );
   } catch (error) {
     findings.push(failure("migrations", error));
   }
@@ -96,7 +123,8 @@ export async function checkDatabase(config: Config): Promise<readonly Finding[]>
 
 async function reasonsOf(response: Response): Promise<string> {
   const body: unknown = await response.json().catch(() => undefined);
-  if (typeof body === "object" && body !== null && "reasons" in body && Array.isArray(body.reasons)) return body.reasons.join(", ");
+  if (typeof body === "object" && body !== null && "reasons" in body && Array.isArray(body.reasons))
+    return body.reasons.join(", ");
   return `status ${response.status}`;
 }
 
@@ -106,7 +134,11 @@ function clockFinding(date: string | null, tookMs: number): Finding {
   if (Number.isNaN(theirsMs)) return skipped("clock", "the plane does not tell its time");
   const skewMs = Math.abs(Date.now() - theirsMs) - 1_000 - tookMs;
   if (skewMs <= skewMsMax) return ok("clock", "agrees with the plane's");
-  return failed("clock", `differs from the plane's by about ${formatMs(skewMs)}`, "Set both clocks with NTP: keys and times depend on them.");
+  return failed(
+    "clock",
+    `differs from the plane's by about ${formatMs(skewMs)}`,
+    "Set both clocks with NTP: keys and times depend on them.",
+  );
 }
 
 const ok = (check: string, found: string): Finding => ({ check, state: "ok", found, advice: "" });
@@ -114,6 +146,8 @@ const skipped = (check: string, found: string): Finding => ({ check, state: "ski
 const failed = (check: string, found: string, advice: string): Finding => ({ check, state: "failed", found, advice });
 
 function failure(check: string, error: unknown): Finding {
-  const known = isEventplaneError(error) ? error : new EventplaneError("internal", error instanceof Error ? error.message : String(error));
+  const known = isEventplaneError(error)
+    ? error
+    : new EventplaneError("internal", error instanceof Error ? error.message : String(error));
   return failed(check, `${known.code}: ${known.message}`, adviceFor(known.code));
 }

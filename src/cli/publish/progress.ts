@@ -46,7 +46,9 @@ export class Progress {
   /** `organization/0190…  Pending → Progressing (quota ✓ billing: waiting) → Ready` */
   line(terminal: Terminal): string {
     const marks = [...this.#marks].map(([name, mark]) => markText(name, mark, terminal)).join(" ");
-    const phases = this.#phases.map((phase) => (phase === "Progressing" && marks !== "" ? `${phase} (${marks})` : phaseText(phase, terminal)));
+    const phases = this.#phases.map((phase) =>
+      phase === "Progressing" && marks !== "" ? `${phase} (${marks})` : phaseText(phase, terminal),
+    );
     return `${terminal.bold(safe(this.#name))}  ${phases.join(" → ")}`;
   }
 
@@ -71,7 +73,8 @@ export class Progress {
   #mark(component: string, event: Event, isDone: boolean): void {
     const nowMs = Date.parse(event.recordedAt);
     const waitingSinceMs = this.#marks.get(component)?.waitingSinceMs;
-    if (isDone) this.#marks.set(component, { isDone, waitedMs: waitingSinceMs === undefined ? 0 : nowMs - waitingSinceMs });
+    if (isDone)
+      this.#marks.set(component, { isDone, waitedMs: waitingSinceMs === undefined ? 0 : nowMs - waitingSinceMs });
     else this.#marks.set(component, { isDone, waitedMs: 0, waitingSinceMs: waitingSinceMs ?? nowMs });
   }
 }

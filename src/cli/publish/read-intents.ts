@@ -61,7 +61,8 @@ function parseLine(text: string, line: number): ClientIntent | EventplaneError {
 }
 
 async function* openInput(path: string, stdin: Input): AsyncGenerator<Uint8Array> {
-  for await (const chunk of path === "-" ? stdin : createReadStream(path)) yield typeof chunk === "string" ? Buffer.from(chunk) : chunk;
+  for await (const chunk of path === "-" ? stdin : createReadStream(path))
+    yield typeof chunk === "string" ? Buffer.from(chunk) : chunk;
 }
 
 function unreadable(path: string, cause: unknown): unknown {

@@ -37,7 +37,11 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   const redraw = (): void => {
     if (isShown && terminal.isInteractive) terminal.redraw(progress.line(terminal));
   };
-  for await (const event of eventsUntil(client, { after: position - 1, aggregateType, aggregateId }, startedMs + timeoutMs)) {
+  for await (const event of eventsUntil(
+    client,
+    { after: position - 1, aggregateType, aggregateId },
+    startedMs + timeoutMs,
+  )) {
     progress.take(event);
     redraw();
     if (progress.settlement !== undefined) break;
@@ -46,7 +50,9 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   const settlement = progress.settlement ?? null;
   if (isShown) {
     if (terminal.isInteractive) terminal.redraw("");
-    await terminal.line(`${progress.line(terminal)}   ${settlement === null ? "still under way after" : "in"} ${formatMs(elapsedMs)}`);
+    await terminal.line(
+      `${progress.line(terminal)}   ${settlement === null ? "still under way after" : "in"} ${formatMs(elapsedMs)}`,
+    );
   }
   tellEnd(options, settlement);
   return { settlement, elapsedMs };
@@ -69,7 +75,9 @@ function tellEnd({ shell, receipt, timeoutMs }: SettleOptions, settlement: Settl
   const { terminal } = shell;
   if (settlement === null) {
     shell.exitStatus = exitStatus.notSettled;
-    terminal.note(`${terminal.red("error")} timeout: ${name} was not settled within ${formatMs(timeoutMs)}; intent ${receipt.id} is in the log and goes on.`);
+    terminal.note(
+      `${terminal.red("error")} timeout: ${name} was not settled within ${formatMs(timeoutMs)}; intent ${receipt.id} is in the log and goes on.`,
+    );
     terminal.note(`  Look later with \`evtctl get ${name}\`, or give it longer with --timeout 30s.`);
   } else if (settlement === "stalled") {
     shell.exitStatus = exitStatus.failed;

@@ -14,7 +14,10 @@ export function traceTree(events: readonly Event[]): readonly TraceNode[] {
   const ids = new Set(events.map(({ id }) => id as string));
   const causes = new Map<string | null, Event[]>();
   for (const event of events) {
-    const cause = event.causationId !== null && ids.has(event.causationId) && event.causationId !== event.id ? event.causationId : null;
+    const cause =
+      event.causationId !== null && ids.has(event.causationId) && event.causationId !== event.id
+        ? event.causationId
+        : null;
     causes.set(cause, [...(causes.get(cause) ?? []), event]);
   }
   // Causes come before effects in the log, so that a chain of causes never closes.
