@@ -33,7 +33,7 @@ export interface PlaneTenant {
 
 /** A plane that tests may close and open again on the same database. */
 export class PlaneFixture {
-  readonly installation: Installation;
+  installation: Installation;
   readonly #keys = {
     root: generateSigningKey().privateKeyPem,
     edge: generateSigningKey().privateKeyPem,
@@ -86,6 +86,13 @@ export class PlaneFixture {
   /** Ends all planes; the database stays. */
   async stop(): Promise<void> {
     await Promise.all(this.#planes.splice(0).map((plane) => plane.close()));
+  }
+
+  /** Goes on with another database, as after a restore. */
+  async moveTo(installation: Installation): Promise<void> {
+    await this.stop();
+    this.installation = installation;
+    await this.start();
   }
 
   async close(): Promise<void> {
