@@ -1,8 +1,8 @@
 /** The resources projection on memory. */
 import { expect, test } from "vitest";
 import type { EventRow } from "../event/index.js";
-import type { TenantId } from "../kernel/index.js";
-import { createMemoryStore, type LogReader } from "../store/index.js";
+import { EventplaneError, type TenantId } from "../kernel/index.js";
+import { type AppendItem, createMemoryStore, type LogReader } from "../store/index.js";
 import {
   appending,
   appendOf,
@@ -49,6 +49,18 @@ class Bench {
       const event = draftIntent({ tenantId, aggregateId: "acme", type, specText: JSON.stringify({ plan }) });
       await this.store.edge.append([signAppend(signer, appendOf(index === 0 ? creating(event) : appending(event)))]);
     }
+  }
+
+  async change(tenantId: TenantId, plan: string): Promise<void> {
+    const type = "organization.change-plan";
+    const event = draftIntent({ tenantId, aggregateId: "acme", type, specText: JSON.stringify({ plan }) });
+    await this.store.edge.append([signAppend(signer, appendOf(appending(event)))]);
+  }
+
+  async flood(tenantId: TenantId, events: number): Promise<void> {
+    const one = (): AppendItem => appending(draftIntent({ tenantId, aggregateId: "acme", specText: "{}" }));
+    const items = Array.from({ length: events - 1 }, one);
+    await this.store.edge.append([signAppend(signer, appendOf(one(), ...items))]);
   }
 
   async plan(tenantId: TenantId): Promise<unknown> {
@@ -108,6 +120,69 @@ test("two at once fold each event once", async () => {
   await Promise.all([a.catchUp(), b.catchUp()]);
   expect(await bench.plan(tenantId)).toBe("free");
   expect([...a.stopped(), ...b.stopped()]).toEqual([]);
+});
+
+test("a process that another has overtaken folds on from there", async () => {
+  const bench = new Bench();
+  const tenantId = newTenantId();
+  const [slow, fast] = [bench.projector(), bench.projector()];
+  await bench.publish(tenantId, "free");
+  await fast.catchUp();
+  await bench.store.edge.append([
+    signAppend(signer, appendOf(creating(draftIntent({ tenantId, aggregateId: "other" })))),
+  ]);
+  await slow.catchUp();
+  // What slow now loads of acme is newer than where slow left the cursor.
+  await bench.change(tenantId, "team");
+  await bench.projector().catchUp();
+  await bench.change(tenantId, "enterprise");
+  await slow.catchUp();
+  expect(slow.stopped()).toEqual([]);
+  await slow.catchUp();
+  expect(await bench.plan(tenantId)).toBe("enterprise");
+});
+
+test("a tenant that floods the log does not hold up another", async () => {
+  const bench = new Bench();
+  const tenants = [newTenantId(), newTenantId()].sort();
+  const [flooding, quiet] = tenants;
+  if (flooding === undefined || quiet === undefined) throw new Error("there are two");
+  await bench.publish(flooding, "free");
+  await bench.publish(quiet, "free");
+  // As fast as it is read: there is always more.
+  let reads = 0;
+  let readsBefore = Number.NaN;
+  const reader: LogReader = {
+    ...bench.store.reader,
+    read: async (tenantId, query) => {
+      if (tenantId === quiet) readsBefore = reads;
+      if (tenantId === flooding && reads++ < 50) await bench.flood(flooding, query.limit ?? 100);
+      return bench.store.reader.read(tenantId, query);
+    },
+  };
+  const stop = new AbortController();
+  const running = bench.projector({ reader }).run(stop.signal);
+  for (let turn = 0; turn < 50 && (await bench.plan(quiet)) === undefined; turn++) await bench.clock.advance(10);
+  expect(await bench.plan(quiet)).toBe("free");
+  expect(readsBefore).toBeLessThan(10);
+  stop.abort();
+  await running;
+});
+
+test("a tenant whose log cannot be read stands still with an alarm; others go on", async () => {
+  const bench = new Bench();
+  const [bad, good] = [newTenantId(), newTenantId()].sort();
+  if (bad === undefined || good === undefined) throw new Error("there are two");
+  await bench.publish(bad, "free");
+  await bench.publish(good, "free");
+  const reader = tampered(bench.store.reader, (row) => {
+    if (row.tenantId === bad) throw new EventplaneError("internal", "A row has a time that is no number.");
+    return row;
+  });
+  const projector = bench.projector({ reader });
+  await projector.catchUp();
+  expect(await bench.plan(good)).toBe("free");
+  expect(projector.stopped()).toMatchObject([{ tenantId: bad, position: 0, code: "internal" }]);
 });
 
 test("an event that does not continue the log stops its tenant before it, with an alarm; others go on", async () => {

@@ -42,6 +42,7 @@ export interface StoppedProjection {
 
 const pollMsDefault = 250;
 const batchEvents = 200;
+const batchesPerTurn = 4;
 const tenantsPerLook = 64;
 const hintsMax = 8;
 const foldsKept = 2_048;
@@ -105,12 +106,11 @@ export class ResourcesProjector {
 
   /** Folds all that is in the log now. */
   async catchUp(signal?: AbortSignal): Promise<void> {
-    for (let after = zeroUuid; ; ) {
-      const tenants = await this.#options.table.tenantsWithNews(after, tenantsPerLook);
-      for (const tenantId of tenants) await this.#catchUp(tenantId, signal);
-      const last = tenants.at(-1);
-      if (last === undefined || tenants.length < tenantsPerLook || signal?.aborted) return;
-      after = last;
+    for await (const tenants of this.#tenantsWithNews()) {
+      for (let open = tenants; open.length > 0; ) {
+        if (signal?.aborted) return;
+        open = await this.#turn(open, signal);
+      }
     }
   }
 
@@ -123,18 +123,50 @@ export class ResourcesProjector {
     const { clock, metrics, pollMs = pollMsDefault } = this.#options;
     const hints = [...this.#news];
     this.#news.clear();
+    const more: TenantId[] = [];
     if (clock.monotonicMs() < this.#pollAtMs && hints.length <= hintsMax) {
-      for (const tenantId of hints) await this.#catchUp(tenantId, signal);
-      return;
+      more.push(...(await this.#turn(hints, signal)));
+    } else {
+      this.#pollAtMs = clock.monotonicMs() + pollMs;
+      for await (const tenants of this.#tenantsWithNews()) {
+        if (signal.aborted) return;
+        more.push(...(await this.#turn(tenants, signal)));
+      }
+      const isAtEnd = more.length === 0 && this.#stopped.size === 0;
+      if (isAtEnd) metrics?.projectionLag({ projection: "resources", events: 0, seconds: 0 });
     }
-    this.#pollAtMs = clock.monotonicMs() + pollMs;
-    await this.catchUp(signal);
-    if (this.#stopped.size === 0) metrics?.projectionLag({ projection: "resources", events: 0, seconds: 0 });
+    for (const tenantId of more) this.#news.add(tenantId);
   }
 
-  async #catchUp(tenantId: TenantId, signal: AbortSignal | undefined): Promise<void> {
-    while (!signal?.aborted && !this.#stopped.has(tenantId)) {
-      if (!(await this.#batch(tenantId))) return;
+  async *#tenantsWithNews(): AsyncGenerator<readonly TenantId[], void, undefined> {
+    for (let after = zeroUuid; ; ) {
+      const tenants = await this.#options.table.tenantsWithNews(after, tenantsPerLook);
+      const last = tenants.at(-1);
+      if (last === undefined) return;
+      yield tenants;
+      if (tenants.length < tenantsPerLook) return;
+      after = last;
+    }
+  }
+
+  /** A few batches of each, so that a tenant with many events does not hold up the others. @returns those with more */
+  async #turn(tenants: readonly TenantId[], signal: AbortSignal | undefined): Promise<readonly TenantId[]> {
+    const more: TenantId[] = [];
+    for (const tenantId of tenants) if (await this.#serve(tenantId, signal)) more.push(tenantId);
+    return more;
+  }
+
+  /** What cannot be read or written for a tenant, and would not be by trying again, stops that tenant only. */
+  async #serve(tenantId: TenantId, signal: AbortSignal | undefined): Promise<boolean> {
+    try {
+      for (let batch = 0; batch < batchesPerTurn; batch++) {
+        if (signal?.aborted || this.#stopped.has(tenantId) || !(await this.#batch(tenantId))) return false;
+      }
+      return true;
+    } catch (error) {
+      if (!isEventplaneError(error) || error.retryable) throw error;
+      this.#stop(tenantId, this.#known.get(tenantId)?.cursor, error);
+      return false;
     }
   }
 
@@ -156,8 +188,11 @@ export class ResourcesProjector {
       known.cursor = to;
       for (const fold of folds) this.#keep(fold);
     }
-    if (poison !== undefined) this.#stop(tenantId, to, poison);
-    return rows.length === batchEvents;
+    if (poison === undefined) return rows.length === batchEvents;
+    // Folds that another process has moved on do not fit these rows: that is no fault of the log.
+    if ((await table.cursor(tenantId))?.position === to?.position) this.#stop(tenantId, to, poison);
+    else this.#forget(tenantId);
+    return true;
   }
 
   /** A log that is shorter than its cursor was restored from an older backup, or cut. */
