@@ -56,7 +56,8 @@ export type RefusalCode = Extract<
 /**
  * - `appended`: all events are durable. A `deletes` on a stream that is deleting or deleted adds nothing; its receipt is
  *   that of the stream's last event.
- * - `repeated`: all ids were known with the same content; the receipts are the first ones.
+ * - `repeated`: all ids were known with the same content; the receipts are the first ones. A `deletes` that has nothing to
+ *   do counts as known beside others that are, for it left no id.
  *   `contentDiffers`: runtime tier only, counted and otherwise ignored.
  * - `refused`: nothing was added.
  */

@@ -1,7 +1,7 @@
 /** Contract: an id is used once and for ever (P5), in both tiers. */
 import { strict as check } from "node:assert";
 import type { DraftEvent } from "../event/index.js";
-import type { AppendOutcome } from "../store/index.js";
+import type { AppendItem, AppendOutcome } from "../store/index.js";
 import { appending, appendOf, creating, draftDerived, draftIntent, newEventId, newTenantId } from "./drafts.js";
 import { checkRefused, defined, type StoreFixture } from "./store-contract-fixture.js";
 import type { TestRunner } from "./test-runner.js";
@@ -127,6 +127,34 @@ function manyTests(it: It, store: StoreFixture): void {
       receipts: receipts.toReversed(),
       contentDiffers: false,
     });
+  });
+
+  it("for an append with a deletion that had nothing to do repeats it, as long as it has nothing to do", async () => {
+    const tenantId = newTenantId();
+    const [gone, fresh] = [draftIntent({ tenantId }), creating(draftIntent({ tenantId }))];
+    const deletion = (): AppendItem =>
+      appending(draftIntent({ tenantId, aggregateId: gone.aggregateId, type: "organization.delete" }), {
+        effect: "deletes",
+      });
+    await store.appended(creating(gone));
+    const [deleted] = await store.appended(deletion());
+    const again = deletion();
+    const receipts = await store.appended(again, fresh);
+    check.deepEqual(receipts[0], deleted);
+    check.deepEqual(await store.append(again, fresh), { result: "repeated", receipts, contentDiffers: false });
+    const [twice, afterIt] = await store.call("edge", [appendOf(again, fresh), appendOf(fresh, again)]);
+    check.deepEqual(twice, { result: "repeated", receipts, contentDiffers: false });
+    check.deepEqual(afterIt, { result: "repeated", receipts: receipts.toReversed(), contentDiffers: false });
+    check.equal((await store.reader.head(tenantId)).position, 3);
+    // One that would delete something is no repetition, nor is other content excused by it.
+    const living = appending(
+      { ...again.event, id: newEventId(), aggregateId: fresh.event.aggregateId },
+      { effect: "deletes" },
+    );
+    checkRefused(await store.append(fresh, living), "content_mismatch", 1);
+    const other = { ...fresh, event: { ...fresh.event, specText: "{}" } };
+    checkRefused(await store.append(again, other), "content_mismatch", 1);
+    check.equal((await store.reader.head(tenantId)).position, 3);
   });
 
   it("for some events of an append refuses all of it", async () => {

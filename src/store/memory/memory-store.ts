@@ -2,9 +2,10 @@
  * The store in memory: the executable specification of the port, the model of the property tests, and what unit tests
  * run on. Nothing survives the process.
  */
+import type { EventRow } from "../../event/index.js";
 import { assert, type Clock, limits, type TenantId } from "../../kernel/index.js";
 import { assertAppend } from "../assert-append.js";
-import type { Appender, AppendOutcome, LogReader, Receipt, SignedAppend, WorkLease } from "../port.js";
+import type { Appender, AppendItem, AppendOutcome, LogReader, Receipt, SignedAppend, WorkLease } from "../port.js";
 import { receiptOf } from "../receipt.js";
 import { judge } from "./judge.js";
 import { createMemoryReader } from "./memory-reader.js";
@@ -85,7 +86,10 @@ function appendOne(append: SignedAppend, { tier, log, options }: AppendContext):
   const duplicate = duplicateIndex(append.items);
   if (duplicate !== undefined) return refused("content_mismatch", duplicate);
   const known = append.items.map(({ event }) => log.byId.get(event.id));
-  const repeat = (tier === "edge" ? repeatOfPublished : repeatOfDerived)(append.items, known);
+  const unchanged = (item: AppendItem): EventRow | undefined =>
+    judge(log.state(item.event), item).verdict === "unchanged" ? stage.last(item.event) : undefined;
+  const repeat =
+    tier === "edge" ? repeatOfPublished(append.items, known, unchanged) : repeatOfDerived(append.items, known);
   if (repeat?.result === "mismatch") return refused("content_mismatch", repeat.index);
   if (repeat !== undefined) return repeat;
 

@@ -14,17 +14,26 @@ export function duplicateIndex(items: readonly AppendItem[]): number | undefined
   return index === -1 ? undefined : index;
 }
 
-/** Edge tier: all known with equal content → repeated; some known, or other content → mismatch. */
-export function repeatOfPublished(items: readonly AppendItem[], known: readonly (EventRow | undefined)[]): Repeat {
-  const rows = known.filter((row) => row !== undefined);
-  if (rows.length === 0) return undefined;
+/**
+ * Edge tier: all known with equal content → repeated; some known, or other content → mismatch. A deletion that has nothing
+ * to do left no id behind when it was appended; its receipt is that of its stream's last event (`unchanged`).
+ */
+export function repeatOfPublished(
+  items: readonly AppendItem[],
+  known: readonly (EventRow | undefined)[],
+  unchanged: (item: AppendItem) => EventRow | undefined,
+): Repeat {
+  if (known.every((row) => row === undefined)) return undefined;
   const other = items.findIndex(({ event }, index) => {
     const row = known[index];
     return row !== undefined && !contentHash(event).equals(contentHash(row));
   });
   if (other !== -1) return { result: "mismatch", index: other };
-  if (rows.length < items.length) return { result: "mismatch", index: known.indexOf(undefined) };
-  return { result: "repeated", receipts: rows.map(receiptOf), contentDiffers: false };
+  const rows = items.map((item, index) => known[index] ?? unchanged(item));
+  const missing = rows.indexOf(undefined);
+  if (missing !== -1) return { result: "mismatch", index: missing };
+  const receipts = rows.filter((row) => row !== undefined).map(receiptOf);
+  return { result: "repeated", receipts, contentDiffers: false };
 }
 
 /**

@@ -243,6 +243,8 @@ begin
             and (v_tier = 'edge' or (f[i * 27 - 3] = f[k * 27 - 3] and f[i * 27 - 2] = f[k * 27 - 2]));
         end if;
         if v_same[i] is null then
+          -- A deletion that has nothing to do left no id behind when it was appended.
+          if v_effect[i] = 'deletes' and s_lifecycle[v_stream[i]] in ('deleting', 'deleted') then continue; end if;
           v_differs := true;
           if v_unknown = 0 then v_unknown := i; end if;
         else
@@ -262,7 +264,12 @@ begin
         v_bad := 0;
         v_refer := true;
         for i in v_first .. v_last loop
-          if v_same[i] is not null then v_outcome[i] := 2; end if;
+          if v_same[i] is not null then
+            v_outcome[i] := 2;
+          elsif v_tier = 'edge' then
+            v_outcome[i] := 3;
+            v_version[i] := s_version[v_stream[i]];
+          end if;
           if v_differs then v_code[i] := 'content_differs'; end if;
         end loop;
       end if;
