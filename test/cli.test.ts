@@ -2,10 +2,10 @@
 import { chmod, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { ClientContext } from "../src/plane/index.js";
 import { buildCommand, type CallOptions, evtctl, type Finished, freePort, Served } from "./support/evtctl-process.js";
+import { restore, tamper } from "./support/tamper.js";
 
 let folder = "";
 let dataDir = "";
@@ -382,69 +382,12 @@ describe("verify", () => {
     ["who caused it", "caused_by = replace(caused_by::text, 'service', 'forgery')::json"],
   ])("names tenant and position when a superuser changes %s", async (_what, change) => {
     const place = "where aggregate_id = 'acme' and version = 1";
-    const { before, position, tenant_id } = await tamper(
-      `select spec, caused_by, position, tenant_id from eventplane.events ${place}`,
-      change,
-      place,
-    );
+    const { before, position, tenantId } = await tamper(dataDir, change, place);
     const { status, stderr } = await call("verify");
     expect(status).toBe(6);
     expect(stderr).toContain("error verification_failed");
-    expect(stderr).toContain(`position ${position} of tenant ${tenant_id}`);
-    await restore(before, place);
+    expect(stderr).toContain(`position ${position} of tenant ${tenantId}`);
+    await restore(dataDir, before, place);
     expect((await call("verify")).status).toBe(0);
   });
 });
-
-interface Texts {
-  readonly spec: string;
-  readonly caused_by: string;
-}
-
-async function tamper(
-  select: string,
-  change: string,
-  place: string,
-): Promise<{ before: Texts; position: string; tenant_id: string }> {
-  return asSuperuser(async (client) => {
-    const { rows } = await client.query(select.replace("spec, caused_by", "spec::text, caused_by::text"));
-    await withoutTriggers(client, `update eventplane.events set ${change} ${place}`);
-    return { before: rows[0], position: rows[0].position, tenant_id: rows[0].tenant_id };
-  });
-}
-
-async function restore({ spec: before, caused_by }: Texts, place: string): Promise<void> {
-  await asSuperuser((client) =>
-    withoutTriggers(client, `update eventplane.events set spec = $1::json, caused_by = $2::json ${place}`, [
-      before,
-      caused_by,
-    ]),
-  );
-}
-
-async function withoutTriggers(client: pg.Client, statement: string, values: readonly string[] = []): Promise<void> {
-  await client.query("begin");
-  await client.query("alter table eventplane.events disable trigger all");
-  const { rowCount } = await client.query(statement, [...values]);
-  await client.query("alter table eventplane.events enable trigger all");
-  await client.query("commit");
-  expect(rowCount).toBe(1);
-}
-
-async function asSuperuser<Result>(work: (client: pg.Client) => Promise<Result>): Promise<Result> {
-  const { superuser } = JSON.parse(await readFile(join(dataDir, "postgres.secret"), "utf8")) as { superuser: string };
-  const { port } = JSON.parse(await readFile(join(dataDir, "plane.lock"), "utf8")) as { port: number };
-  const client = new pg.Client({
-    host: "127.0.0.1",
-    port,
-    user: "postgres",
-    password: superuser,
-    database: "eventplane",
-  });
-  await client.connect();
-  try {
-    return await work(client);
-  } finally {
-    await client.end();
-  }
-}

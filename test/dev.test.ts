@@ -56,7 +56,8 @@ describe("evtctl dev", () => {
 
   it("writes the admin key and the context for their owner only", async () => {
     for (const file of ["admin.key", "context.json", "keys/root.key", "keys/edge.key", "database.json"]) {
-      expect((await stat(join(dataDir, file))).mode & 0o777, file).toBe(0o600);
+      const { mode } = await stat(join(dataDir, file));
+      expect([file, mode & 0o777]).toEqual([file, 0o600]);
     }
     const context = JSON.parse(await readFile(join(dataDir, "context.json"), "utf8"));
     expect(context).toMatchObject({ tenant: "dev", url: dev.url });

@@ -1,6 +1,6 @@
 /** One call of evtctl from arguments to exit status. The only place that catches. */
 import { CommanderError } from "commander";
-import { EventplaneError, isEventplaneError } from "../kernel/errors.js";
+import { type EventplaneError, isEventplaneError } from "../kernel/errors.js";
 import { adviceFor } from "./advice.js";
 import { exitStatus, exitStatusOf } from "./exit-codes.js";
 import { createProgram } from "./program.js";
@@ -31,7 +31,7 @@ export async function runCli({ args, environment, stdin, terminal }: CliProcess)
 }
 
 /** Tells a failure in two lines. @returns its exit status */
-export function tell(error: unknown, terminal: Terminal): number {
+function tell(error: unknown, terminal: Terminal): number {
   if (!isEventplaneError(error)) {
     const message = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
     terminal.note(`${terminal.red("error")} internal: ${safe(message)}`);

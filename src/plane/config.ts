@@ -139,7 +139,7 @@ export function resolveConfig(sources: ConfigSources): Config {
 }
 
 /** `edge.port` → `EVENTPLANE_EDGE__PORT`. */
-export function environmentName(name: string): string {
+function environmentName(name: string): string {
   return `EVENTPLANE_${name.replace(".", "__").replaceAll("-", "_").toUpperCase()}`;
 }
 

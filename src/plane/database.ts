@@ -1,6 +1,6 @@
 /** The database as services see it: one pool a role, each checked before anything is served. */
 import type pg from "pg";
-import { EventplaneError } from "../kernel/index.js";
+import { EventplaneError, isEventplaneError } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import { assertServiceRole, createPool, type LoginRole, type RolePasswords } from "../store/postgres/index.js";
 
@@ -18,7 +18,7 @@ export interface DatabasePools extends AsyncDisposable {
 }
 
 /** The URL of a service's role: host, port, database and options of `databaseUrl`, user and password of the role. */
-export function serviceUrl(
+function serviceUrl(
   databaseUrl: string,
   role: LoginRole,
   options: { readonly rolePrefix: string; readonly passwords: RolePasswords },
@@ -64,9 +64,26 @@ export async function openPools(
     await Promise.all(planeRoles.map((role) => assertServiceRole(pools[role])));
   } catch (error) {
     await close();
-    throw error;
+    throw startFailure(error);
   }
   return { ...pools, close, [Symbol.asyncDispose]: close };
+}
+
+/** SQLSTATEs of a login that is not there or has another password: class 28. */
+const refusedLogin = /^28/;
+
+/** At the start nothing is under way yet: what matters is whether anybody migrated, and whether the server is there. */
+function startFailure(error: unknown): unknown {
+  if (!isEventplaneError(error, "unavailable")) return error;
+  const { sqlstate } = error.details;
+  if (typeof sqlstate === "string" && refusedLogin.test(sqlstate)) {
+    return new EventplaneError(
+      "migration_needed",
+      "The database refuses the login of a service role: it was not migrated with this data folder; run evtctl migrate up.",
+      { details: { sqlstate }, cause: error },
+    );
+  }
+  return new EventplaneError("database_unreachable", "The database of DATABASE_URL does not answer.", { cause: error });
 }
 
 function parseDatabaseUrl(text: string): URL {

@@ -2,12 +2,10 @@ export { appFileOf } from "./app-file.js";
 export {
   Config,
   type ConfigSources,
-  environmentName,
   type ResolvedSetting,
   readSecretFile,
   resolveConfig,
   type SettingName,
-  settings,
 } from "./config.js";
 export { checkServiceDatabase, migrateUp, migrationsOf } from "./database-admin.js";
 export { type ClientContext, contextFile, ensureDevContext, readContext } from "./dev-context.js";

@@ -4,7 +4,14 @@
 import { createPublicKey } from "node:crypto";
 import { ControllerRuntime } from "../controller/index.js";
 import { createEdge, type Edge, platformApp } from "../edge/index.js";
-import { type AppDefinition, createEd25519Signer, createVerifier, KeyDirectory, publicKeyOf } from "../event/index.js";
+import {
+  type AppDefinition,
+  createEd25519Signer,
+  createVerifier,
+  KeyDirectory,
+  publicKeyOf,
+  type Verifier,
+} from "../event/index.js";
 import { type Clock, type Doorbell, type Signer, systemClock, systemIds, systemRandom } from "../kernel/index.js";
 import { createMetrics, type Logger, type Metrics } from "../observe/index.js";
 import { PostgresResourceReader, PostgresResourceTable, ResourcesProjector } from "../projection/index.js";
@@ -71,6 +78,20 @@ function withPlatform(app: AppDefinition): AppDefinition {
   return { aggregates: new Map([...app.aggregates, ...platformApp.aggregates]), controllers: app.controllers };
 }
 
+/** What the parts of one plane share. */
+interface Shared {
+  readonly app: AppDefinition;
+  readonly pools: DatabasePools;
+  readonly signers: Signers;
+  readonly directory: KeyDirectory;
+  readonly verifier: Verifier;
+  readonly logs: Logs;
+  readonly reader: PostgresReader;
+  readonly clock: Clock;
+  readonly doorbell: Doorbell;
+  readonly metrics: Metrics;
+}
+
 async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Plane> {
   const clock = systemClock;
   const doorbell = createDoorbell();
@@ -80,20 +101,45 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   const verifier = createVerifier(directory);
   const reader = new PostgresReader(pools.edge);
   const logs = openLogs({ pools, signers, doorbell, metrics, clock });
-
-  const bootstrap = new Bootstrap({ reader, directory, clock, ids: systemIds, edgeName: options.edge.name });
-  await bootstrap.introduce(
-    [signers.edge, signers.runtime],
-    logs.root === undefined ? undefined : { signer: logs.root.signer, log: logs.root.log },
-  );
-  await bootstrap.registerSchemas(options.app, logs.edge, signers.edge.signer.keyId);
-  if (options.onAdminKey !== undefined)
-    await options.onAdminKey(await bootstrap.createAdminKey(logs.edge, signers.edge.signer.keyId));
-
   const app = withPlatform(options.app);
+  const shared: Shared = { app, pools, signers, directory, verifier, logs, reader, clock, doorbell, metrics };
+
+  await bootstrap(options, shared);
+  const runtime = await openRuntime(options, shared);
+  const projector = openProjector(options, shared);
+  const loops = new Loops(options.logger);
+  const edge = await openEdge(options, shared, loops);
+  loops.start("controllers", (signal) => runtime.run(signal));
+  loops.start("projections", (signal) => projector.run(signal));
+  const close = once(async () => {
+    await edge.close();
+    await loops.close();
+    await Promise.all([logs.edge.close(), logs.runtime.close(), logs.root?.log.close()]);
+    await pools.close();
+  });
+  try {
+    const url = await edge.listen({ host: options.edge.host, port: options.edge.port });
+    return { url, rootPublicKey: signers.rootPublicKey, edge, close, [Symbol.asyncDispose]: close };
+  } catch (error) {
+    await close();
+    throw error;
+  }
+}
+
+/** What must be in the platform log before anybody is served. */
+async function bootstrap(options: PlaneOptions, { reader, directory, clock, logs, signers }: Shared): Promise<void> {
+  const steps = new Bootstrap({ reader, directory, clock, ids: systemIds, edgeName: options.edge.name });
+  await steps.introduce([signers.edge, signers.runtime], logs.root);
+  const { keyId } = signers.edge.signer;
+  await steps.registerSchemas(options.app, logs.edge, keyId);
+  if (options.onAdminKey !== undefined) await options.onAdminKey(await steps.createAdminKey(logs.edge, keyId));
+}
+
+async function openRuntime(options: PlaneOptions, shared: Shared): Promise<ControllerRuntime> {
+  const { app, pools, logs, verifier, clock, doorbell, metrics } = shared;
   const work = new PostgresWorkStore(pools.runtime);
   if (options.isAlone === true) await work.endLeases();
-  const runtime = new ControllerRuntime({
+  return new ControllerRuntime({
     app,
     work,
     coalescer: logs.runtime,
@@ -104,7 +150,10 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
     doorbell,
     metrics,
   });
-  const projector = new ResourcesProjector({
+}
+
+function openProjector(options: PlaneOptions, { app, pools, clock, doorbell, metrics }: Shared): ResourcesProjector {
+  return new ResourcesProjector({
     table: new PostgresResourceTable(pools.projector),
     reader: new PostgresReader(pools.projector),
     app,
@@ -113,8 +162,11 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
     metrics,
     logger: options.logger.child({ role: "projections" }),
   });
-  const loops = new Loops(options.logger);
-  const edge = await createEdge({
+}
+
+function openEdge(options: PlaneOptions, shared: Shared, loops: Loops): Promise<Edge> {
+  const { app, pools, signers, directory, verifier, logs, reader, clock, doorbell, metrics } = shared;
+  return createEdge({
     app: options.app,
     log: logs.edge,
     reader,
@@ -132,21 +184,6 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
     signingKeyId: signers.edge.signer.keyId,
     notReady: async () => loops.failed.map((name) => `${name}_stopped`),
   });
-  loops.start("controllers", (signal) => runtime.run(signal));
-  loops.start("projections", (signal) => projector.run(signal));
-  const close = once(async () => {
-    await edge.close();
-    await loops.close();
-    await Promise.all([logs.edge.close(), logs.runtime.close(), logs.root?.log.close()]);
-    await pools.close();
-  });
-  try {
-    const url = await edge.listen({ host: options.edge.host, port: options.edge.port });
-    return { url, rootPublicKey: signers.rootPublicKey, edge, close, [Symbol.asyncDispose]: close };
-  } catch (error) {
-    await close();
-    throw error;
-  }
 }
 
 interface Signers {

@@ -53,12 +53,16 @@ export async function runPlane(options: RunPlaneOptions): Promise<void> {
     const { StandingPlane } = await import("./standing-plane.js");
     const app = load();
     app.catch(() => undefined); // awaited by the plane
-    await using plane = await StandingPlane.open({ config, app, logger, migrates: mode === "dev", signal });
-    await options.onReady(plane);
-    const ended = aborted(signal);
-    const reload = async (): Promise<void> =>
-      options.onReload?.(await reloadApp(() => load().then((next) => plane.replaceApp(next))));
-    await Promise.race([ended, plane.lost, watcher?.run(reload, signal) ?? ended]);
+    const plane = await StandingPlane.open({ config, app, logger, migrates: mode === "dev", signal });
+    try {
+      await options.onReady(plane);
+      const ended = aborted(signal);
+      const reload = async (): Promise<void> =>
+        options.onReload?.(await reloadApp(() => load().then((next) => plane.replaceApp(next))));
+      await Promise.race([ended, plane.lost, watcher?.run(reload, signal) ?? ended]);
+    } finally {
+      await plane.close();
+    }
   } finally {
     watcher?.close();
   }
