@@ -49,7 +49,7 @@ function levelOf(level: string, terminal: Pick<Terminal, "yellow" | "red">): str
 function reasonOf({ reason, at, error }: Readonly<Record<string, unknown>>): string {
   const message = typeof reason === "string" ? reason : messageOf(error);
   const place = typeof at === "string" && !message.includes(at) ? ` at ${at}` : "";
-  return message === "" && place === "" ? "" : `: ${message}${place}`;
+  return message === "" ? place : `: ${message}${place}`;
 }
 
 function messageOf(error: unknown): string {
