@@ -1,14 +1,19 @@
 /** Runs the chosen rows, prints them, and records them when asked. */
 import { appendAlone, appendBatches, appendCrowd } from "./rows/append.js";
 import { bytes } from "./rows/bytes.js";
+import { edge } from "./rows/edge.js";
+import { memory } from "./rows/memory.js";
 import { read } from "./rows/read.js";
+import { ready } from "./rows/ready.js";
+import { settled } from "./rows/settled.js";
+import { sse } from "./rows/sse.js";
 import { environment } from "./support/environment.js";
 import { printRow } from "./support/print-row.js";
 import { type Recorded, record } from "./support/record.js";
 import type { Row } from "./support/row.js";
 import { openBenchServer } from "./support/server.js";
 
-const rows: readonly Row[] = [appendAlone, appendCrowd, appendBatches, read, bytes];
+const rows: readonly Row[] = [appendAlone, appendCrowd, appendBatches, read, bytes, edge, sse, ready, settled, memory];
 
 /** Runs rows by name or group, all usual ones without names, one after the other, each on a fresh server. */
 export async function runRows(names: readonly string[], options: { readonly record: boolean }): Promise<void> {

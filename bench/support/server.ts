@@ -5,6 +5,7 @@ import { systemClock } from "../../dist/kernel/index.js";
 import { Coalescer } from "../../dist/store/index.js";
 import {
   createPool,
+  type LoginRole,
   loginRoles,
   migrate,
   PostgresAppender,
@@ -33,6 +34,8 @@ export interface BenchServer {
 export interface OurStore {
   readonly edge: Coalescer;
   readonly reader: PostgresReader;
+  /** The URL of a login role, for processes of their own. */
+  urlOf(role: LoginRole): string;
   readonly superuserUrl: string;
   readonly ownerUrl: string;
   readonly rolePrefix: string;
@@ -72,11 +75,14 @@ export async function openBenchServer(): Promise<BenchServer> {
       const database = await fresh();
       const passwords = Object.fromEntries(loginRoles.map((role) => [role, randomBytes(12).toString("hex")]));
       await migrate(database.ownerUrl, { rolePrefix: database.rolePrefix, passwords });
-      const pool = (role: string): pg.Pool => {
+      const urlOf = (role: LoginRole): string => {
         const url = new URL(database.ownerUrl);
         url.username = `${database.rolePrefix}_${role}`;
         url.password = passwords[role] ?? "";
-        const made = createPool(url.href);
+        return url.href;
+      };
+      const pool = (role: LoginRole): pg.Pool => {
+        const made = createPool(urlOf(role));
         closers.unshift(() => made.end());
         return made;
       };
@@ -84,7 +90,7 @@ export async function openBenchServer(): Promise<BenchServer> {
       const edge = new Coalescer({ appender, signer: createTestKeys().edge, clock: systemClock });
       closers.unshift(() => edge.close());
       const { superuserUrl, ownerUrl, rolePrefix } = database;
-      return { edge, reader: new PostgresReader(pool("reader")), superuserUrl, ownerUrl, rolePrefix, passwords };
+      return { edge, reader: new PostgresReader(pool("reader")), urlOf, superuserUrl, ownerUrl, rolePrefix, passwords };
     },
     async emmett() {
       const store = await openEmmett((await fresh()).superuserUrl);
