@@ -140,6 +140,9 @@ describe("keys", () => {
     ["an unknown grant", { name: "x", grants: ["root"] }],
     ["no name", { grants: ["reader"] }],
     ["a bad expiry", { name: "x", grants: ["reader"], expiresAt: "tomorrow" }],
+    ["a leap second as expiry", { name: "x", grants: ["reader"], expiresAt: "2026-12-31T23:59:60Z" }],
+    ["a space in the expiry", { name: "x", grants: ["reader"], expiresAt: "2026-12-31 23:59:59Z" }],
+    ["an expiry that cannot be stored", { name: "x", grants: ["reader"], expiresAt: "9999-12-31T23:59:59Z" }],
     ["a chosen secret", { name: "x", grants: ["reader"], secretHash: "A".repeat(43) }],
   ])("with %s are refused and nothing is written", async (_name, body) => {
     const before = await platformHead();
@@ -147,6 +150,7 @@ describe("keys", () => {
     expect(response.status).toBe(422);
     const added = await edge.reader.read(PLATFORM_TENANT_ID, { after: before });
     expect(added.filter(({ kind }) => kind === "intent")).toEqual([]);
+    expect((await fetch(`${edge.url}/readyz`)).status).toBe(200);
   });
 });
 

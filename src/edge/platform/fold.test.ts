@@ -81,6 +81,15 @@ describe("the fold of the platform log", () => {
     expect(fold.state.keysOf(acme)).toHaveLength(3);
   });
 
+  test("goes on after a key whose expiry nobody can read, which nobody can use", async () => {
+    const [unreadable, next] = [systemIds.uuid7(), systemIds.uuid7()];
+    await intend("key.create", unreadable, keySpec({ expiresAt: "2026-12-31T23:59:60Z" }));
+    await intend("key.create", next, keySpec());
+    await fold.catchUp();
+    const usable = fold.state.keysOf(acme).map((key) => isKeyUsable(key, clock.nowUs()));
+    expect(usable).toEqual([false, true]);
+  });
+
   test("refuses when its last round that reached the end began more than 900 ms ago", async () => {
     expect(() => fold.fresh()).toThrow(expect.objectContaining({ code: "platform_stale" }));
     await fold.catchUp();
