@@ -112,6 +112,54 @@ describe("attack 10: a stolen service role", () => {
     expect(await logDigest()).toBe(before);
   });
 
+  it("a tier cannot make events that would break the chain or that no reader could read", async () => {
+    const before = await logDigest();
+    const intent = encodeCall([signAppend(signer, appendOf(creating(draftIntent({ tenantId }))))]);
+    const derived = encodeCall([signAppend(signer, appendOf({ ...creating(draftDerived(event)), effect: "derived" }))]);
+    const changed = (call: string, field: number, value: string): string =>
+      call
+        .split("\u001f")
+        .map((text, at) => (at === field ? value : text))
+        .join("\u001f");
+    const append = (name: string, text: string): string =>
+      `select * from eventplane.${name}(${pg.escapeLiteral(text)})`;
+    const fields = { occurredAt: 13, basisVersion: 17, decidedAt: 19, emits: 20, lookups: 21, spec: 25 };
+    const farTimes = ["4000-01-01T00:00:00Z", "1500-01-01T00:00:00Z"];
+    const intents = [
+      changed(intent, fields.emits, "[]"),
+      changed(intent, fields.lookups, "{}"),
+      changed(intent, fields.spec, "1"),
+      ...farTimes.map((time) => changed(intent, fields.occurredAt, time)),
+    ];
+    for (const call of intents) expect(await refusal("edge", append("append_edge", call))).toBe(denied);
+    const decisions = [
+      changed(derived, fields.basisVersion, "9007199254740992"),
+      changed(derived, fields.basisVersion, "-1"),
+      ...farTimes.map((time) => changed(derived, fields.decidedAt, time)),
+      ...farTimes.map((time) => changed(derived, fields.occurredAt, time)),
+    ];
+    for (const call of decisions) expect(await refusal("runtime", append("append_derived", call))).toBe(denied);
+    expect(await logDigest()).toBe(before);
+    expect(
+      await refusal("edge", append("append_edge", changed(intent, fields.occurredAt, "2255-06-05T23:47:34.740991Z"))),
+    ).toBe("allowed");
+    expect((await installation.reader.read(tenantId, {})).at(-1)?.occurredAt).toBe("2255-06-05T23:47:34.740991Z");
+  });
+
+  it("P7: the edge cannot occupy a derived id, however it spells it", async () => {
+    const id = Array.from({ length: 100 }, () => draftDerived(event).id).find((one) => /[478]/.test(one.charAt(16)));
+    if (id === undefined) throw new Error("one of a hundred ids has such a digit");
+    const call = encodeCall([signAppend(signer, appendOf(creating(draftIntent({ tenantId, aggregateId: "spelt" }))))]);
+    const own = call.split("\u001f")[5] ?? "";
+    for (const spelling of [id, id.replaceAll("-", ""), `{${id}}`, id.toUpperCase()]) {
+      const text = pg.escapeLiteral(call.replaceAll(own, spelling));
+      expect([spelling, await refusal("edge", `select * from eventplane.append_edge(${text})`)]).toEqual([
+        spelling,
+        denied,
+      ]);
+    }
+  });
+
   it("even the owner and a superuser meet the triggers", async () => {
     const before = await logDigest();
     for (const sql of [

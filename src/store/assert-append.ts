@@ -58,6 +58,8 @@ function brokenForm(event: DraftEvent): string | undefined {
   if (!aggregateTypeForm.test(event.aggregateType)) return "an aggregateType has the form of one";
   if (!aggregateIdForm.test(event.aggregateId)) return "an aggregateId has the form of one";
   if (event.type.length > limits.typeCharactersMax || !typeForm.test(event.type)) return "a type has the form of one";
+  const texts = [event.specText, event.statusText, event.finalizersText, event.causedByText];
+  if (!texts.every((text) => text.startsWith("{"))) return "payloads are JSON objects without white space before them";
   const rooted = event.type === event.aggregateType || event.type.startsWith(`${event.aggregateType}.`);
   return rooted ? undefined : "a type begins with its aggregateType";
 }

@@ -104,19 +104,25 @@ begin
                  causation_id, occurred_at, spec) as content,
                case v_tier
                  when 'edge' then component is null and basis_version is null and step is null and decided_at is null
-                   and status = '{}' and id_version in ('4', '7', '8')
+                   and emits is null and lookups is null and status = '{}' and id_version in ('4', '7', '8')
                    and case when kind = 'intent' then source is null and effect in ('creates', 'updates', 'deletes')
                             when kind <> 'fact' then false
                             when source is null then effect = 'system'
                             else effect in ('creates', 'updates', 'deletes') end
                  else component is not null and basis_version is not null and step is not null and decided_at is not null
                    and source is null and kind in ('fact', 'internal') and effect in ('derived', 'finishes')
-                   and id_version = '5'
-               end as allowed
+                   and id_version = '5' and basis_version between 0 and 9007199254740991
+                   and decided_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00'
+               end
+               -- What could not be read again: microseconds beyond a safe integer, a payload that is no object.
+               and (occurred_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is not false
+               and left(spec, 1) = '{' and left(status, 1) = '{' and left(finalizers, 1) = '{' and left(caused_by, 1) = '{'
+                 as allowed
         from (
           select i, f[b + 1]::integer as append_no, a[f[b + 1]::integer * 6 - 5]::uuid as tenant, f[b + 2] as effect,
                  f[b + 3]::bigint as expected, f[b + 4]::integer as expected_generation, f[b + 5]::uuid as id,
-                 substr(f[b + 5], 15, 1) as id_version, f[b + 6] as kind, f[b + 7] collate "C" as aggregate_type,
+                 -- Of the stored id: a text may spell the same id with its hyphens elsewhere.
+                 substr(f[b + 5]::uuid::text, 15, 1) as id_version, f[b + 6] as kind, f[b + 7] collate "C" as aggregate_type,
                  f[b + 8] collate "C" as aggregate_id, f[b + 9] as type, f[b + 10]::bigint as schema_version,
                  f[b + 11]::uuid as correlation_id, f[b + 12]::uuid as causation_id, f[b + 13]::timestamptz as occurred_at,
                  f[b + 14] as source, f[b + 15] as traceparent, f[b + 16] as component, f[b + 17]::bigint as basis_version,
