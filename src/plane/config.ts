@@ -48,10 +48,10 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
   "edge.name": { kind: "text", default: "edge", says: "Name of this edge in causedBy" },
   "runtime.concurrency": {
     kind: "integer",
-    default: "32",
+    default: "128",
     min: 1,
     max: 1_000,
-    says: "Streams that are reconciled at once",
+    says: "Work rows that this process holds at once",
   },
   "log.level": { kind: "text", default: "info", aliases: ["LOG_LEVEL"], says: "debug, info, warn or error" },
   "app.config": { kind: "text", default: "eventplane.config.ts", says: "The application's file" },

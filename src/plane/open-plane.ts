@@ -38,6 +38,8 @@ export interface PlaneOptions {
   readonly rolePrefix: string;
   readonly passwords: RolePasswords;
   readonly connectionsMax: number;
+  /** Work rows that the controllers hold at once; default: the runtime's. */
+  readonly claimsMax?: number;
   readonly keys: PlaneKeys;
   readonly edge: { readonly host: string; readonly port: number; readonly name: string };
   readonly logger: Logger;
@@ -146,6 +148,7 @@ async function openRuntime(options: PlaneOptions, shared: Shared): Promise<Contr
     loader: new ResourceLoader({ reader: new PostgresReader(pools.runtime), verifier, app }),
     clock,
     random: systemRandom,
+    ...(options.claimsMax === undefined ? {} : { claimsMax: options.claimsMax }),
     logger: options.logger.child({ role: "controllers" }),
     doorbell,
     metrics,

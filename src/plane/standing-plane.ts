@@ -183,6 +183,7 @@ function planeOptions({ config, logger }: StandingPlaneOptions, databaseUrl: str
     rolePrefix: config.required("database.role-prefix"),
     passwords: databasePasswords(dataDir, loginRoles),
     connectionsMax: config.integer("database.pool-max"),
+    claimsMax: config.integer("runtime.concurrency"),
     // The lock of the data folder says so.
     isAlone: config.text("database.url") === undefined,
     keys: {
