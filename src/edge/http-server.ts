@@ -4,7 +4,7 @@
  * Bodies reach the handlers as bytes; nothing but our own scanner parses them. Content types other than JSON and any
  * content encoding are refused before a byte of the body is read (so there is nothing to inflate).
  */
-import type { IncomingMessage } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
 import helmet from "@fastify/helmet";
 import underPressure from "@fastify/under-pressure";
@@ -42,7 +42,7 @@ const keepAliveTimeoutMs = 65_000;
 const closeTimeoutMs = 5_000;
 const discardedBytesMax = 8_388_608;
 const discardMsMax = 1_000;
-const allMethods = ["GET", "POST", "PUT", "PATCH", "DELETE"] as const;
+const allMethods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
 /** Makes the server; register routes with {@link addRoute}. */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
@@ -57,7 +57,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     requestTimeout: requestTimeoutMs,
     keepAliveTimeout: keepAliveTimeoutMs,
     routerOptions: { maxParamLength: paramCharactersMax },
-    http: { headersTimeout: headersTimeoutMs },
+    // Joined, a second Authorization makes both unusable; else the first would count here and perhaps the last before us.
+    http: { headersTimeout: headersTimeoutMs, joinDuplicateHeaders: true },
     frameworkErrors: (error, request, reply) => {
       answerFailure(options, request, { reply, error });
     },
@@ -85,7 +86,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     answerFailure(options, request, { reply, error });
     return reply;
   });
-  await server.register(helmet, { contentSecurityPolicy: { directives: { defaultSrc: ["'none'"] } } });
+  const directives = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };
+  await server.register(helmet, { contentSecurityPolicy: { useDefaults: false, directives } });
   await server.register(underPressure, {
     maxEventLoopDelay: options.eventLoopDelayMsMax ?? eventLoopDelayMsMax,
     maxHeapUsedBytes: options.heapBytesMax ?? heapBytesMax,
@@ -202,9 +204,18 @@ function refuseEncodedBody(request: FastifyRequest): void {
   );
 }
 
-/** What cannot be read as HTTP gets a problem without an id, and the connection ends. */
-function answerUnreadable(error: Error & { code?: string }, socket: Socket): void {
-  if (!socket.writable || error.code === "ECONNRESET") {
+/**
+ * What cannot be read as HTTP gets a problem without an id, and the connection ends. While an earlier request is served, it
+ * ends without one: the client would take the problem for the answer to that request, or for a part of its stream.
+ */
+function answerUnreadable(
+  error: Error & { code?: string },
+  socket: Socket & { _httpMessage?: ServerResponse | null },
+): void {
+  // Node's own handler looks at this member too; there is no public one.
+  const serving = socket._httpMessage ?? undefined;
+  const isMeant = serving === undefined || (!serving.headersSent && !serving.req.complete);
+  if (!isMeant || !socket.writable || error.code === "ECONNRESET") {
     socket.destroy();
     return;
   }

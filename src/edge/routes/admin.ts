@@ -25,6 +25,7 @@ export function addAdminRoutes(routes: Routes, parts: EdgeParts): void {
     action: "Administer",
     handle: async (request, reply, caller) => {
       assertPlatform(caller);
+      readQuery(request.query, []);
       const { slug } = readBody(request, ["slug"]);
       const { created, ...tenant } = await parts.administration.createTenant(slug, administrationOf(request, caller));
       return reply
@@ -62,13 +63,17 @@ export function addAdminRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/admin/tenants/:t/keys/:id",
     action: "Administer",
-    handle: async (request, _reply, { tenantId }) => keyJson(keyOf(parts, tenantId, request)),
+    handle: async (request, _reply, { tenantId }) => {
+      readQuery(request.query, []);
+      return keyJson(keyOf(parts, tenantId, request));
+    },
   });
   routes.tenant({
     method: "DELETE",
     url: "/v1/admin/tenants/:t/keys/:id",
     action: "Administer",
     handle: async (request, reply, caller) => {
+      readQuery(request.query, []);
       const { id } = request.params as { readonly id: string }; // of the route's address
       const revoked = await parts.administration.revokeKey(
         caller.tenantId,
@@ -93,6 +98,7 @@ interface Exchange {
 }
 
 async function createKey(parts: EdgeParts, { request, reply, caller }: Exchange): Promise<unknown> {
+  readQuery(request.query, []);
   const idempotencyKey = idempotencyKeyOf(request);
   const body = readBody(request, ["name", "grants", "expiresAt"]);
   if (!Array.isArray(body.grants))

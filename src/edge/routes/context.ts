@@ -67,9 +67,10 @@ export class Routes {
 
   /** A route that anybody may call; it is served under back-pressure too. */
   open(url: string, handle: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>): void {
-    this.#note("GET", url);
+    const methods = ["GET", "HEAD"];
+    for (const method of methods) this.#note(method, url);
     this.#server.route({
-      method: "GET",
+      method: methods,
       url,
       config: { alwaysServed: true },
       handler: (request, reply) => handle(request, reply),

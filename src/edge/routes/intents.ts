@@ -5,6 +5,7 @@ import { problemOf } from "../problem.js";
 import { type IntentInput, readPublishBody } from "../publish/intent-input.js";
 import type { PublishResult } from "../publish/publish-result.js";
 import { assertAllowed, type Caller, type EdgeParts, type Routes } from "./context.js";
+import { readQuery } from "./query.js";
 
 const idempotencyKeyForm = /^[\x21-\x7e]{1,255}$/;
 const ifMatchForm = /^"(\d{1,15})"$/;
@@ -27,6 +28,7 @@ interface Exchange {
 }
 
 async function publish(parts: EdgeParts, { request, reply, caller }: Exchange): Promise<unknown> {
+  readQuery(request.query, []);
   const idempotencyKey = idempotencyKeyOf(request);
   const body = await readPublishBody(bodyOf(request));
   assertAllowed(caller.principal, "PublishIntent", caller.tenantId);

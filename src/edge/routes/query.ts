@@ -18,7 +18,7 @@ const kinds: readonly string[] = ["intent", "fact", "internal"];
 export function readQuery(given: unknown, allowed: readonly string[]): Query {
   const query = given as Readonly<Record<string, unknown>>; // Fastify's parser gives strings and lists of strings
   for (const [name, value] of Object.entries(query)) {
-    if (!allowed.includes(name)) throw invalid(name, `is not known here; known are ${allowed.join(", ")}`);
+    if (!allowed.includes(name)) throw invalid(name, `is not known here; known are ${allowed.join(", ") || "none"}`);
     if (typeof value !== "string") throw invalid(name, "may be given once");
   }
   return query as Query; // every value is a string now
