@@ -12,6 +12,8 @@ export interface TrustedKey {
   readonly fromUs: number;
   readonly toUs: number;
   readonly check: (message: Uint8Array, signature: Uint8Array) => boolean;
+  /** Where in the platform's log it was introduced; 0 when that was not told. */
+  readonly position: number;
 }
 
 /** Grows by introductions; nothing in it is ever taken on trust from the data. */
@@ -35,12 +37,13 @@ export class KeyDirectory {
 
   /**
    * Trusts a key from now on. The same introduction again changes nothing; a later one of the same key replaces the
-   * earlier one.
+   * earlier one, and an earlier one that is read again never replaces a later one: it may have ended the key.
    *
    * @param spec an introduction, or the spec of a `signing-key.introduced`
+   * @param position where it stands in the platform's log, if it was read there
    * @throws EventplaneError `verification_failed` when the root key did not sign it
    */
-  accept(spec: KeyIntroduction | JsonObject): TrustedKey {
+  accept(spec: KeyIntroduction | JsonObject, position = 0): TrustedKey {
     const introduction = parseIntroduction(spec as JsonObject); // an introduction is a JSON object too
     verifyIntroduction(introduction, this.rootPublicKey);
     const key = {
@@ -48,8 +51,9 @@ export class KeyDirectory {
       fromUs: parseUs(introduction.from) ?? Number.POSITIVE_INFINITY,
       toUs: introduction.to === null ? Number.POSITIVE_INFINITY : (parseUs(introduction.to) ?? 0),
       check: createSignatureCheck(introduction.publicKey),
+      position,
     };
-    this.#keys.set(introduction.keyId, key);
+    if (position >= (this.#keys.get(introduction.keyId)?.position ?? 0)) this.#keys.set(introduction.keyId, key);
     return key;
   }
 

@@ -12,7 +12,13 @@ import {
 } from "../testing/index.js";
 import { derivedEventId } from "./derived.js";
 import type { DraftEvent, EventRow } from "./event.js";
-import { introduceKey, introductionSpec, parseIntroduction, verifyIntroduction } from "./introduction.js";
+import {
+  introduceKey,
+  introductionSpec,
+  type KeyIntroduction,
+  parseIntroduction,
+  verifyIntroduction,
+} from "./introduction.js";
 import { KeyDirectory } from "./key-directory.js";
 import { createEd25519Signer, generateSigningKey } from "./signing.js";
 import { type ChainLink, createVerifier, type Verifier, verifyLink } from "./verifier.js";
@@ -178,6 +184,31 @@ describe("verify", () => {
 });
 
 describe("introductions", () => {
+  test("an introduction that is verified again does not bring back a key that a later one ended", async () => {
+    const { publicKey } = generateSigningKey();
+    const key = { publicKey, tier: "edge", kinds: ["intent"], from: "2020-01-01T00:00:00Z" } as const;
+    const [open, ended] = [introduceKey(log.root, key), introduceKey(log.root, { ...key, to: "2021-01-01T00:00:00Z" })];
+    const introduced = (introduction: KeyIntroduction, position: number): Promise<EventRow> =>
+      signedBy(
+        log.root,
+        draftSystemFact({
+          tenantId: PLATFORM_TENANT_ID,
+          type: "signing-key.introduced",
+          aggregateType: "signing-key",
+          aggregateId: introduction.keyId,
+          specText: JSON.stringify(introductionSpec(introduction)),
+        }),
+      ).then((row) => ({ ...row, position }));
+    const directory = new KeyDirectory(log.directory.rootPublicKey);
+    const fresh = createVerifier(directory);
+    const rows = [await introduced(open, 3), await introduced(ended, 9)];
+    for (const row of [...rows, ...rows.slice(0, 1)]) fresh.verify(row);
+    expect(directory.get(open.keyId).introduction).toEqual(ended);
+    const unproven = { ...(await introduced(open, 99)), traceparent: "changed" };
+    expect(() => fresh.verify(unproven)).toThrow(expect.objectContaining({ code: "verification_failed" }));
+    expect(directory.get(open.keyId).introduction).toEqual(ended);
+  });
+
   test("every part of an introduction is signed", () => {
     const key = generateSigningKey();
     const other = generateSigningKey();

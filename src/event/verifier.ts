@@ -5,6 +5,7 @@ import { type ErrorDetails, EventplaneError, LruMap, PLATFORM_TENANT_ID } from "
 import { derivedEventId } from "./derived.js";
 import { chainHash, eventDigest, genesisHash } from "./digest.js";
 import type { EventRow, Proof } from "./event.js";
+import { type KeyIntroduction, parseIntroduction } from "./introduction.js";
 import type { KeyDirectory } from "./key-directory.js";
 import { isJsonObject } from "./merge-patch.js";
 import { decodeProof, provenMessage } from "./proof.js";
@@ -34,15 +35,19 @@ export function createVerifier(directory: KeyDirectory, options: { readonly root
   return {
     verify(row) {
       const proof = decodeProof(row.proof);
-      const check =
-        proof.keyId === directory.rootKeyId ? checkForRoot(directory, row) : checkForKey(directory, row, proof);
+      const introduction = proof.keyId === directory.rootKeyId ? introductionOf(row) : undefined;
+      const check: SignatureCheck =
+        introduction === undefined ? checkForKey(directory, row, proof) : (...signed) => directory.checkRoot(...signed);
       checkDerivedId(row);
       const message = provenMessage(eventDigest(row), proof);
       if (message === undefined) throw failed(row, "its proof's path leads nowhere");
       const signed = `${proof.keyId}${message.toString("latin1")}${Buffer.from(proof.signature).toString("latin1")}`;
-      if (verified.get(signed) === true) return;
-      if (!check(message, proof.signature)) throw failed(row, `it does not carry the signature of key ${proof.keyId}`);
-      verified.set(signed, true);
+      if (verified.get(signed) !== true) {
+        if (!check(message, proof.signature))
+          throw failed(row, `it does not carry the signature of key ${proof.keyId}`);
+        verified.set(signed, true);
+      }
+      if (introduction !== undefined) directory.accept(introduction, row.position);
     },
   };
 }
@@ -75,15 +80,16 @@ export function verifyLink(row: EventRow, previous: ChainLink | undefined): Chai
 
 type SignatureCheck = (message: Uint8Array, signature: Uint8Array) => boolean;
 
-function checkForRoot(directory: KeyDirectory, row: EventRow): SignatureCheck {
+/** The only thing that the root key proves. */
+function introductionOf(row: EventRow): KeyIntroduction {
   if (row.type !== introducedType || row.kind !== "fact" || row.decision !== null) {
     throw failed(row, "the root key signs introductions of keys only");
   }
   if (row.tenantId !== PLATFORM_TENANT_ID) throw failed(row, "keys are introduced in the platform's log only");
   const spec = parseStored(row.specText, row);
-  if (!isJsonObject(spec) || directory.accept(spec).introduction.keyId !== row.aggregateId)
-    throw failed(row, "it introduces another key than its stream names");
-  return (message, signature) => directory.checkRoot(message, signature);
+  const introduction = isJsonObject(spec) ? parseIntroduction(spec) : undefined;
+  if (introduction?.keyId !== row.aggregateId) throw failed(row, "it introduces another key than its stream names");
+  return introduction;
 }
 
 function checkForKey(directory: KeyDirectory, row: EventRow, proof: Proof): SignatureCheck {
