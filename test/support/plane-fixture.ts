@@ -136,7 +136,7 @@ export class PlaneFixture {
   }
 
   client(tenant: string, apiKey: string): EventplaneClient {
-    return createClient({ baseUrl: this.url, tenant, apiKey });
+    return createClient({ baseUrl: this.url, tenant, apiKey, attemptsMax: 12 });
   }
 
   /** All events of a tenant in position order, as a verifier reads them. */
