@@ -24,7 +24,7 @@ export async function crashInTheMiddle(scene: Scene, onStart: (plane: PlaneProce
   await report.chapter("Two tenants publish at once, and everything is killed in the middle");
   await describeWork(scene);
   const total = a.intents.length + b.intents.length;
-  const follower = new Follower(b.client, "organization.ready");
+  const follower = new Follower(b.client, "organization.ready", signal);
   const startedMs = performance.now();
   const publishing = Promise.all([a.publisher.publish(a.intents, signal), b.publisher.publish(b.intents, signal)]);
   publishing.catch(() => undefined); // awaited below

@@ -10,8 +10,9 @@ export class Follower {
   readonly #stop = new AbortController();
   readonly #following: Promise<void>;
 
-  constructor(client: EventplaneClient, type: string) {
-    this.#following = this.#follow(client, type);
+  /** Follows from position 0 until {@link Follower.stop} or an abort of `signal`. */
+  constructor(client: EventplaneClient, type: string, signal: AbortSignal) {
+    this.#following = this.#follow(client, type, AbortSignal.any([signal, this.#stop.signal]));
     this.#following.catch(() => undefined); // told by stop()
   }
 
@@ -41,8 +42,8 @@ export class Follower {
     await this.#following;
   }
 
-  async #follow(client: EventplaneClient, type: string): Promise<void> {
-    for await (const item of client.subscribe({ after: 0, type }, { signal: this.#stop.signal })) {
+  async #follow(client: EventplaneClient, type: string, signal: AbortSignal): Promise<void> {
+    for await (const item of client.subscribe({ after: 0, type }, { signal })) {
       if (item.type === "event") this.#seen.push(item.event.position);
     }
   }

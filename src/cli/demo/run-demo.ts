@@ -64,6 +64,7 @@ export async function runDemo(options: DemoOptions): Promise<number> {
     terminal.note("Interrupted: the demo ends its plane and removes its folder.");
     return interruptedStatus;
   } finally {
+    stop.abort();
     await Promise.all(planes.map((plane) => plane.stop()));
     await rm(folder, { recursive: true, force: true });
     for (const signal of endingSignals) process.off(signal, onSignal);
