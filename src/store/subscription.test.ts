@@ -210,18 +210,23 @@ describe("subscription: bookmarks", () => {
   });
 
   it("come at least every 1,000 positions with a filter, live and in the past", async () => {
-    const { hub, tenantId, append, clock } = bench();
+    const { hub, tenantId, append, clock, reads } = bench();
     await append(2_500, { type: "organization.other" });
     const { items } = collect(hub.subscribe(tenantId, { after: 0, filter: { type: "organization.create" } }));
     await clock.advance(0);
-    expect(bookmarks(items)).toEqual([2_500]);
+    expect(bookmarks(items)).toEqual([1_000, 2_000]);
+    // No read looks for something rare in the whole log.
+    const widths = reads
+      .filter(({ filter }) => filter !== undefined)
+      .map(({ after = 0, before = 1e9 }) => before - after - 1);
+    expect(widths).toEqual([1_000, 1_000, 500]);
     for (let round = 0; round < 3; round++) {
       await append(999, { type: "organization.other" });
       await append(1);
       await clock.advance(0);
     }
     expect(positions(items)).toEqual([3_500, 4_500, 5_500]);
-    expect(bookmarks(items)).toEqual([2_500, 3_500, 4_500, 5_500]);
+    expect(bookmarks(items)).toEqual([1_000, 2_000, 3_000, 4_000, 5_000]);
     await hub.close();
   });
 

@@ -109,7 +109,7 @@ class Subscription {
     return this.#withBookmark(items);
   }
 
-  /** No page of the tail goes past the position where a bookmark is due. */
+  /** No page goes past the position where a bookmark is due. */
   #untilBookmark(): number {
     return limits.bookmarkPositions - (this.#filter === undefined ? 0 : this.#position - this.#marked.position);
   }
@@ -118,10 +118,11 @@ class Subscription {
   async #catchUp(): Promise<readonly TailItem[]> {
     const { reader, tail } = this.#options;
     const limit = this.#pageLimit;
-    // All up to here was committed before the read, so a short page has seen it.
-    const seen = tail.end;
     const filter = this.#filter;
-    const query = { after: this.#position, limit, ...(filter === undefined ? {} : { filter }) };
+    // All up to here was committed before the read, so a short page has seen it. With a filter no page goes past the
+    // next bookmark, so a read is short however rare what it looks for.
+    const seen = filter === undefined ? tail.end : Math.min(tail.end, this.#position + this.#untilBookmark());
+    const query = { after: this.#position, limit, ...(filter === undefined ? {} : { filter, before: seen + 1 }) };
     const page = await readPatiently(() => reader.read(this.#tenantId, query), this.#options);
     const items = page.map((event): TailItem => ({ type: "event", event }));
     this.#pageLimit = nextPageLimit(limit, page);
