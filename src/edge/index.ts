@@ -12,6 +12,7 @@ export type { PlatformFold } from "./platform/fold.js";
 export type { KeyEntry, PlatformState, TenantEntry } from "./platform/state.js";
 export type { Problem } from "./problem.js";
 export type { IntentInput } from "./publish/intent-input.js";
+export { readPublishBody } from "./publish/intent-input.js";
 export type { PublishOptions, PublishPipeline } from "./publish/pipeline.js";
 export type { PublishResult } from "./publish/publish-result.js";
 export { type Action, builtInPolicySetHash, type Grant, type Principal, type Ruling } from "./rules.js";

@@ -47,7 +47,6 @@ export {
   introductionMessage,
   introductionSpec,
   type KeyIntroduction,
-  verifyIntroduction,
 } from "./introduction.js";
 export { KeyDirectory, type TrustedKey } from "./key-directory.js";
 export { deepFreeze } from "./merge-patch.js";
@@ -63,5 +62,4 @@ export {
   type SigningKey,
   signingKeyId,
 } from "./signing.js";
-export { parseCausedBy } from "./stored-json.js";
 export { type ChainLink, createVerifier, type Verifier, verifyLink } from "./verifier.js";

@@ -1,5 +1,5 @@
 export { compileSchema, type SchemaCheck, type SchemaProblem } from "./ajv.js";
-export { type BackoffOptions, backoffMs, type RetryOptions, retry } from "./backoff.js";
+export { type BackoffOptions, backoffMs } from "./backoff.js";
 export { fields, i64be, sha256 } from "./bytes.js";
 export { assert, type ErrorCode, type ErrorDetails, EventplaneError, errorCodes, isEventplaneError } from "./errors.js";
 export {

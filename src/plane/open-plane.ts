@@ -15,12 +15,15 @@ import {
 import { type Clock, type Doorbell, type Signer, systemClock, systemIds, systemRandom } from "../kernel/index.js";
 import { createMetrics, type Logger, type Metrics } from "../observe/index.js";
 import { PostgresResourceReader, PostgresResourceTable, ResourcesProjector } from "../projection/index.js";
-import { Coalescer, createDoorbell, ResourceLoader } from "../store/index.js";
+import { type Appender, Coalescer, createDoorbell, ResourceLoader } from "../store/index.js";
 import { PostgresAppender, PostgresReader, type RolePasswords } from "../store/postgres/index.js";
 import { PostgresWorkStore } from "../work/postgres/index.js";
 import { Bootstrap, type PlaneKey } from "./bootstrap.js";
 import { type DatabasePools, openPools } from "./database.js";
+import { type CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
 import { Loops } from "./loops.js";
+import { measuredAppender } from "./measured-appender.js";
+import { watchBacklog } from "./watch-backlog.js";
 
 /** Private keys as PKCS#8 PEM; `root` is absent where it is kept offline, then `rootPublicKey` must be given. */
 export interface PlaneKeys {
@@ -56,6 +59,12 @@ export interface Plane extends AsyncDisposable {
   /** base64url of the root's raw public key: what verifiers must be given. */
   readonly rootPublicKey: string;
   readonly edge: Edge;
+  /**
+   * The way in for code of this process: the pipeline of HTTP, without HTTP.
+   *
+   * @throws EventplaneError `platform_stale`; `forbidden` for a tenant that does not exist
+   */
+  as(identity: CallerIdentity): EmbeddedCaller;
   /** Drains requests and reconciles, then ends connections. Idempotent, bounded. */
   close(): Promise<void>;
 }
@@ -113,6 +122,7 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   const edge = await openEdge(options, shared, loops);
   loops.start("controllers", (signal) => runtime.run(signal));
   loops.start("projections", (signal) => projector.run(signal));
+  loops.start("backlog", (signal) => watchBacklog({ ...shared, work: new PostgresWorkStore(pools.runtime) }, signal));
   const close = once(async () => {
     await edge.close();
     await loops.close();
@@ -121,7 +131,9 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   });
   try {
     const url = await edge.listen({ host: options.edge.host, port: options.edge.port });
-    return { url, rootPublicKey: signers.rootPublicKey, edge, close, [Symbol.asyncDispose]: close };
+    const as = (identity: CallerIdentity): EmbeddedCaller =>
+      new EmbeddedCaller({ edge, reader, ids: systemIds }, identity);
+    return { url, rootPublicKey: signers.rootPublicKey, edge, as, close, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;
@@ -220,19 +232,13 @@ function openLogs(options: {
   readonly clock: Clock;
 }): Logs {
   const { pools, signers, doorbell, clock } = options;
-  const edgeAppender = new PostgresAppender(pools.edge, "edge");
-  const log = (appender: PostgresAppender, signer: Signer): Coalescer =>
-    new Coalescer({
-      appender,
-      signer,
-      doorbell,
-      clock,
-      random: systemRandom,
-      onCall: ({ durationMs }) => options.metrics.appendCall(durationMs / 1000),
-    });
+  const edgeAppender = measuredAppender(new PostgresAppender(pools.edge, "edge"), options.metrics);
+  const runtimeAppender = measuredAppender(new PostgresAppender(pools.runtime, "runtime"), options.metrics);
+  const log = (appender: Appender, signer: Signer): Coalescer =>
+    new Coalescer({ appender, signer, doorbell, clock, random: systemRandom });
   return {
     edge: log(edgeAppender, signers.edge.signer),
-    runtime: log(new PostgresAppender(pools.runtime, "runtime"), signers.runtime.signer),
+    runtime: log(runtimeAppender, signers.runtime.signer),
     root: signers.root === undefined ? undefined : { signer: signers.root, log: log(edgeAppender, signers.root) },
   };
 }

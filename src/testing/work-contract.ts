@@ -136,6 +136,17 @@ const leasing: Cases = {
     await scene.wait(120);
     check.deepEqual(await scene.claim(100, [scene.quota]), []);
   },
+  "the backlog counts what is due and not leased": async (scene) => {
+    await scene.create();
+    check.equal((await scene.work.backlog([scene.quota])).rows, 0);
+    await scene.dispatch();
+    await scene.wait(30);
+    const { rows, oldestSeconds } = await scene.work.backlog([scene.quota, scene.billing]);
+    check.equal(rows, 2);
+    check.ok(oldestSeconds >= 0.02 && oldestSeconds < 60, `oldest is ${oldestSeconds} s`);
+    await scene.claimOne(scene.quota);
+    check.deepEqual(await scene.work.backlog([scene.quota]), { rows: 0, oldestSeconds: 0 });
+  },
   "an append settles its row in the same step: closed, or due at the time it asked for": async (scene) => {
     const origin = await scene.create();
     const first = await scene.claimOne(scene.quota);

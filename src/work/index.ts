@@ -5,6 +5,7 @@ export type {
   DeadLetterReader,
   DispatchResult,
   Watch,
+  WorkBacklog,
   WorkClaim,
   WorkFailure,
   WorkKey,

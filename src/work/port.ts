@@ -47,6 +47,12 @@ export interface DeadLetter extends WorkKey {
   readonly since: string;
 }
 
+/** Rows that wait to be claimed. */
+export interface WorkBacklog {
+  readonly rows: number;
+  readonly oldestSeconds: number;
+}
+
 /** What became of one dispatch round. */
 export interface DispatchResult {
   /** Events that were turned into work. */
@@ -105,4 +111,6 @@ export interface WorkStore extends DeadLetterReader {
   ): Promise<boolean>;
   /** Milliseconds until the next row of these components is due; 0 when one is due now; null when none waits. */
   nextDueMs(components: readonly string[]): Promise<number | null>;
+  /** What is due now and nobody works on, for metrics: how many rows (10,000 stands for more), and how long the oldest. */
+  backlog(components: readonly string[]): Promise<WorkBacklog>;
 }

@@ -71,6 +71,7 @@ export class PlaneFixture {
       rolePrefix: database.rolePrefix,
       passwords,
       connectionsMax: 6,
+      claimsMax: 32,
       keys: this.#keys,
       edge: { host: "127.0.0.1", port: 0, name: "edge-1" },
       logger: createLogger({

@@ -3,7 +3,16 @@ import { type EventRow, isSpecBearing } from "../../event/index.js";
 import { type Clock, formatUs, type JsonObject, limits, type TenantId } from "../../kernel/index.js";
 import type { LogReader, WorkLease } from "../../store/index.js";
 import { deadLetterId } from "../dead-letter-id.js";
-import type { DeadLetter, DispatchResult, Watch, WorkClaim, WorkFailure, WorkKey, WorkStore } from "../port.js";
+import type {
+  DeadLetter,
+  DispatchResult,
+  Watch,
+  WorkBacklog,
+  WorkClaim,
+  WorkFailure,
+  WorkKey,
+  WorkStore,
+} from "../port.js";
 import { wakesOf } from "./wakes.js";
 import { type WorkRow, WorkRows } from "./work-rows.js";
 
@@ -154,6 +163,13 @@ export class MemoryWorkStore implements WorkStore {
   async nextDueMs(components: readonly string[]): Promise<number | null> {
     const next = this.#rows.nextDueUs(components);
     return next === null ? null : Math.max(0, (next - this.#nowUs()) / 1000);
+  }
+
+  async backlog(components: readonly string[]): Promise<WorkBacklog> {
+    const nowUs = this.#nowUs();
+    const due = this.#rows.due({ components, nowUs, after: "" });
+    const oldestUs = due.reduce((oldest, row) => Math.min(oldest, row.dueAtUs), nowUs);
+    return { rows: due.length, oldestSeconds: (nowUs - oldestUs) / 1_000_000 };
   }
 
   async deadLetters(tenantId: TenantId): Promise<readonly DeadLetter[]> {

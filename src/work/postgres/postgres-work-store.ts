@@ -2,7 +2,7 @@
 import type pg from "pg";
 import { isEventplaneError, limits, type TenantId } from "../../kernel/index.js";
 import { translatePgError } from "../../store/postgres/index.js";
-import type { DeadLetter, DispatchResult, Watch, WorkClaim, WorkFailure, WorkStore } from "../port.js";
+import type { DeadLetter, DispatchResult, Watch, WorkBacklog, WorkClaim, WorkFailure, WorkStore } from "../port.js";
 import * as sql from "./statements.js";
 
 const zeroUuid = "00000000-0000-0000-0000-000000000000";
@@ -134,6 +134,11 @@ export class PostgresWorkStore implements WorkStore {
   async nextDueMs(components: readonly string[]): Promise<number | null> {
     const [row] = await this.#query<{ due_ms: number | null }>(sql.nextDue, [components]);
     return row?.due_ms ?? null;
+  }
+
+  async backlog(components: readonly string[]): Promise<WorkBacklog> {
+    const [row] = await this.#query<{ rows: number; oldest_seconds: number }>(sql.backlog, [components]);
+    return { rows: row?.rows ?? 0, oldestSeconds: row?.oldest_seconds ?? 0 };
   }
 
   async deadLetters(tenantId: TenantId): Promise<readonly DeadLetter[]> {

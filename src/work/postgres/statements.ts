@@ -65,6 +65,16 @@ export const nextDue = {
   text: "select eventplane.work_next_due_ms($1::text[]) as due_ms",
 } as const;
 
+/** $1 components. Leased rows are not due: a lease moves due_at to its end. */
+export const backlog = {
+  name: "ep_work_backlog",
+  text: `select count(*)::integer as rows,
+                coalesce(extract(epoch from clock_timestamp() - min(due.due_at)), 0)::double precision as oldest_seconds
+         from (select w.due_at from eventplane.work w
+               where w.state = 'ready' and w.due_at <= clock_timestamp() and w.component = any ($1::text[])
+               limit 10000) due`,
+} as const;
+
 /** $1 tenant: for the rest of the transaction. */
 export const setTenant = {
   name: "ep_work_set_tenant",
