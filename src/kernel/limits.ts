@@ -13,6 +13,8 @@ export const limits = {
   /** One call of the append function (DESIGN §13.4). */
   callTenantsMax: 64,
   callEventsMax: 1_000,
+  /** Events that a coalescer gathers into one call; a larger append goes alone. Smaller calls of several tenants run side by side. */
+  callEventsGathered: 400,
   callBytesMax: 4_194_304,
   /** Calls of one coalescer in flight, in all; per tenant it is always one. */
   callsInFlightMax: 4,

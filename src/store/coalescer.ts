@@ -71,7 +71,7 @@ export class Coalescer {
   readonly #options: CoalescerOptions & { readonly random: Random };
   readonly #queue: CoalescerQueue<CoalescerEntry> = new CoalescerQueue({
     tenants: limits.callTenantsMax,
-    events: limits.callEventsMax,
+    events: limits.callEventsGathered,
     bytes: limits.callBytesMax,
   });
   /** Parts of calls that failed, waiting for a free place; their tenants stay taken. */
