@@ -6,7 +6,7 @@ import { lastPosition, type Scene, shown } from "./scene.js";
 
 /** The crash comes when this part of all intents is acknowledged. */
 const crashAt = 0.4;
-const settlesWithinMs = 30_000;
+const settlesWithinMs = 20_000;
 
 /** What this chapter measured. */
 export interface CrashResult {
