@@ -34,6 +34,23 @@ test("load verifies every event once and later reads only what is new", async ()
   expect(seen).toEqual({ reads: [0, 1], verified: 3 });
 });
 
+test("a long stream of large events is read in pages that memory can hold", async () => {
+  const bench = new RuntimeBench({});
+  await bench.publish("create", "acme");
+  const note = "x".repeat(100_000);
+  for (let count = 0; count < 150; count++) await bench.publish("change-plan", "acme", { note });
+  const sizes: number[] = [];
+  const readStream: LogReader["readStream"] = async (...query) => {
+    const rows = await bench.store.reader.readStream(...query);
+    sizes.push(rows.length);
+    return rows;
+  };
+  const reader = { ...bench.store.reader, readStream };
+  const loader = new ResourceLoader({ reader, verifier: bench.keys.verifier, app: createTestApp({}) });
+  expect(await loader.load(bench.tenantId, acme)).toMatchObject({ version: 151, generation: 151, spec: { note } });
+  expect(sizes).toEqual([100, 50, 1]);
+});
+
 test("a stream without events is undefined", async () => {
   const bench = new RuntimeBench({});
   expect(await watched(bench).loader.load(bench.tenantId, acme)).toBeUndefined();

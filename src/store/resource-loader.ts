@@ -1,8 +1,9 @@
 /** Loads resources as verified folds: what controllers decide on and what guards look at. */
 import type { AppDefinition, EventRow, FoldableRow, Resource, Verifier } from "../event/index.js";
 import { foldEvent } from "../event/index.js";
-import { EventplaneError, isEventplaneError, LruMap, limits, type TenantId } from "../kernel/index.js";
+import { EventplaneError, isEventplaneError, LruMap, type TenantId } from "../kernel/index.js";
 import type { LogReader } from "./port.js";
+import { firstPageLimit, nextPageLimit } from "./subscription-read.js";
 
 /** The name of a stream within its tenant. */
 export interface StreamName {
@@ -44,11 +45,14 @@ export class ResourceLoader {
    */
   async load(tenantId: TenantId, stream: StreamName, signal?: AbortSignal): Promise<Resource | undefined> {
     let resource = this.#folds.get(keyOf(tenantId, stream));
+    let limit = firstPageLimit;
     for (;;) {
       if (signal?.aborted) throw new EventplaneError("aborted", "Loading the resource was aborted by its caller.");
-      const rows = await this.#options.reader.readStream(tenantId, stream, { afterVersion: resource?.version ?? 0 });
+      const afterVersion = resource?.version ?? 0;
+      const rows = await this.#options.reader.readStream(tenantId, stream, { afterVersion, limit });
       for (const row of rows) resource = this.#foldVerified(resource, row);
-      if (rows.length < limits.readPageMax) break;
+      if (rows.length < limit) break;
+      limit = nextPageLimit(limit, rows);
     }
     if (resource !== undefined) this.#keep(resource);
     return resource;

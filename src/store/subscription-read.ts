@@ -1,4 +1,4 @@
-/** How subscriptions read pages: patiently, in sizes that memory can hold, and with an eye on gaps. */
+/** How subscriptions and loaders read pages: patiently, in sizes that memory can hold, and with an eye on gaps. */
 import type { EventRow } from "../event/index.js";
 import { backoffMs, type Clock, EventplaneError, isEventplaneError, limits, type Random } from "../kernel/index.js";
 
@@ -34,7 +34,7 @@ export async function readPatiently<Result>(read: () => Promise<Result>, patienc
 }
 
 /** Rows of the first page; later ones are larger or smaller by how large the rows are. */
-export const firstPageLimit = 100;
+export const firstPageLimit: number = 100;
 const pageLimitMin = 16;
 const pageBytesAim = 1_048_576;
 
