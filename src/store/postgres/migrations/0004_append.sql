@@ -14,6 +14,51 @@
 do $make$
 declare
   v_function record;
+  -- The fields of each event of :rows, typed, and their hashes. Each `offset 0` keeps a step apart, so that the next one
+  -- works on plain columns; only then are the functions inlined (a tenfold difference).
+  v_hashed constant text := $hashed$
+      select i, append_no, tenant, effect, expected, expected_generation, id, correlation_id, aggregate_type, aggregate_id, allowed,
+             content, proof,
+             eventplane.event_digest(content, schema_version, key_refs, status, finalizers, component, basis_version, step,
+               decided_at, emits, lookups, traceparent, caused_by) || sha256(proof) as link
+      from (
+        select *,
+               eventplane.content_hash(tenant, id, kind, type, aggregate_type, aggregate_id, source, correlation_id,
+                 causation_id, occurred_at, spec) as content,
+               case v_tier
+                 when 'edge' then component is null and basis_version is null and step is null and decided_at is null
+                   and emits is null and lookups is null and status = '{}' and id_version in ('4', '7', '8')
+                   and case when kind = 'intent' then source is null and effect in ('creates', 'updates', 'deletes')
+                            when kind <> 'fact' then false
+                            when source is null then effect = 'system'
+                            else effect in ('creates', 'updates', 'deletes') end
+                 else component is not null and basis_version is not null and step is not null and decided_at is not null
+                   and source is null and kind in ('fact', 'internal') and effect in ('derived', 'finishes')
+                   and id_version = '5' and basis_version between 0 and 9007199254740991
+                   and decided_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00'
+               end
+               -- What could not be read again: microseconds beyond a safe integer, a payload that is no object.
+               and (occurred_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is not false
+               and left(spec, 1) = '{' and left(status, 1) = '{' and left(finalizers, 1) = '{' and left(caused_by, 1) = '{'
+                 as allowed
+        from (
+          select i, f[b + 1]::integer as append_no, a[f[b + 1]::integer * 6 - 5]::uuid as tenant, f[b + 2] as effect,
+                 f[b + 3]::bigint as expected, f[b + 4]::integer as expected_generation, f[b + 5]::uuid as id,
+                 -- Of the stored id: a text may spell the same id with its hyphens elsewhere.
+                 substr(f[b + 5]::uuid::text, 15, 1) as id_version, f[b + 6] as kind, f[b + 7] collate "C" as aggregate_type,
+                 f[b + 8] collate "C" as aggregate_id, f[b + 9] as type, f[b + 10]::bigint as schema_version,
+                 f[b + 11]::uuid as correlation_id, f[b + 12]::uuid as causation_id, f[b + 13]::timestamptz as occurred_at,
+                 f[b + 14] as source, f[b + 15] as traceparent, f[b + 16] as component, f[b + 17]::bigint as basis_version,
+                 f[b + 18]::bigint as step, f[b + 19]::timestamptz as decided_at, f[b + 20] as emits, f[b + 21] as lookups,
+                 f[b + 22] as key_refs, f[b + 23] as status, f[b + 24] as finalizers, f[b + 25] as spec,
+                 f[b + 26] as caused_by, decode(f[b + 27], 'hex') as proof
+          from :rows at_field
+          offset 0
+        ) typed
+        offset 0
+      ) named
+      offset 0
+$hashed$;
   v_body constant text := $body$
 #variable_conflict use_column
 declare
@@ -24,6 +69,7 @@ declare
   v_misplaced text;
   -- One element an event of the call.
   v_append integer[];
+  v_tenant integer[];
   v_stream integer[];
   v_id integer[];
   v_effect text[];
@@ -31,6 +77,9 @@ declare
   v_expected_generation integer[];
   v_content bytea[];
   v_link bytea[];
+  v_event_id uuid[];
+  v_correlation uuid[];
+  v_proof bytea[];
   v_same boolean[];
   v_outcome integer[];
   v_code text[];
@@ -84,60 +133,28 @@ begin
     raise exception 'eventplane: a call is of at most 64 tenants' using errcode = 'protocol_violation';
   end if;
 
-  -- All that needs no lock: numbers of streams and ids, tier, and the hashes of what will be stored. Each `offset 0` keeps
-  -- a step apart, so that the next one works on plain columns; only then are the functions inlined (a tenfold difference).
-  select array_agg(append_no), array_agg(stream_no), array_agg(id_no), array_agg(effect), array_agg(expected),
-         array_agg(expected_generation), array_agg(content), array_agg(link),
-         string_agg(case when allowed then null else id::text end, ', ')
-    into v_append, v_stream, v_id, v_effect, v_expected, v_expected_generation, v_content, v_link, v_misplaced
-  from (
-    select i, append_no, effect, expected, expected_generation, id, content, link, allowed,
-           dense_rank() over (order by tenant, aggregate_type, aggregate_id) as stream_no,
-           dense_rank() over (order by tenant, id) as id_no
+  -- All that needs no lock: numbers of tenants, streams and ids, tier, and the hashes of what will be stored. What is dear
+  -- to parse (ids, proofs) is kept. A lone event needs no sorting.
+  if n = 1 then
+    select array[1], array[1], array[1], array[1], array[effect], array[expected], array[expected_generation], array[content],
+           array[link], array[id], array[correlation_id], array[proof], case when allowed then null else id::text end
+      into v_append, v_tenant, v_stream, v_id, v_effect, v_expected, v_expected_generation, v_content, v_link, v_event_id,
+           v_correlation, v_proof, v_misplaced
+    from (:hashed_one) hashed;
+  else
+    select array_agg(append_no), array_agg(array_position(t_tenant, tenant)), array_agg(stream_no), array_agg(id_no), array_agg(effect),
+           array_agg(expected), array_agg(expected_generation), array_agg(content), array_agg(link), array_agg(id),
+           array_agg(correlation_id), array_agg(proof), string_agg(case when allowed then null else id::text end, ', ')
+      into v_append, v_tenant, v_stream, v_id, v_effect, v_expected, v_expected_generation, v_content, v_link, v_event_id,
+           v_correlation, v_proof, v_misplaced
     from (
-      select i, append_no, tenant, effect, expected, expected_generation, id, aggregate_type, aggregate_id, allowed, content,
-             eventplane.event_digest(content, schema_version, key_refs, status, finalizers, component, basis_version, step,
-               decided_at, emits, lookups, traceparent, caused_by) || sha256(proof) as link
-      from (
-        select *,
-               eventplane.content_hash(tenant, id, kind, type, aggregate_type, aggregate_id, source, correlation_id,
-                 causation_id, occurred_at, spec) as content,
-               case v_tier
-                 when 'edge' then component is null and basis_version is null and step is null and decided_at is null
-                   and emits is null and lookups is null and status = '{}' and id_version in ('4', '7', '8')
-                   and case when kind = 'intent' then source is null and effect in ('creates', 'updates', 'deletes')
-                            when kind <> 'fact' then false
-                            when source is null then effect = 'system'
-                            else effect in ('creates', 'updates', 'deletes') end
-                 else component is not null and basis_version is not null and step is not null and decided_at is not null
-                   and source is null and kind in ('fact', 'internal') and effect in ('derived', 'finishes')
-                   and id_version = '5' and basis_version between 0 and 9007199254740991
-                   and decided_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00'
-               end
-               -- What could not be read again: microseconds beyond a safe integer, a payload that is no object.
-               and (occurred_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is not false
-               and left(spec, 1) = '{' and left(status, 1) = '{' and left(finalizers, 1) = '{' and left(caused_by, 1) = '{'
-                 as allowed
-        from (
-          select i, f[b + 1]::integer as append_no, a[f[b + 1]::integer * 6 - 5]::uuid as tenant, f[b + 2] as effect,
-                 f[b + 3]::bigint as expected, f[b + 4]::integer as expected_generation, f[b + 5]::uuid as id,
-                 -- Of the stored id: a text may spell the same id with its hyphens elsewhere.
-                 substr(f[b + 5]::uuid::text, 15, 1) as id_version, f[b + 6] as kind, f[b + 7] collate "C" as aggregate_type,
-                 f[b + 8] collate "C" as aggregate_id, f[b + 9] as type, f[b + 10]::bigint as schema_version,
-                 f[b + 11]::uuid as correlation_id, f[b + 12]::uuid as causation_id, f[b + 13]::timestamptz as occurred_at,
-                 f[b + 14] as source, f[b + 15] as traceparent, f[b + 16] as component, f[b + 17]::bigint as basis_version,
-                 f[b + 18]::bigint as step, f[b + 19]::timestamptz as decided_at, f[b + 20] as emits, f[b + 21] as lookups,
-                 f[b + 22] as key_refs, f[b + 23] as status, f[b + 24] as finalizers, f[b + 25] as spec,
-                 f[b + 26] as caused_by, decode(f[b + 27], 'hex') as proof
-          from (select i, i * 27 - 26 as b from generate_series(1, n) i offset 0) at_field
-          offset 0
-        ) typed
-        offset 0
-      ) named
-      offset 0
-    ) hashed
-    order by i
-  ) numbered;
+      select i, append_no, tenant, effect, expected, expected_generation, id, correlation_id, content, link, proof, allowed,
+             dense_rank() over (order by tenant, aggregate_type, aggregate_id) as stream_no,
+             dense_rank() over (order by tenant, id) as id_no
+      from (:hashed_all) hashed
+      order by i
+    ) numbered;
+  end if;
   if v_misplaced is not null then
     raise exception 'eventplane: the % tier may not append %', v_tier, v_misplaced using errcode = 'insufficient_privilege';
   end if;
@@ -176,11 +193,11 @@ begin
     select known.same, stream.version, stream.generation, stream.lifecycle
     from generate_series(1, n) i,
          lateral (
-           select i * 27 - 26 as b, a[v_append[i] * 6 - 5]::uuid as tenant, f[i * 27 - 21]::uuid as id offset 0
+           select i * 27 - 26 as b, t_tenant[v_tenant[i]] as tenant, v_event_id[i] as id offset 0
          ) at_field
     left join lateral (
       select (e.kind, e.type, e.aggregate_type, e.aggregate_id, e.correlation_id, e.spec::text)
-               = (f[b + 6], f[b + 9], f[b + 7], f[b + 8], f[b + 11]::uuid, f[b + 25])
+               = (f[b + 6], f[b + 9], f[b + 7], f[b + 8], v_correlation[i], f[b + 25])
              and e.source is not distinct from f[b + 14] and e.causation_id is not distinct from f[b + 12]::uuid
              and e.occurred_at is not distinct from f[b + 13]::timestamptz
              and (v_tier = 'edge' or (e.status::text = f[b + 23] and e.finalizers::text = f[b + 24])) as same
@@ -364,7 +381,7 @@ begin
   -- The chain.
   for i in 1 .. n loop
     if v_outcome[i] = 1 then
-      t := array_position(t_tenant, a[v_append[i] * 6 - 5]::uuid);
+      t := v_tenant[i];
       t_position[t] := t_position[t] + 1;
       v_position[i] := t_position[t];
       v_previous[i] := t_hash[t];
@@ -379,12 +396,12 @@ begin
     traceparent, hash, previous_hash, proof, status, finalizers, spec, caused_by, emits, lookups, key_refs
   )
   select v_position[i], v_version[i], t_recorded_at[t], f[b + 13]::timestamptz, f[b + 19]::timestamptz, f[b + 17]::bigint,
-         v_generation[i], f[b + 10]::integer, t_epoch[t], f[b + 18]::integer, t_tenant[t], f[b + 5]::uuid, f[b + 11]::uuid,
+         v_generation[i], f[b + 10]::integer, t_epoch[t], f[b + 18]::integer, t_tenant[t], v_event_id[i], v_correlation[i],
          f[b + 12]::uuid, f[b + 6], v_lifecycle[i], f[b + 7], f[b + 8], f[b + 9], f[b + 16], f[b + 14], f[b + 15], v_hash[i],
-         v_previous[i], decode(f[b + 27], 'hex'), f[b + 23]::json, f[b + 24]::json, f[b + 25]::json, f[b + 26]::json,
+         v_previous[i], v_proof[i], f[b + 23]::json, f[b + 24]::json, f[b + 25]::json, f[b + 26]::json,
          f[b + 20]::json, f[b + 21]::json, f[b + 22]::json
   from generate_series(1, n) i,
-       lateral (select i * 27 - 26 as b, array_position(t_tenant, a[v_append[i] * 6 - 5]::uuid) as t offset 0) at_field
+       lateral (select i * 27 - 26 as b, v_tenant[i] as t offset 0) at_field
   where v_outcome[i] = 1
   -- Neighbours in the indexes become neighbours on disk, and the pages of the indexes stay full.
   order by t, v_position[i];
@@ -395,7 +412,7 @@ begin
 
   return query
   select i, v_outcome[i], v_code[i], v_position[i], v_version[i], v_generation[i], v_lifecycle[i], encode(v_hash[i], 'hex'),
-         t_recorded_us[array_position(t_tenant, a[v_append[i] * 6 - 5]::uuid)], null::uuid, null::text, null::text, null::uuid
+         t_recorded_us[v_tenant[i]], null::uuid, null::text, null::text, null::uuid
   from generate_series(1, n) i
   where v_outcome[i] in (1, 4);
   if v_refer then
@@ -404,7 +421,7 @@ begin
            eventplane.us(e.recorded_at), e.event_id, e.aggregate_type, e.aggregate_id, e.correlation_id
     from generate_series(1, n) i,
          lateral (
-           select a[v_append[i] * 6 - 5]::uuid as tenant, f[i * 27 - 21]::uuid as id, f[i * 27 - 19] as aggregate_type,
+           select t_tenant[v_tenant[i]] as tenant, v_event_id[i] as id, f[i * 27 - 19] as aggregate_type,
                   f[i * 27 - 18] as aggregate_id
            offset 0
          ) wanted,
@@ -437,7 +454,10 @@ begin
        )
        language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
        as %L',
-      v_function.name, replace(v_body, ':tier', v_function.tier)
+      v_function.name,
+      replace(replace(replace(v_body, ':hashed_one', replace(v_hashed, ':rows', '(select 1 as i, 1 as b offset 0)')),
+        ':hashed_all', replace(v_hashed, ':rows', '(select i, i * 27 - 26 as b from generate_series(1, n) i offset 0)')),
+        ':tier', v_function.tier)
     );
   end loop;
 end
