@@ -19,6 +19,15 @@ const dispatching: Cases = {
     await scene.create();
     check.deepEqual(await scene.dueComponents(), [scene.billing, scene.quota]);
   },
+  "an intent wakes every component that it expects, also one that the dispatching process does not know": async (
+    scene,
+  ) => {
+    await scene.create();
+    const [known] = scene.watches;
+    check.ok(known !== undefined);
+    await scene.work.dispatch([known], scene.tenantId);
+    check.deepEqual((await scene.claim()).map(({ component }) => component).sort(), [scene.billing, scene.quota]);
+  },
   "an event is dispatched once": async (scene) => {
     await scene.create();
     check.equal(await scene.dispatch(), 1);

@@ -74,7 +74,8 @@ export interface WorkStore extends DeadLetterReader {
   /**
    * Turns new events into due rows, per tenant in position order, cursor in the same commit; several processes share
    * the tenants by row locks. An event wakes neither the component that made it nor one that has seen it; facts of the
-   * runtime wake nobody; a spec-bearing event without finalizers wakes the built-in component `runtime`.
+   * runtime wake nobody; a spec-bearing event wakes those that it expects too, whether or not they are among the watches;
+   * without finalizers it wakes the built-in component `runtime`.
    * `dead-letter.redriven` and `dead-letter.discarded` facts act on their row; a newer generation supersedes a dead letter.
    * The rows of a deleted stream go.
    *

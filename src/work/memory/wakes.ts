@@ -1,11 +1,11 @@
 /** Whom an event wakes. */
-import { type EventRow, isSpecBearing, runtimeComponent } from "../../event/index.js";
+import { type EventRow, type Finalizers, isSpecBearing, runtimeComponent } from "../../event/index.js";
 import type { Watch } from "../port.js";
 
 /**
- * The components that an event wakes: those that watch its aggregate, except its maker. Facts of the runtime, dead letters
- * and what happens after the end of a life wake nobody. A generation that no controller is expected to complete is the
- * runtime's own.
+ * The components that an event wakes: those that watch its aggregate, except its maker, and those that the generation that
+ * it opens waits for. Facts of the runtime, dead letters and what happens after the end of a life wake nobody. A
+ * generation that no controller is expected to complete is the runtime's own.
  */
 export function wakesOf(event: EventRow, watches: readonly Watch[]): readonly string[] {
   if (event.lifecycle !== "live" && event.lifecycle !== "deleting") return [];
@@ -15,5 +15,7 @@ export function wakesOf(event: EventRow, watches: readonly Watch[]): readonly st
   const watching = watches
     .filter(({ aggregateType, component }) => aggregateType === event.aggregateType && component !== maker)
     .map(({ component }) => component);
-  return opens && event.finalizersText === "{}" ? [...watching, runtimeComponent] : watching;
+  if (!opens) return watching;
+  const expected = Object.keys(JSON.parse(event.finalizersText) as Finalizers); // the store takes objects only
+  return expected.length === 0 ? [...watching, runtimeComponent] : [...new Set([...watching, ...expected])];
 }

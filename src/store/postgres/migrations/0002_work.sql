@@ -305,7 +305,7 @@ begin
   from (
     select e.aggregate_type, e.aggregate_id, e.version, e.component as maker, e.kind, e.lifecycle,
       case when e.kind = 'intent' or (e.kind = 'fact' and e.source is not null) then e.generation else 0 end as opened,
-      e.finalizers::text = '{}' as nobody_expected
+      e.finalizers
     from eventplane.events e
     where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
   ) n
@@ -313,7 +313,10 @@ begin
     select w.component from unnest(p_types, p_components) w (aggregate_type, component)
       where w.aggregate_type = n.aggregate_type and w.component is distinct from n.maker
     union all
-    select 'runtime' where n.opened > 0 and n.nobody_expected
+    -- Those that the generation waits for: this process may be of another version than the edge that expects them.
+    select json_object_keys(n.finalizers) where n.opened > 0
+    union all
+    select 'runtime' where n.opened > 0 and n.finalizers::text = '{}'
   ) t
   where n.lifecycle in ('live', 'deleting')
     and (n.opened > 0 or (n.maker is not null and n.maker <> 'runtime' and n.maker not like 'dead-letter:%'))
