@@ -13,8 +13,10 @@ import { PlatformAdministration } from "./platform/administration.js";
 import { platformApp } from "./platform/definitions.js";
 import { PlatformFold } from "./platform/fold.js";
 import { isKeyUsable } from "./platform/state.js";
+import { PositionWaits } from "./position-waits.js";
 import type { Problem } from "./problem.js";
 import { PublishPipeline } from "./publish/pipeline.js";
+import { gatedReader, gatedResources, ReadGate } from "./read-gate.js";
 import { RefusalLog } from "./refusals.js";
 import { addAdminRoutes } from "./routes/admin.js";
 import { type EdgeParts, Routes } from "./routes/context.js";
@@ -26,6 +28,7 @@ import { addResourceRoutes } from "./routes/resources.js";
 import { addSchemaRoutes } from "./routes/schemas.js";
 import { addSubscribeRoutes } from "./routes/subscribe.js";
 import { SubscriptionHub } from "./sse/hub.js";
+import { UnsentAnswers } from "./unsent-answers.js";
 
 /** A running edge. */
 export interface Edge {
@@ -68,8 +71,12 @@ export async function createEdge(dependencies: EdgeDependencies): Promise<Edge> 
   return start(server, parts);
 }
 
-function assemble(dependencies: EdgeDependencies): EdgeParts {
-  const { logger, clock, reader, doorbell, metrics } = dependencies;
+function assemble(given: EdgeDependencies): EdgeParts {
+  const { logger, clock, reader, doorbell, metrics } = given;
+  const gate = new ReadGate();
+  // What tenants ask for goes through the gate; the platform's fold and the tails of the logs must never wait behind it.
+  const resources = gatedResources(given.resources, gate);
+  const dependencies = { ...given, reader: gatedReader(reader, gate), resources };
   const platform = new PlatformFold({
     reader,
     doorbell,
@@ -88,7 +95,7 @@ function assemble(dependencies: EdgeDependencies): EdgeParts {
     report: (failure) => logger.warn(failureFields(failure), "Refusals could not be written and stay counted."),
   });
   const hub = new SubscriptionHub({
-    reader,
+    reader: dependencies.reader,
     log: createLogHub({ reader, doorbell, clock }),
     clock,
     mayDeliver: () => platform.isFresh,
@@ -103,7 +110,17 @@ function assemble(dependencies: EdgeDependencies): EdgeParts {
   });
   const pipeline = new PublishPipeline({ ...dependencies, refusals });
   const administration = new PlatformAdministration({ ...dependencies, platform });
-  return { ...dependencies, platform, refusals, pipeline, administration, hub };
+  const positions = new PositionWaits(dependencies);
+  return {
+    ...dependencies,
+    platform,
+    refusals,
+    pipeline,
+    administration,
+    hub,
+    positions,
+    unsent: new UnsentAnswers(),
+  };
 }
 
 /** Every event of the platform must be proven and continue the chain. */

@@ -39,6 +39,8 @@ const paramCharactersMax = 512;
 const headersTimeoutMs = 10_000;
 const requestTimeoutMs = 30_000;
 const keepAliveTimeoutMs = 65_000;
+/** An answer of which nothing is taken for so long is given up. */
+const inactiveMsMax = 60_000;
 const closeTimeoutMs = 5_000;
 const discardedBytesMax = 8_388_608;
 const discardMsMax = 1_000;
@@ -55,6 +57,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     forceCloseConnections: "idle",
     return503OnClosing: true,
     requestTimeout: requestTimeoutMs,
+    connectionTimeout: inactiveMsMax,
     keepAliveTimeout: keepAliveTimeoutMs,
     routerOptions: { maxParamLength: paramCharactersMax },
     // Joined, a second Authorization makes both unusable; else the first would count here and perhaps the last before us.

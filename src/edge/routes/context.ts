@@ -7,11 +7,13 @@ import { authenticate } from "../authentication.js";
 import type { EdgeDependencies } from "../dependencies.js";
 import type { PlatformAdministration } from "../platform/administration.js";
 import type { PlatformFold } from "../platform/fold.js";
+import type { PositionWaits } from "../position-waits.js";
 import type { PublishPipeline } from "../publish/pipeline.js";
 import { forbidden } from "../publish/refusal-errors.js";
 import type { RefusalLog } from "../refusals.js";
 import { type Action, type Principal, rule } from "../rules.js";
 import type { SubscriptionHub } from "../sse/hub.js";
+import type { UnsentAnswers } from "../unsent-answers.js";
 
 /** The parts of an edge that routes use. */
 export interface EdgeParts extends EdgeDependencies {
@@ -20,6 +22,8 @@ export interface EdgeParts extends EdgeDependencies {
   readonly pipeline: PublishPipeline;
   readonly administration: PlatformAdministration;
   readonly hub: SubscriptionHub;
+  readonly positions: PositionWaits;
+  readonly unsent: UnsentAnswers;
 }
 
 /** Who asks for what. */

@@ -1,7 +1,7 @@
 /** Reads of the log: pages of events, one event, its proof, one stream, one trace. Payloads are sent as they are stored. */
 import type { FastifyReply } from "fastify";
 import { type EventRow, eventJson, proofJson, provenEventJson } from "../../event/index.js";
-import { EventplaneError, limits, type TenantId } from "../../kernel/index.js";
+import { EventplaneError, type TenantId } from "../../kernel/index.js";
 import type { EdgeParts, Routes } from "./context.js";
 import {
   aggregateIdOf,
@@ -78,6 +78,7 @@ interface Read {
 }
 
 async function readPage(parts: EdgeParts, { tenantId, given, reply }: Read): Promise<unknown> {
+  parts.unsent.assertRoom(tenantId);
   const query = readQuery(given, [...filterNames, "after", "before", "limit", "direction", "include"]);
   const { direction = "forwards", include } = query;
   if (include !== undefined && include !== "proof") {
@@ -110,7 +111,7 @@ async function readPage(parts: EdgeParts, { tenantId, given, reply }: Read): Pro
     next = rows.length < size || inside.length < rows.length ? null : (place ?? null);
     if (next === null) break;
   }
-  return sendTexts(reply, texts, next);
+  return sendTexts(parts, { tenantId, reply }, { texts, next });
 }
 
 async function eventOf(parts: EdgeParts, tenantId: TenantId, params: unknown): Promise<EventRow> {
@@ -125,47 +126,71 @@ async function readStream(
   { tenantId, params, given, reply }: Read & { readonly params: unknown },
 ): Promise<unknown> {
   const names = params as { readonly aggregateType: string; readonly aggregateId: string }; // of the route's address
+  parts.unsent.assertRoom(tenantId);
   const query = readQuery(given, ["after", "limit"]);
   const limit = limitOf(query);
   const stream = { aggregateType: aggregateTypeOf(names.aggregateType), aggregateId: aggregateIdOf(names.aggregateId) };
   const afterVersion = integerOf(query, "after", { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;
-  const rows = await parts.reader.readStream(tenantId, stream, { afterVersion, limit });
-  if (rows.length === 0 && afterVersion === 0)
+  const { texts, next } = await gather(
+    { after: afterVersion, limit, placeOf: ({ version }) => version },
+    (after, size) => parts.reader.readStream(tenantId, stream, { afterVersion: after, limit: size }),
+  );
+  if (texts.length === 0 && afterVersion === 0)
     throw new EventplaneError("not_found", "This tenant has no such stream.");
-  return sendEvents(reply, rows, { next: rows.length < limit ? null : (rows.at(-1)?.version ?? null) });
+  return sendTexts(parts, { tenantId, reply }, { texts, next });
 }
 
-/** All events of one correlation, at most 10,000, in position order; `next` continues with `after`. */
+/** Events of one correlation, at most 10,000 or 8 MiB, in position order; `next` continues with `after`. */
 async function readTrace(
   parts: EdgeParts,
   { tenantId, params, given, reply }: Read & { readonly params: unknown },
 ): Promise<unknown> {
+  parts.unsent.assertRoom(tenantId);
   const query = readQuery(given, ["after"]);
   const correlationId = uuidOf("correlationId", (params as { readonly correlationId: string }).correlationId); // of the route's address
-  const rows: EventRow[] = [];
-  let after = positionOf(query, "after") ?? 0;
-  for (;;) {
-    const page = await parts.reader.read(tenantId, { filter: { correlationId }, after, limit: limits.readPageMax });
-    rows.push(...page);
-    after = page.at(-1)?.position ?? after;
-    if (page.length < limits.readPageMax) break;
-    if (rows.length >= traceEventsMax) return sendEvents(reply, rows, { next: after });
-  }
-  if (rows.length === 0 && query.after === undefined) {
+  const { texts, next } = await gather(
+    { after: positionOf(query, "after") ?? 0, limit: traceEventsMax, placeOf: ({ position }) => position },
+    (after, limit) => parts.reader.read(tenantId, { filter: { correlationId }, after, limit }),
+  );
+  if (texts.length === 0 && query.after === undefined) {
     throw new EventplaneError("not_found", "This tenant has no event with this correlation id.");
   }
-  return sendEvents(reply, rows, { next: null });
+  return sendTexts(parts, { tenantId, reply }, { texts, next });
 }
 
-function sendEvents(
-  reply: FastifyReply,
-  rows: readonly EventRow[],
-  { next }: { readonly next: number | null },
+interface Page {
+  readonly texts: readonly string[];
+  /** Where the next page begins; null at the end. */
+  readonly next: number | null;
+}
+
+/** Reads until there are `limit` events or 8 MiB of them. */
+async function gather(
+  { after, limit, placeOf }: { after: number; limit: number; placeOf: (row: EventRow) => number },
+  read: (after: number, limit: number) => Promise<readonly EventRow[]>,
+): Promise<Page> {
+  const texts: string[] = [];
+  let place = after;
+  for (let bytes = 0; bytes < pageBytesMax && texts.length < limit; ) {
+    const size = Math.min(readEvents, limit - texts.length);
+    const rows = await read(place, size);
+    for (const row of rows) {
+      const text = eventJson(row);
+      bytes += text.length;
+      texts.push(text);
+      place = placeOf(row);
+    }
+    if (rows.length < size) return { texts, next: null };
+  }
+  return { texts, next: place };
+}
+
+function sendTexts(
+  { unsent }: EdgeParts,
+  { tenantId, reply }: Pick<Read, "tenantId" | "reply">,
+  { texts, next }: Page,
 ): FastifyReply {
-  return sendTexts(reply, rows.map(eventJson), next);
-}
-
-function sendTexts(reply: FastifyReply, events: readonly string[], next: number | null): FastifyReply {
-  reply.type("application/json; charset=utf-8");
-  return reply.send(`{"events":[${events.join(",")}],"next":${next === null ? "null" : String(next)}}`);
+  const body = `{"events":[${texts.join(",")}],"next":${next === null ? "null" : String(next)}}`;
+  unsent.count(tenantId, { raw: reply.raw, bytes: body.length });
+  return reply.type("application/json; charset=utf-8").send(body);
 }

@@ -4,9 +4,6 @@ import { EventplaneError, type JsonObject, type TenantId } from "../../kernel/in
 import type { EdgeParts, Routes } from "./context.js";
 import { aggregateIdOf, aggregateTypeOf, limitOf, positionOf, type Query, readQuery } from "./query.js";
 
-const waitMsMax = 5_000;
-const waitStepMs = 10;
-
 /** Registers the routes. */
 export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
   routes.tenant({
@@ -51,15 +48,5 @@ function resourceJson({ origin, expected, ...resource }: Resource): JsonObject {
 /** Waits until the resources hold everything up to `minPosition`. */
 async function reach(parts: EdgeParts, tenantId: TenantId, query: Query): Promise<void> {
   const wanted = positionOf(query, "minPosition");
-  if (wanted === undefined) return;
-  const deadline = parts.clock.monotonicMs() + waitMsMax;
-  while ((await parts.resources.position(tenantId)) < wanted) {
-    if (parts.clock.monotonicMs() >= deadline) {
-      throw new EventplaneError(
-        "timeout",
-        `The resources did not reach position ${wanted} within ${waitMsMax} ms. Ask again.`,
-      );
-    }
-    await parts.clock.sleep(waitStepMs);
-  }
+  if (wanted !== undefined) await parts.positions.reach(tenantId, wanted);
 }

@@ -1,0 +1,76 @@
+/** Requests that wait until the resources hold a position: one look at it for all that wait of a tenant. */
+import { type Clock, EventplaneError, type TenantId } from "../kernel/index.js";
+import type { ResourceSource } from "./dependencies.js";
+
+const waitMsMax = 5_000;
+const lookMs = 10;
+const tenantWaitingMax = 1_000;
+
+interface Wait {
+  readonly position: number;
+  readonly untilMs: number;
+  readonly settle: (error: unknown) => void;
+}
+
+/** Waits for positions of all tenants. */
+export class PositionWaits {
+  readonly #resources: ResourceSource;
+  readonly #clock: Clock;
+  readonly #waits = new Map<TenantId, Set<Wait>>();
+
+  constructor({ resources, clock }: { readonly resources: ResourceSource; readonly clock: Clock }) {
+    this.#resources = resources;
+    this.#clock = clock;
+  }
+
+  /**
+   * Resolves when the tenant's resources hold everything up to `position`.
+   *
+   * @throws EventplaneError `timeout` after 5 s; `busy` when too many wait already; what the look at the position failed with
+   */
+  reach(tenantId: TenantId, position: number): Promise<void> {
+    const waits = this.#waits.get(tenantId) ?? new Set();
+    if (waits.size >= tenantWaitingMax) {
+      throw new EventplaneError("busy", "Too many requests of this tenant wait for a position. Send fewer at once.");
+    }
+    const untilMs = this.#clock.monotonicMs() + waitMsMax;
+    const reached = new Promise<void>((resolve, reject) => {
+      const settle = (error: unknown): void => (error === undefined ? resolve() : reject(error));
+      waits.add({ position, untilMs, settle });
+    });
+    if (this.#waits.get(tenantId) === undefined) {
+      this.#waits.set(tenantId, waits);
+      void this.#look(tenantId, waits);
+    }
+    return reached;
+  }
+
+  /** Looks as long as somebody waits. Never throws. */
+  async #look(tenantId: TenantId, waits: Set<Wait>): Promise<void> {
+    for (;;) {
+      try {
+        this.#settleReached(waits, await this.#resources.position(tenantId));
+      } catch (error) {
+        for (const wait of waits) wait.settle(error);
+        waits.clear();
+      }
+      if (waits.size === 0) break;
+      await this.#clock.sleep(lookMs);
+    }
+    this.#waits.delete(tenantId);
+  }
+
+  #settleReached(waits: Set<Wait>, position: number): void {
+    const now = this.#clock.monotonicMs();
+    for (const wait of waits) {
+      if (position < wait.position && now < wait.untilMs) continue;
+      waits.delete(wait);
+      wait.settle(position < wait.position ? late(wait.position) : undefined);
+    }
+  }
+}
+
+function late(position: number): EventplaneError {
+  const message = `The resources did not reach position ${position} within ${waitMsMax} ms. Ask again.`;
+  return new EventplaneError("timeout", message);
+}
