@@ -29,7 +29,7 @@ interface PublishFlags {
   readonly run: string;
 }
 
-const concurrencyMax = 256;
+const concurrencyMax = 64;
 
 /** Adds the command. */
 export function register(program: Command, shell: Shell): void {
@@ -54,7 +54,7 @@ export function register(program: Command, shell: Shell): void {
         .argParser(parseDuration)
         .default(60_000, "60s"),
     )
-    .option("--concurrency <n>", "lines of a file under way at once", wholeNumber(1, concurrencyMax), 32)
+    .option("--concurrency <n>", "lists of 100 lines under way at once", wholeNumber(1, concurrencyMax), 4)
     .option("--run <name>", "with NDJSON: another name means the same lines anew", "")
     .addHelpText(
       "after",
@@ -160,7 +160,7 @@ async function publishFile({ type, flags, command, shell }: PublishCall): Promis
   const report = await publishLines(client, readLines(file, shell.stdin), {
     concurrency,
     run,
-    onLine: () => bar?.increment(),
+    onLines: (count) => bar?.increment(count),
   });
   bar?.stop();
   const { created, repeated, refused, refusals, stoppedBy } = report;
@@ -182,7 +182,7 @@ async function publishFile({ type, flags, command, shell }: PublishCall): Promis
 }
 
 /** Only where somebody looks; on standard error, beside the result. */
-async function progressBar({ terminal }: Shell): Promise<{ increment(): void; stop(): void } | undefined> {
+async function progressBar({ terminal }: Shell): Promise<{ increment(count: number): void; stop(): void } | undefined> {
   if (!terminal.isInteractive) return undefined;
   const { SingleBar } = await import("cli-progress");
   const bar = new SingleBar({ format: "{value} lines · {duration_formatted}", stream: process.stderr, etaBuffer: 1 });
