@@ -142,13 +142,35 @@ describe("a service refuses to start", () => {
     });
   }
 
-  it("with a membership in the owner", async () => {
-    const prefix = installation.database.rolePrefix;
-    await installation.asSuperuser(`grant ${prefix}_owner to ${prefix}_edge`);
+  for (const group of [":prefix_owner", ":prefix_appender", "pg_write_all_data", "superuser"]) {
+    it(`with a membership in ${group.replace(":prefix", "")}`, async () => {
+      const prefix = installation.database.rolePrefix;
+      const name = group === "superuser" ? `${prefix}_boss` : group.replace(":prefix", prefix);
+      if (group === "superuser") await installation.asSuperuser(`create role ${name} superuser`);
+      await installation.asSuperuser(`grant ${name} to ${prefix}_edge`);
+      try {
+        expect(await startOn(installation.url("edge"))).toBe("database_role_unsafe");
+      } finally {
+        await installation.asSuperuser(`revoke ${name} from ${prefix}_edge`);
+        if (group === "superuser") await installation.asSuperuser(`drop role ${name}`);
+      }
+      expect(await startOn(installation.url("edge"))).toBe("none");
+    });
+  }
+
+  it("as a superuser who has set the role of a service", async () => {
+    const url = new URL(installation.database.superuserUrl);
+    url.searchParams.set("options", `-c role=${installation.database.rolePrefix}_edge`);
+    expect(await startOn(url.href)).toBe("database_role_unsafe");
+  });
+
+  it("with a grant to write the log's tables", async () => {
+    const role = `${installation.database.rolePrefix}_edge`;
+    await installation.asSuperuser(`grant insert on eventplane.events to ${role}`);
     try {
       expect(await startOn(installation.url("edge"))).toBe("database_role_unsafe");
     } finally {
-      await installation.asSuperuser(`revoke ${prefix}_owner from ${prefix}_edge`);
+      await installation.asSuperuser(`revoke insert on eventplane.events from ${role}`);
     }
   });
 

@@ -10,19 +10,28 @@ interface Found {
   readonly bypassesRls: boolean;
   readonly createsRoles: boolean;
   readonly owns: boolean;
+  readonly writes: boolean;
   readonly fsync: string;
   readonly fullPageWrites: string;
   readonly synchronousCommit: string;
   readonly encoding: string;
 }
 
-const foundSql = `select current_setting('server_version_num')::integer as version, r.rolsuper as superuser,
-  r.rolbypassrls as "bypassesRls", r.rolcreaterole as "createsRoles",
-  coalesce((select pg_has_role(current_user, n.nspowner, 'member') from pg_namespace n where n.nspname = 'eventplane'), false)
-    or pg_has_role(current_user, (select d.datdba from pg_database d where d.datname = current_database()), 'member') as owns,
+/** What a role may become by SET ROLE or RESET ROLE counts as what it is. */
+const foundSql = `with may_be as (
+  select r.* from pg_roles r where pg_has_role(current_user, r.oid, 'member') or pg_has_role(session_user, r.oid, 'member'))
+select current_setting('server_version_num')::integer as version,
+  (select bool_or(rolsuper) from may_be) as superuser,
+  (select bool_or(rolbypassrls) from may_be) as "bypassesRls",
+  (select bool_or(rolcreaterole) from may_be) as "createsRoles",
+  exists (select from pg_namespace n join may_be r on r.oid = n.nspowner where n.nspname = 'eventplane')
+    or exists (select from pg_database d join may_be r on r.oid = d.datdba where d.datname = current_database()) as owns,
+  exists (select from pg_proc p join pg_namespace n on n.oid = p.pronamespace join may_be r on r.oid = p.proowner where n.nspname = 'eventplane')
+    or exists (
+      select from may_be, unnest(array['eventplane.events', 'eventplane.heads']) t (name), unnest(array['INSERT', 'UPDATE', 'DELETE', 'TRUNCATE']) w (word)
+      where to_regclass(t.name) is not null and has_table_privilege(may_be.oid, to_regclass(t.name), w.word)) as writes,
   current_setting('fsync') as fsync, current_setting('full_page_writes') as "fullPageWrites",
-  current_setting('synchronous_commit') as "synchronousCommit", current_setting('server_encoding') as encoding
-from pg_roles r where r.rolname = current_user`;
+  current_setting('synchronous_commit') as "synchronousCommit", current_setting('server_encoding') as encoding`;
 
 const versionNumberMin = 150000;
 
@@ -30,9 +39,9 @@ const versionNumberMin = 150000;
  * Refuses to serve with a role that could do more than its tier, on a server that could lose acknowledged commits, or on
  * a schema of another version.
  *
- * @throws EventplaneError `database_role_unsafe` (superuser, owner, BYPASSRLS or CREATEROLE), `database_not_durable` (fsync,
- * full_page_writes or synchronous_commit off), `database_unsupported` (older than 15, not UTF-8), `migration_needed`,
- * `schema_too_new`, and those of translatePgError
+ * @throws EventplaneError `database_role_unsafe` (superuser, owner, writer of the log, BYPASSRLS or CREATEROLE, or a member
+ * of one), `database_not_durable` (fsync, full_page_writes or synchronous_commit off), `database_unsupported` (older than
+ * 15, not UTF-8), `migration_needed`, `schema_too_new`, and those of translatePgError
  */
 export async function assertServiceRole(pool: pg.Pool): Promise<void> {
   try {
@@ -55,6 +64,7 @@ function assertRole(found: Found): void {
   const reasons = [
     ...(found.superuser ? ["is a superuser"] : []),
     ...(found.owns ? ["is or may become the owner of the log or of its database"] : []),
+    ...(found.writes ? ["may write the log without its append functions"] : []),
     ...(found.bypassesRls ? ["bypasses row security"] : []),
     ...(found.createsRoles ? ["may create roles"] : []),
   ];
