@@ -16,7 +16,10 @@ export const bytes: Row = {
     const crowd = await sizes(await server.ours(), 64);
     const lone = await sizes(await server.ours(), 1);
     return {
-      goals: [{ what: "bytes with indexes and proof, 64 callers", value: crowd["total"], atMost: 1_400, aim: 1_000 }],
+      goals: [
+        { what: "bytes with indexes and proof, 1 caller", value: lone["total"], atMost: 1_400, aim: 1_000 },
+        { what: "bytes with indexes and proof, 64 callers", value: crowd["total"], atMost: 1_400, aim: 1_000 },
+      ],
       details: { ...prefixed("64 callers, ", crowd), ...prefixed("1 caller, ", lone) },
     };
   },

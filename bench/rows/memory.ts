@@ -94,14 +94,20 @@ async function fill(dataDir: string, tenantId: TenantId): Promise<void> {
   const signer = createEd25519Signer({ privateKey: keyFile(dataDir, "edge").pem, tier: "edge" });
   const log = new Coalescer({ appender: new PostgresAppender(pool, "edge"), signer, clock: systemClock });
   try {
-    for (let done = 0; done < events; done += perAppend) {
-      const items = Array.from({ length: perAppend }, (_, index) => ({
-        event: draftSystemFact({ tenantId, specText: specOf(done + index).text }),
-        effect: "system" as const,
-        expectedVersion: "any" as const,
-      }));
-      await log.append({ tenantId, items });
-    }
+    let done = 0;
+    const append = async (): Promise<void> => {
+      while (done < events) {
+        const from = done;
+        done += perAppend;
+        const items = Array.from({ length: perAppend }, (_, index) => ({
+          event: draftSystemFact({ tenantId, specText: specOf(from + index).text }),
+          effect: "system" as const,
+          expectedVersion: "any" as const,
+        }));
+        await log.append({ tenantId, items });
+      }
+    };
+    await Promise.all([append(), append(), append()]);
   } finally {
     await log.close();
     await pool.end();
