@@ -85,6 +85,23 @@ describe("a subscription", () => {
     expect([wrong.status, forbidden.status]).toEqual([400, 403]);
   });
 
+  test("is refused beyond the end of the log, where it would miss what comes, and not at its end", async () => {
+    const { position } = await edge.reader.head(acme.id);
+    const begin = async (after: number): Promise<number> => {
+      const aborted = new AbortController();
+      const response = await fetch(`${edge.url}/v1/tenants/acme/subscribe?after=${after}`, {
+        ...call(acme.key),
+        signal: aborted.signal,
+      });
+      aborted.abort();
+      return response.status;
+    };
+    expect([await begin(position), await begin(position + 1), await begin(Number.MAX_SAFE_INTEGER)]).toEqual([
+      200, 400, 400,
+    ]);
+    await eventually(() => (edge.edge.subscriptions.size === 0 ? true : undefined), "all connections gone");
+  });
+
   test("of a revoked key is cut within a second, with the reason", async () => {
     const tenant = await edge.tenant("short");
     const own = createClient({ baseUrl: edge.url, apiKey: tenant.key, tenant: "short" });

@@ -27,6 +27,12 @@ async function subscribe(parts: EdgeParts, { request, reply, caller }: Exchange)
   const filter = filterOf(query);
   const after = lastEventIdOf(request) ?? positionOf(query, "after");
   const lease = await parts.hub.open(caller.tenantId);
+  try {
+    if (after !== undefined && after > lease.feed.position) await assertReached(parts, caller, after);
+  } catch (error) {
+    lease.release();
+    throw error;
+  }
   reply.hijack();
   const { raw } = reply;
   const { socket } = raw;
@@ -50,6 +56,14 @@ async function subscribe(parts: EdgeParts, { request, reply, caller }: Exchange)
   socket.setTimeout(0);
   await parts.hub.serve({ socket, tenantId: caller.tenantId, keyId: caller.principal.keyId, after, filter }, lease);
   return reply;
+}
+
+/** A place beyond the log's end would be passed over in silence; it comes from another log, or from one that was restored. */
+async function assertReached({ reader }: EdgeParts, { tenantId }: Caller, after: number): Promise<void> {
+  const { position } = await reader.head(tenantId);
+  if (after <= position) return;
+  const message = `The log ends at position ${position}, before the position to begin after. Was an older backup restored?`;
+  throw new EventplaneError("request_invalid", message, { details: { position } });
 }
 
 /** Last-Event-ID wins over `after`: a browser resumes with the address it began with. */

@@ -38,6 +38,8 @@ export interface Subscription {
 
 const tendMs = 500;
 const connectionsMax = 10_000;
+/** So that a tenant cannot take the room of all others. */
+const tenantConnectionsMax = 2_500;
 
 /** The open subscriptions. */
 export class SubscriptionHub {
@@ -65,13 +67,16 @@ export class SubscriptionHub {
   /**
    * Makes sure that the tenant's feed runs and that there is room for one more.
    *
-   * @throws EventplaneError `busy` at 10,000 connections, `unavailable` when the log's end cannot be read
+   * @throws EventplaneError `busy` at 10,000 connections or 2,500 of this tenant, `unavailable` when the log's end cannot be read
    */
   async open(tenantId: TenantId): Promise<FeedLease> {
     if (this.#closed || this.#connections.size >= connectionsMax) {
       throw new EventplaneError("busy", "This edge has no room for another subscription. Try again shortly.");
     }
     const entry = this.#feeds.get(tenantId) ?? { feed: new TenantFeed(tenantId, this.#dependencies), users: 0 };
+    if (entry.users >= tenantConnectionsMax) {
+      throw new EventplaneError("busy", "This tenant has as many subscriptions open here as one may have.");
+    }
     this.#feeds.set(tenantId, entry);
     entry.users++;
     try {
