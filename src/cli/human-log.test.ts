@@ -1,9 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { humanLog } from "./human-log.js";
-import { createTerminal } from "./terminal.js";
-
-const nowhere = { write: () => true, once: () => undefined };
-const terminal = createTerminal(nowhere, nowhere, {});
+import { plain } from "./terminal.js";
 
 describe("the log for people", () => {
   it("is one line with the reason and the place in the team's code", () => {
@@ -18,7 +15,7 @@ describe("the log for people", () => {
       at: "/app/eventplane.config.ts:12:5",
       message: "A controller failed and is tried again",
     };
-    humanLog(terminal, (line) => lines.push(line)).write(JSON.stringify(entry));
+    humanLog(plain, (line) => lines.push(line)).write(JSON.stringify(entry));
     expect(lines).toEqual([
       "12:00:01 warn  A controller failed and is tried again: The controller threw TypeError at /app/eventplane.config.ts:12:5. (controller=quota attempt=1)\n",
     ]);
@@ -26,7 +23,7 @@ describe("the log for people", () => {
 
   it("names the place when the reason does not", () => {
     const lines: string[] = [];
-    humanLog(terminal, (line) => lines.push(line)).write(
+    humanLog(plain, (line) => lines.push(line)).write(
       JSON.stringify({ level: "error", time: "2026-01-31T12:00:01.000Z", message: "It failed", at: "a.ts:1:2" }),
     );
     expect(lines).toEqual(["12:00:01 error It failed at a.ts:1:2\n"]);

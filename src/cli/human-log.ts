@@ -1,5 +1,5 @@
 /** Log entries as lines for people: the plane writes JSON, a terminal shows this. */
-import type { Terminal } from "./terminal.js";
+import type { Paints } from "./terminal.js";
 
 /** Fields that say where an entry comes from, or that its line shows in another way. */
 const hidden: ReadonlySet<string> = new Set([
@@ -15,7 +15,7 @@ const hidden: ReadonlySet<string> = new Set([
 ]);
 
 /** A destination of the logger that shows each entry on one line; its texts are terminal-safe already. */
-export function humanLog(terminal: Terminal, write: (line: string) => void): { write(line: string): void } {
+export function humanLog(terminal: Paints, write: (line: string) => void): { write(line: string): void } {
   return {
     write: (json) => {
       const entry = JSON.parse(json) as Readonly<Record<string, unknown>>; // the logger writes objects
@@ -25,10 +25,7 @@ export function humanLog(terminal: Terminal, write: (line: string) => void): { w
 }
 
 /** `12:00:01 warn  A controller failed and is tried again: The controller threw … (controller=quota attempt=1)` */
-export function humanLine(
-  entry: Readonly<Record<string, unknown>>,
-  terminal: Pick<Terminal, "dim" | "yellow" | "red">,
-): string {
+function humanLine(entry: Readonly<Record<string, unknown>>, terminal: Paints): string {
   const { level, time, message } = entry;
   const clock = String(time).slice(11, 19);
   const said = reasonOf(entry);
@@ -39,7 +36,7 @@ export function humanLine(
   return `${terminal.dim(clock)} ${levelOf(String(level), terminal)} ${String(message)}${said}${details}`;
 }
 
-function levelOf(level: string, terminal: Pick<Terminal, "yellow" | "red">): string {
+function levelOf(level: string, terminal: Paints): string {
   const padded = level.padEnd(5);
   if (level === "error") return terminal.red(padded);
   return level === "warn" ? terminal.yellow(padded) : padded;

@@ -1,6 +1,7 @@
 /** All commands by name; each file is loaded when its command is called. */
 import { Command, Option } from "commander";
 import { outputFormats } from "./output.js";
+import { packageVersion } from "./package-version.js";
 import type { Shell } from "./shell.js";
 
 /** Adds one command, with its own subcommands, to the program. */
@@ -50,6 +51,7 @@ function baseProgram(): Command {
     .option("-t, --tenant <tenant>", "id or slug of the tenant (EVENTPLANE_TENANT)")
     .option("--data-dir <folder>", "folder of keys and context (EVENTPLANE_DATA__DIR; default .eventplane)")
     .option("--api-key-stdin", "read the API key from standard input")
+    .version(packageVersion())
     .showSuggestionAfterError()
     .exitOverride()
     .configureOutput({ writeErr: () => undefined })

@@ -4,18 +4,25 @@ import { terminalSafe } from "../kernel/terminal.js";
 /** Colours a text, or leaves it. The text must be safe already. */
 export type Paint = (text: string) => string;
 
-/** What a command may write to. */
-export interface Terminal {
-  /** Standard output is a terminal: a person looks at it. */
-  readonly isInteractive: boolean;
+/** Ways to make a text stand out. */
+export interface Paints {
   readonly bold: Paint;
   readonly dim: Paint;
   readonly green: Paint;
   readonly yellow: Paint;
   readonly red: Paint;
+}
+
+/** Leaves every text as it is. */
+export const plain: Paints = { bold: same, dim: same, green: same, yellow: same, red: same };
+
+/** What a command may write to. */
+export interface Terminal extends Paints {
+  /** Standard output is a terminal: a person looks at it. */
+  readonly isInteractive: boolean;
   /** One line of the result. Resolves when the stream takes more, so that a fast source cannot fill the memory. */
   line(text: string): Promise<void>;
-  /** Text without an end of line, for a line that is written again; only while {@link Terminal.isInteractive}. */
+  /** Plain text without an end of line, cut to the width of one line that is written again; only while {@link Terminal.isInteractive}. */
   redraw(text: string): void;
   /** One line beside the result. */
   note(text: string): void;
@@ -23,10 +30,12 @@ export interface Terminal {
 
 interface Output {
   readonly isTTY?: boolean;
+  readonly columns?: number;
   write(text: string): boolean;
   once(event: "drain", listener: () => void): unknown;
 }
 
+const columnsDefault = 80;
 const colours = { bold: [1, 22], dim: [2, 22], green: [32, 39], yellow: [33, 39], red: [31, 39] } as const;
 
 /** Makes a terminal of two streams; NO_COLOR (https://no-color.org) and a pipe at either mean no colours. */
@@ -52,7 +61,7 @@ export function createTerminal(
     line: async (text) => {
       if (!output.write(`${text}\n`)) await new Promise<void>((resolve) => output.once("drain", resolve));
     },
-    redraw: (text) => void output.write(`\r\u001b[2K${text}`),
+    redraw: (text) => void output.write(`\r\u001b[2K${text.slice(0, (output.columns ?? columnsDefault) - 1)}`),
     note: (text) => void errors.write(`${text}\n`),
   };
 }
@@ -61,4 +70,8 @@ export function createTerminal(
 export function safe(value: unknown, charactersMax = 500): string {
   const text = terminalSafe(String(value));
   return text.length > charactersMax ? `${text.slice(0, charactersMax - 1)}…` : text;
+}
+
+function same(text: string): string {
+  return text;
 }

@@ -1,5 +1,4 @@
 /** `evtctl doctor`: looks for the usual causes, one line each, with what to do. */
-import { readFileSync } from "node:fs";
 import type { Command } from "commander";
 import {
   checkCredential,
@@ -11,6 +10,7 @@ import {
   type Finding,
 } from "../doctor/checks.js";
 import { exitStatus } from "../exit-codes.js";
+import { packageVersion } from "../package-version.js";
 import { type ServeFlags, serveConfig } from "../serve.js";
 import type { Shell } from "../shell.js";
 import { safe, type Terminal } from "../terminal.js";
@@ -52,11 +52,6 @@ function addressOf(credentials: { url(): { readonly value: string | undefined } 
   } catch {
     return "http://127.0.0.1:8787";
   }
-}
-
-function packageVersion(): string {
-  const text = readFileSync(new URL("../../../package.json", import.meta.url), "utf8");
-  return (JSON.parse(text) as { readonly version: string }).version; // our own file
 }
 
 function lineOf({ check, state, found, advice }: Finding, terminal: Terminal): string {

@@ -32,7 +32,7 @@ Status 6 when something does not hold; the message names the tenant and the posi
       const { verifyLog } = await import("../verify/verify-log.js");
       const { terminal } = shell;
       const log = await verifyLog(client, rootKey, (position) => {
-        if (terminal.isInteractive) terminal.redraw(terminal.dim(`position ${position} …`));
+        if (terminal.isInteractive) terminal.redraw(`position ${position} …`);
       });
       if (terminal.isInteractive) terminal.redraw("");
       const printer = shell.printer(command);

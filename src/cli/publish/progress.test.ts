@@ -1,15 +1,9 @@
-import { beforeAll, describe, expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import type { Event } from "../../event/index.js";
-import { createTerminal, type Terminal } from "../terminal.js";
+import { plain } from "../terminal.js";
 import { Progress } from "./progress.js";
 
-let terminal: Terminal;
 let atMs = 0;
-
-beforeAll(() => {
-  const nowhere = { write: () => true, once: () => undefined };
-  terminal = createTerminal(nowhere, nowhere, {});
-});
 
 function event(parts: {
   type: string;
@@ -38,7 +32,7 @@ const intent = (): Event =>
 describe("the way to rest", () => {
   it("begins Pending, before any event", () => {
     const progress = new Progress("organization/a");
-    expect(progress.line(terminal)).toBe("organization/a  Pending");
+    expect(progress.line(plain)).toBe("organization/a  Pending");
     expect(progress.settlement).toBeUndefined();
   });
 
@@ -47,14 +41,12 @@ describe("the way to rest", () => {
     progress.take(intent());
     progress.take(event({ type: "organization.create.quota", component: "quota", finalizers: { quota: true } }));
     progress.take(event({ type: "organization.create.billing", component: "billing", finalizers: { billing: false } }));
-    expect(progress.line(terminal)).toBe("organization/a  Pending → Progressing (quota ✓ billing: waiting)");
+    expect(progress.line(plain)).toBe("organization/a  Pending → Progressing (quota ✓ billing: waiting)");
     progress.take(
       event({ type: "organization.create.billing", component: "billing", finalizers: { billing: true }, afterMs: 200 }),
     );
     progress.take(event({ type: "organization.ready", component: "runtime" }));
-    expect(progress.line(terminal)).toBe(
-      "organization/a  Pending → Progressing (quota ✓ billing ✓ after 200 ms) → Ready",
-    );
+    expect(progress.line(plain)).toBe("organization/a  Pending → Progressing (quota ✓ billing ✓ after 200 ms) → Ready");
     expect(progress.settlement).toBe("ready");
   });
 
@@ -75,10 +67,10 @@ describe("the way to rest", () => {
     progress.take(event({ type: "organization.ready", component: "runtime" }));
     progress.take(intent());
     expect(progress.settlement).toBeUndefined();
-    expect(progress.line(terminal)).toContain("Pending");
+    expect(progress.line(plain)).toContain("Pending");
   });
 
   it("makes names from outside harmless", () => {
-    expect(new Progress("organization/\u001b[2J").line(terminal)).toBe("organization/\\e[2J  Pending");
+    expect(new Progress("organization/\u001b[2J").line(plain)).toBe("organization/\\e[2J  Pending");
   });
 });

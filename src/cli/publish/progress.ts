@@ -1,7 +1,7 @@
 /** The way of one resource to rest, as a line: phases, and each controller's mark. */
 import type { Event } from "../../event/index.js";
 import { formatMs } from "../duration.js";
-import { safe, type Terminal } from "../terminal.js";
+import { type Paints, safe } from "../terminal.js";
 
 /** How a generation came to rest. `stalled`: a controller gave up, a dead letter waits. */
 export type Settlement = "ready" | "deleted" | "rejected" | "stalled";
@@ -44,12 +44,12 @@ export class Progress {
   }
 
   /** `organization/0190…  Pending → Progressing (quota ✓ billing: waiting) → Ready` */
-  line(terminal: Terminal): string {
-    const marks = [...this.#marks].map(([name, mark]) => markText(name, mark, terminal)).join(" ");
+  line(paints: Paints): string {
+    const marks = [...this.#marks].map(([name, mark]) => markText(name, mark, paints)).join(" ");
     const phases = this.#phases.map((phase) =>
-      phase === "Progressing" && marks !== "" ? `${phase} (${marks})` : phaseText(phase, terminal),
+      phase === "Progressing" && marks !== "" ? `${phase} (${marks})` : phaseText(phase, paints),
     );
-    return `${terminal.bold(safe(this.#name))}  ${phases.join(" → ")}`;
+    return `${paints.bold(safe(this.#name))}  ${phases.join(" → ")}`;
   }
 
   #open(event: Event): void {
@@ -79,12 +79,12 @@ export class Progress {
   }
 }
 
-function markText(name: string, { isDone, waitedMs }: Mark, terminal: Terminal): string {
-  if (!isDone) return `${safe(name)}: ${terminal.yellow("waiting")}`;
-  return `${safe(name)} ${terminal.green("✓")}${waitedMs > 0 ? ` after ${formatMs(waitedMs)}` : ""}`;
+function markText(name: string, { isDone, waitedMs }: Mark, paints: Paints): string {
+  if (!isDone) return `${safe(name)}: ${paints.yellow("waiting")}`;
+  return `${safe(name)} ${paints.green("✓")}${waitedMs > 0 ? ` after ${formatMs(waitedMs)}` : ""}`;
 }
 
-function phaseText(phase: string, terminal: Terminal): string {
-  if (phase === "Ready" || phase === "Deleted") return terminal.green(phase);
-  return phase === "Failed" ? terminal.red(phase) : phase;
+function phaseText(phase: string, paints: Paints): string {
+  if (phase === "Ready" || phase === "Deleted") return paints.green(phase);
+  return phase === "Failed" ? paints.red(phase) : phase;
 }

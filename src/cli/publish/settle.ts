@@ -4,6 +4,7 @@ import type { Event } from "../../event/index.js";
 import { formatMs } from "../duration.js";
 import { exitStatus } from "../exit-codes.js";
 import type { Shell } from "../shell.js";
+import { plain } from "../terminal.js";
 import { Progress, type Settlement } from "./progress.js";
 
 /** What to follow. */
@@ -35,7 +36,7 @@ export async function settle(options: SettleOptions): Promise<Settled> {
   const { terminal } = shell;
   const progress = new Progress(`${aggregateType}/${aggregateId}`);
   const redraw = (): void => {
-    if (isShown && terminal.isInteractive) terminal.redraw(progress.line(terminal));
+    if (isShown && terminal.isInteractive) terminal.redraw(progress.line(plain));
   };
   for await (const event of eventsUntil(
     client,
