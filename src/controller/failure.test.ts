@@ -47,6 +47,41 @@ test("the text of a TerminalError is shown, at most 300 characters of it", () =>
   expect(describeFailure(error)).toMatchObject({ code: "terminal_error", message: "x".repeat(300), isTerminal: true });
 });
 
+test("the text of a TerminalError can be stored and shown: controls are made visible", () => {
+  const error = new Error("no\u0000t \u001b[31mred\n");
+  error.name = "TerminalError";
+  error.stack = "";
+  expect(describeFailure(error).message).toBe("no\\u{0}t \\e[31mred\\n");
+});
+
+test("whatever is thrown is described, also what resists", () => {
+  const resisting = new Error("secret");
+  Object.defineProperty(resisting, "name", {
+    get: () => {
+      throw new Error("secret");
+    },
+  });
+  const odd = Object.assign(new Error(), { stack: 1, message: 2, name: "TerminalError" });
+  for (const error of [
+    resisting,
+    odd,
+    null,
+    Symbol("secret"),
+    new Proxy(
+      {},
+      {
+        getPrototypeOf: () => {
+          throw new Error("secret");
+        },
+      },
+    ),
+  ]) {
+    const failure = describeFailure(error);
+    expect(failure.message).toMatch(/./);
+    expect(JSON.stringify(failure)).not.toContain("secret");
+  }
+});
+
 test("an error of Eventplane keeps its code and its safe message", () => {
   const failure = describeFailure(new EventplaneError("decision_invalid", "It is not one."));
   expect(failure).toMatchObject({ code: "decision_invalid", message: "It is not one." });

@@ -1,6 +1,6 @@
 /** What is told of a controller's error: its name and the place in the team's own code; its text stays out, it may hold payload. */
 import { fileURLToPath } from "node:url";
-import { isEventplaneError } from "../kernel/index.js";
+import { isEventplaneError, terminalSafe } from "../kernel/index.js";
 import type { WorkFailure } from "../work/index.js";
 
 /** A failure with what to do about it. */
@@ -21,11 +21,21 @@ const terminalMessageCharactersMax = 300;
  * A TerminalError's text is meant to be shown; of every other error only its name and place are.
  */
 export function describeFailure(error: unknown): Failure {
+  try {
+    return described(error);
+  } catch {
+    // Members of what is thrown may throw themselves.
+    const message = "The controller threw something that cannot be described.";
+    return { code: "Error", message, isTerminal: false, at: undefined };
+  }
+}
+
+function described(error: unknown): Failure {
   const at = error instanceof Error ? placeOf(error) : undefined;
   const where = at === undefined ? "" : ` at ${at}`;
   const isTerminal = error instanceof Error && error.name === "TerminalError";
   if (isTerminal) {
-    const message = error.message.slice(0, terminalMessageCharactersMax);
+    const message = terminalSafe(error.message.slice(0, terminalMessageCharactersMax));
     return { code: "terminal_error", message: `${message}${where}`, isTerminal, at };
   }
   if (isEventplaneError(error)) return { code: error.code, message: `${error.message}${where}`, isTerminal, at };
