@@ -1,6 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { v7 } from "uuid";
-import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
+import { z } from "zod";
+import { defineAggregate, defineApp } from "../src/controller/index.js";
 import { answerOf, call, type EdgeFixture, type FixtureTenant, startEdge } from "./support/edge-fixture.js";
 
 let edge: EdgeFixture;
@@ -186,6 +188,28 @@ describe("a list", () => {
     ];
     const { results } = await json(await publish({ intents }));
     expect(results.map((each) => each.receipt.generation)).toEqual(intents.map((_, index) => index + 1));
+  });
+
+  test("in which a guard fails gives the others their receipts, says nothing of why, and logs it", async () => {
+    const judge = defineAggregate("judge", {
+      spec: z.object({ text: z.string() }),
+      status: {},
+      intents: { create: { creates: true } },
+      guard: (_resource, { spec }) => {
+        if (spec.text === "hard") throw new TypeError("cannot judge hard");
+        return undefined;
+      },
+    });
+    const own = await startEdge({ app: defineApp({ aggregates: [judge], controllers: [] }) });
+    onTestFinished(() => own.close());
+    const { key } = await own.tenant("acme");
+    const intents = ["easy", "hard", "easy"].map((text) => ({ type: "judge.create", spec: { text } }));
+    const response = await fetch(`${own.url}/v1/tenants/acme/intents`, call(key, { body: { intents } }));
+    const { results } = await json(response);
+    expect(results.map(({ result }) => result)).toEqual(["created", "refused", "created"]);
+    expect(results[1]?.problem).toMatchObject({ code: "internal", status: 500 });
+    expect(JSON.stringify(results)).not.toContain("judge hard");
+    expect(own.logged()).toContain("TypeError");
   });
 
   test("of more than 1,000 intents is 413", async () => {

@@ -16,6 +16,7 @@ import {
 } from "../../kernel/index.js";
 import type { AppendOutcome, LogReader } from "../../store/index.js";
 import type { EventLog, GuardLoader } from "../dependencies.js";
+import { asEventplaneError } from "../problem.js";
 import type { RefusalLog } from "../refusals.js";
 import { type Principal, type Ruling, rule } from "../rules.js";
 import { Drafter, draftBytes, typeRootOf } from "./drafter.js";
@@ -144,8 +145,9 @@ export class PublishPipeline {
           );
           return await own;
         } catch (error) {
-          if (!isEventplaneError(error)) throw error;
-          return { result: "refused", error: request.options.isList === true ? inItem(error, index) : error };
+          // A failure of one intent, a guard's for example, must not hide what became of the others.
+          const own = asEventplaneError(error);
+          return { result: "refused", error: request.options.isList === true ? inItem(own, index) : own };
         }
       }),
     );

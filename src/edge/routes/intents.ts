@@ -1,7 +1,8 @@
 /** POST /v1/tenants/{t}/intents: one intent, or a list, each for itself or atomic. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { EventplaneError } from "../../kernel/index.js";
-import { problemOf } from "../problem.js";
+import { failureFields } from "../failure-fields.js";
+import { httpStatus, problemOf } from "../problem.js";
 import { type IntentInput, readPublishBody } from "../publish/intent-input.js";
 import type { PublishResult } from "../publish/publish-result.js";
 import { assertAllowed, type Caller, type EdgeParts, type Routes } from "./context.js";
@@ -41,6 +42,7 @@ async function publish(parts: EdgeParts, { request, reply, caller }: Exchange): 
     ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     ...traceparentOf(request),
   });
+  if (body.isList) logFailures(parts, request, results);
   return body.isList
     ? answerList(reply, results, { requestId: request.id, atomic: body.atomic })
     : answerOne(reply, results);
@@ -73,6 +75,15 @@ function answerList(
         : { result: each.result, receipt: each.receipt },
     ),
   };
+}
+
+/** A list is answered 200 although an intent of it failed inside; a single intent's failure is thrown and logged like any other. */
+function logFailures({ logger }: EdgeParts, request: FastifyRequest, results: readonly PublishResult[]): void {
+  for (const each of results) {
+    if (each.result !== "refused" || httpStatus(each.error.code) !== 500) continue;
+    logger.error({ requestId: request.id, ...failureFields(each.error) }, "An intent failed.");
+    return;
+  }
 }
 
 /** The raw bytes that the content parser left. */
