@@ -34,6 +34,8 @@ export interface AggregateConfig<
   ) => string | undefined;
 }
 
+/** The store keeps it in 32 bits. */
+const schemaVersionMax = 2_147_483_647;
 const emptyObjectSchema: JsonObject = { type: "object", properties: {}, additionalProperties: false };
 
 /**
@@ -111,8 +113,11 @@ function readIntent(type: string, config: IntentConfig, specSchema: JsonObject):
   }
   const fold = config.fold ?? (config.replaces === true ? "replace" : "merge");
   const schemaVersion = config.schemaVersion ?? 1;
-  if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1) {
-    throw new EventplaneError("config_invalid", `The schemaVersion of ${type} must be a whole number from 1.`);
+  if (!Number.isSafeInteger(schemaVersion) || schemaVersion < 1 || schemaVersion > schemaVersionMax) {
+    throw new EventplaneError(
+      "config_invalid",
+      `The schemaVersion of ${type} must be a whole number from 1 to ${schemaVersionMax}.`,
+    );
   }
   return Object.freeze({
     type,

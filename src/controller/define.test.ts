@@ -64,6 +64,7 @@ describe("defineAggregate", () => {
     ["both creates and deletes", { a: { creates: true, deletes: true } }],
     ["a fold of its own without a schema", { a: { fold: (before) => before } }],
     ["a schema version 0", { a: { schemaVersion: 0 } }],
+    ["a schema version that the store cannot keep", { a: { schemaVersion: 2 ** 31 } }],
     ["two makers of one name", { "a-b": {}, "a.b": {} }],
     ["a maker called definition", { definition: {} }],
   ];

@@ -76,6 +76,10 @@ function expectedGenerationTests(it: It, store: StoreFixture): void {
     checkRefused(await store.append(next({ expectedGeneration: 1 })), "wrong_expected_generation");
     checkRefused(await store.append(next({ expectedGeneration: 3 })), "wrong_expected_generation");
     checkRefused(await store.append(next({ expectedGeneration: 0 })), "wrong_expected_generation");
+    for (const far of [2 ** 31, Number.MAX_SAFE_INTEGER]) {
+      checkRefused(await store.append(next({ expectedGeneration: far })), "wrong_expected_generation");
+      checkRefused(await store.append(next({ expectedVersion: far })), "wrong_expected_version");
+    }
     const [receipt] = await store.appended(next({ expectedGeneration: 2 }));
     check.equal(receipt?.generation, 3);
   });

@@ -43,7 +43,7 @@ declare
                  as allowed
         from (
           select i, f[b + 1]::integer as append_no, a[f[b + 1]::integer * 6 - 5]::uuid as tenant, f[b + 2] as effect,
-                 f[b + 3]::bigint as expected, f[b + 4]::integer as expected_generation, f[b + 5]::uuid as id,
+                 f[b + 3]::bigint as expected, f[b + 4]::bigint as expected_generation, f[b + 5]::uuid as id,
                  -- Of the stored id: a text may spell the same id with its hyphens elsewhere.
                  substr(f[b + 5]::uuid::text, 15, 1) as id_version, f[b + 6] as kind, f[b + 7] collate "C" as aggregate_type,
                  f[b + 8] collate "C" as aggregate_id, f[b + 9] as type, f[b + 10]::bigint as schema_version,
@@ -74,7 +74,7 @@ declare
   v_id integer[];
   v_effect text[];
   v_expected bigint[];
-  v_expected_generation integer[];
+  v_expected_generation bigint[];
   v_content bytea[];
   v_link bytea[];
   v_event_id uuid[];
