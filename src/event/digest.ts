@@ -56,7 +56,7 @@ export function eventDigest(event: DraftEvent): Buffer {
     .json(orNull(decision?.emits, (value) => JSON.stringify(value)))
     .json(orNull(decision?.lookups, (value) => JSON.stringify(value)))
     .text(event.traceparent)
-    .json(event.causedByText)
+    .sharedJson(event.causedByText)
     .digest();
 }
 

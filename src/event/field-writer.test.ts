@@ -8,6 +8,7 @@ const field = fc.oneof(
   fc.record({ kind: fc.constant("uuid" as const), value: fc.option(fc.uuid()) }),
   fc.record({ kind: fc.constant("integer" as const), value: fc.option(fc.maxSafeInteger()) }),
   fc.record({ kind: fc.constant("json" as const), value: fc.option(fc.json()) }),
+  fc.record({ kind: fc.constant("sharedJson" as const), value: fc.constantFrom("{}", '{"a":1}', '{"a":2}') }),
 );
 
 type Field = typeof field extends fc.Arbitrary<infer One> ? One : never;
@@ -16,11 +17,12 @@ function encoded({ kind, value }: Field): Uint8Array | undefined {
   if (value === null) return undefined;
   if (kind === "integer") return i64be(value);
   if (kind === "uuid") return uuidBytes(value);
-  return kind === "json" ? sha256(value) : Buffer.from(value, "utf8");
+  return kind === "text" ? Buffer.from(value, "utf8") : sha256(value);
 }
 
 function write(writer: FieldWriter, { kind, value }: Field): void {
   if (kind === "integer") writer.integer(value);
+  else if (kind === "sharedJson") writer.sharedJson(value);
   else writer[kind](value);
 }
 

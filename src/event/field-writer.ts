@@ -29,6 +29,8 @@ for (const [value, digit] of [..."0123456789abcdef"].entries()) {
 export class FieldWriter {
   #bytes: Buffer = Buffer.allocUnsafeSlow(initialBytes);
   #at = 0;
+  #shared = "{}";
+  #sharedHash: string = emptyObjectHash;
 
   /** Forgets what was written and writes the domain, without a length. */
   start(domain: string): this {
@@ -95,6 +97,18 @@ export class FieldWriter {
     this.#length(hashBytesLength);
     this.#reserve(hashBytesLength);
     this.#at += this.#bytes.write(jsonHash(text), this.#at, "latin1");
+    return this;
+  }
+
+  /** As `json`, for a text that many events in a row share: its hash is kept until another text comes. */
+  sharedJson(text: string): this {
+    if (text !== this.#shared) {
+      this.#sharedHash = jsonHash(text);
+      this.#shared = text;
+    }
+    this.#length(hashBytesLength);
+    this.#reserve(hashBytesLength);
+    this.#at += this.#bytes.write(this.#sharedHash, this.#at, "latin1");
     return this;
   }
 
