@@ -1,7 +1,7 @@
 /** The workload's events: intents of one type with a spec of 400 bytes, ten to a stream. */
 import type { AppendItem, DraftEvent } from "../../dist/event/index.js";
 import type { TenantId } from "../../dist/kernel/index.js";
-import { draftIntent, newEventId } from "../../dist/testing/index.js";
+import { newEventId } from "../../dist/testing/index.js";
 
 /** The same spec as a value and as its JSON text. */
 export interface Spec {
@@ -48,28 +48,53 @@ export class Publisher {
     this.tenantId = tenantId;
   }
 
-  /** The next event. */
+  /** The next event, as a request of its own: with a stamp of its own. */
   next(): AppendItem {
-    const creates = this.#count % eventsPerStream === 0;
-    return this.#item(creates);
+    return this.#item(this.#count % eventsPerStream === 0, stamp());
   }
 
-  /** A whole new stream of `count` events. */
+  /** A whole new stream of `count` events, as one request: with one stamp. */
   stream(count: number): readonly AppendItem[] {
-    return Array.from({ length: count }, (_, index) => this.#item(index === 0));
+    const causedByText = stamp();
+    return Array.from({ length: count }, (_, index) => this.#item(index === 0, causedByText));
   }
 
-  #item(creates: boolean): AppendItem {
+  #item(creates: boolean, causedByText: string): AppendItem {
     const id = newEventId();
     if (creates) this.#stream = id;
     this.#count += 1;
-    const event: DraftEvent = draftIntent({
+    const event: DraftEvent = {
       id,
       tenantId: this.tenantId,
+      kind: "intent",
+      aggregateType: "organization",
       aggregateId: this.#stream,
       type: creates ? "organization.create" : "organization.change-plan",
+      schemaVersion: 1,
       specText: specOf(this.#count).text,
-    });
+      statusText: "{}",
+      finalizersText: "{}",
+      source: null,
+      causedByText,
+      correlationId: id,
+      causationId: null,
+      decision: null,
+      keyRefsText: null,
+      occurredAt: null,
+      traceparent: null,
+    };
     return { event, effect: creates ? "creates" : "updates", expectedVersion: "any" };
   }
+}
+
+/** What the edge writes of who asked. */
+function stamp(): string {
+  const ids = { requestId: newEventId(), rulingId: "c0a80101-7c3a-8b5e-9f00-0000000000a1" };
+  const policies = {
+    policySetHash: "cG9saWNpZXMtb2YtdGhlLWJlbmNoLWFyZS1ub3QtcmVhZA",
+    policies: ["publishers-publish"],
+  };
+  const who = { principal: { type: "service", id: "6f1f9e2c-58a4-8d0b-a0c3-1d2e3f405162" }, via: "http" };
+  const how = { edge: "edge-1", keyId: "1b4e28ba-2fa1-8d2e-883f-0016d3cca427", at: "2026-01-01T00:00:00.000000Z" };
+  return JSON.stringify({ ...who, ...ids, ...policies, ...how });
 }
