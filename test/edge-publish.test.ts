@@ -3,6 +3,8 @@ import { v7 } from "uuid";
 import { afterAll, beforeAll, describe, expect, onTestFinished, test } from "vitest";
 import { z } from "zod";
 import { defineAggregate, defineApp } from "../src/controller/index.js";
+import { systemClock } from "../src/kernel/index.js";
+import { createMemoryStore, type LogReader } from "../src/store/index.js";
 import { answerOf, call, type EdgeFixture, type FixtureTenant, startEdge } from "./support/edge-fixture.js";
 
 let edge: EdgeFixture;
@@ -130,6 +132,35 @@ describe("a refusal", () => {
     expect((await publish(change)).status).toBe(201);
     expect((await publish(change)).status).toBe(200);
   });
+});
+
+describe("a guard", () => {
+  test.each([[false], [true]])(
+    "that is overtaken asks for another try, never for a condition nobody gave (atomic: %s)",
+    async (atomic) => {
+      const store = createMemoryStore({ clock: systemClock });
+      const readStream: LogReader["readStream"] = async (...query) => {
+        const rows = await store.reader.readStream(...query);
+        await systemClock.sleep(30); // so that others append meanwhile
+        return rows;
+      };
+      const own = await startEdge({ store: { edge: store.edge, reader: { ...store.reader, readStream } } });
+      onTestFinished(() => own.close());
+      const { key } = await own.tenant("acme");
+      const send = (body: object): Promise<Response> =>
+        fetch(`${own.url}/v1/tenants/acme/intents`, call(key, { body }));
+      await send({ type: "door.create", aggregateId: "a", spec: { locked: false } });
+      const change = (opened: number): object => ({ type: "door.change", aggregateId: "a", spec: { opened } });
+      const answers = await Promise.all(
+        Array.from({ length: 24 }, (_, n) => send(atomic ? { atomic, intents: [change(n)] } : change(n))),
+      );
+      const codes = await Promise.all(answers.map(async (answer) => `${answer.status} ${(await json(answer)).code}`));
+      expect(new Set(codes)).toEqual(new Set(["201 undefined", "503 busy"]));
+      expect(codes.filter((code) => code === "201 undefined").length).toBeGreaterThanOrEqual(3);
+      for (const answer of answers) expect(answer.headers.get("retry-after")).toBe(answer.status === 503 ? "1" : null);
+    },
+    20_000,
+  );
 });
 
 describe("conditions", () => {

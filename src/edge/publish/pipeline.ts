@@ -188,8 +188,8 @@ export class PublishPipeline {
       const refusal = guardRefusal(guard, resource, { item, intent });
       if (refusal !== undefined) return unlessKnown(this.#dependencies.reader, intent, refusal);
       const outcome = await this.#append(request, [{ ...item, expectedGeneration: seen }]);
-      const moved = outcome.result === "refused" && outcome.code === "wrong_expected_generation";
-      if (!moved || attempt === guardAttemptsMax) return resultOf(outcome, item);
+      if (!wasOvertaken(outcome, intent)) return resultOf(outcome, item);
+      if (attempt === guardAttemptsMax) throw overtaken();
     }
   }
 
@@ -201,15 +201,18 @@ export class PublishPipeline {
       if (intent instanceof EventplaneError) throw intent;
       return intent;
     });
-    let items: readonly AppendItem[];
-    try {
-      items = await this.#draftAll(request, readable);
-    } catch (refusal) {
-      return unlessAllKnown(this.#dependencies.reader, readable, refusal);
+    for (let attempt = 1; ; attempt++) {
+      let items: readonly AppendItem[];
+      try {
+        items = await this.#draftAll(request, readable);
+      } catch (refusal) {
+        return unlessAllKnown(this.#dependencies.reader, readable, refusal);
+      }
+      const outcome = await this.#append(request, items);
+      if (outcome.result !== "refused") return items.map((item, index) => resultAt(outcome, item, index));
+      if (!wasOvertaken(outcome, readable[outcome.index])) throw inItem(refusalError(outcome), outcome.index);
+      if (attempt === guardAttemptsMax) throw inItem(overtaken(), outcome.index);
     }
-    const outcome = await this.#append(request, items);
-    if (outcome.result === "refused") throw inItem(refusalError(outcome), outcome.index);
-    return items.map((item, index) => resultAt(outcome, item, index));
   }
 
   /** All intents drafted and their guards asked; a guarded stream may occur once, because a guard sees only what is stored. */
@@ -259,6 +262,16 @@ export class PublishPipeline {
   #append(request: Request, items: readonly AppendItem[]): Promise<AppendOutcome> {
     return this.#dependencies.log.append({ tenantId: request.tenantId, items }, request.options.signal);
   }
+}
+
+/** The generation moved between the guard's look and the append, and the publisher named none. */
+function wasOvertaken(outcome: AppendOutcome, intent: IntentRequest | undefined): boolean {
+  const moved = outcome.result === "refused" && outcome.code === "wrong_expected_generation";
+  return moved && intent?.expectedGeneration === undefined;
+}
+
+function overtaken(): EventplaneError {
+  return new EventplaneError("busy", "The resource changes faster than its guard can look at it. Try again shortly.");
 }
 
 /** Tenant equality in code, then the rules. */
