@@ -1,6 +1,7 @@
 /** Attacks 10 and 11: what a stolen database role can do to the log with SQL. Nothing. */
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { verifyLink } from "../src/event/index.js";
 import { encodeCall } from "../src/store/postgres/append-codec.js";
 import type { LoginRole } from "../src/store/postgres/index.js";
 import {
@@ -158,6 +159,27 @@ describe("attack 10: a stolen service role", () => {
         denied,
       ]);
     }
+  });
+
+  it("an event is hashed for the tenant in whose log it is stored, however it names its append", async () => {
+    const [first, second] = [newTenantId(), newTenantId()].sort();
+    if (first === undefined || second === undefined) throw new Error("there are two");
+    const call = encodeCall([signAppend(signer, appendOf(creating(draftIntent({ tenantId: second }))))]);
+    const [, number = "", ...fields] = call.split("\u001f");
+    expect(number).toBe("1");
+    const send = (appends: string, append: number): Promise<string> => {
+      const text = pg.escapeLiteral([appends, append, ...fields].join("\u001f"));
+      return refusal("edge", `select * from eventplane.append_edge(${text})`);
+    };
+    const none = ["", "", "", "", ""];
+    const both = [first, ...none, second, ...none].join("\u001e");
+    expect(await send(both, 3)).not.toBe("allowed");
+    expect(await send([first, ...none].join("\u001e"), 2)).not.toBe("allowed");
+    expect(await send(both, 2)).toBe("allowed");
+    expect((await installation.reader.head(first)).position).toBe(0);
+    const [row] = await installation.reader.read(second, {});
+    if (row === undefined) throw new Error("it was appended");
+    expect(verifyLink(row, undefined).position).toBe(1);
   });
 
   it("even the owner and a superuser meet the triggers", async () => {

@@ -37,6 +37,7 @@ declare
                    and id_version = '5' and basis_version between 0 and 9007199254740991
                    and decided_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00'
                end
+               and tenant is not null
                -- What could not be read again: microseconds beyond a safe integer, a payload that is no object.
                and (occurred_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is not false
                and left(spec, 1) = '{' and left(status, 1) = '{' and left(finalizers, 1) = '{' and left(caused_by, 1) = '{'
@@ -135,7 +136,7 @@ begin
 
   -- All that needs no lock: numbers of tenants, streams and ids, tier, and the hashes of what will be stored. What is dear
   -- to parse (ids, proofs) is kept. A lone event needs no sorting.
-  if n = 1 then
+  if n = 1 and cardinality(a) = 6 then
     select array[1], array[1], array[1], array[1], array[effect], array[expected], array[expected_generation], array[content],
            array[link], array[id], array[correlation_id], array[proof], case when allowed then null else id::text end
       into v_append, v_tenant, v_stream, v_id, v_effect, v_expected, v_expected_generation, v_content, v_link, v_event_id,
