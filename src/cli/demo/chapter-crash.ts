@@ -2,7 +2,7 @@
 import { formatMs } from "../duration.js";
 import { Follower } from "./follower.js";
 import { PlaneProcess } from "./plane-process.js";
-import { lastPosition, type Scene, shown } from "./scene.js";
+import { type DemoTenant, lastPosition, type Scene, shown } from "./scene.js";
 
 /** The crash comes when this part of all intents is acknowledged. */
 const crashAt = 0.4;
@@ -20,44 +20,17 @@ export interface CrashResult {
 
 /** Publishes A's and B's intents at once, kills the plane and its PostgreSQL, starts them again on the same folder. */
 export async function crashInTheMiddle(scene: Scene, onStart: (plane: PlaneProcess) => void): Promise<CrashResult> {
-  const { report, a, b, site, signal } = scene;
+  const { report, a, b, signal } = scene;
   await report.chapter("Two tenants publish at once, and everything is killed in the middle");
   await describeWork(scene);
-  const total = a.intents.length + b.intents.length;
   const follower = new Follower(b.client, "organization.ready", signal);
   const startedMs = performance.now();
   const publishing = Promise.all([a.publisher.publish(a.intents, signal), b.publisher.publish(b.intents, signal)]);
   publishing.catch(() => undefined); // awaited below
-  await Promise.race([
-    publishing,
-    ...[a, b].map(({ publisher, intents }) => publisher.acknowledged(Math.ceil(intents.length * crashAt))),
-  ]);
-
-  const acknowledged = a.publisher.receipts.size + b.publisher.receipts.size;
-  const inFlight = a.publisher.inFlight + b.publisher.inFlight;
-  const killedMs = performance.now();
-  const isGone = await scene.plane.kill();
-  const claim = `kill -9 of the plane and its PostgreSQL after ${shown(acknowledged)} of ${shown(total)} acknowledgements, ${inFlight} requests under way`;
-  await report.check(isGone && acknowledged > 0 && acknowledged < total, claim);
-
-  scene.plane = PlaneProcess.start(site);
-  onStart(scene.plane);
-  const first = [a, b]
-    .filter(({ intents }) => intents.length > 0)
-    .map(({ publisher }) => publisher.acknowledged(publisher.receipts.size + 1));
-  await scene.plane.ready(signal);
-  await Promise.race([publishing, ...first]);
-  const recoveryMs = performance.now() - killedMs;
-  await report.check(true, `started again on the same folder: accepts intents ${formatMs(recoveryMs)} after the kill`);
-
+  const killedMs = await killEverything(scene, publishing);
+  const recoveryMs = await startAgain(scene, { publishing, killedMs, onStart });
   await publishing;
-  const sentAgain = a.publisher.sentAgain + b.publisher.sentAgain;
-  const alreadyStored = a.publisher.alreadyStored + b.publisher.alreadyStored;
-  const nowAcknowledged = a.publisher.receipts.size + b.publisher.receipts.size;
-  await report.check(
-    nowAcknowledged === total,
-    `all ${shown(total)} acknowledged; ${sentAgain} got no answer and were sent again with the same id, ${alreadyStored} of them had been stored already`,
-  );
+  await checkAcknowledged(scene);
   await follower.reaches(b.intents.length, { withinMs: settlesWithinMs, signal });
   const seconds = (performance.now() - startedMs) / 1_000;
   await report.check(
@@ -66,6 +39,59 @@ export async function crashInTheMiddle(scene: Scene, onStart: (plane: PlaneProce
   );
   const stored = (await lastPosition(a, signal)) + (await lastPosition(b, signal));
   return { recoveryMs, eventsPerSecond: stored / seconds, follower };
+}
+
+/** Waits until one tenant has its part acknowledged. @returns when the signal was sent, monotonic milliseconds */
+async function killEverything(scene: Scene, publishing: Promise<unknown>): Promise<number> {
+  const { report, a, b } = scene;
+  const total = a.intents.length + b.intents.length;
+  const parts = active(scene).map(({ publisher, intents }) =>
+    publisher.acknowledged(Math.ceil(intents.length * crashAt)),
+  );
+  await Promise.race([publishing, ...parts]);
+  const acknowledged = a.publisher.receipts.size + b.publisher.receipts.size;
+  const inFlight = a.publisher.inFlight + b.publisher.inFlight;
+  const killedMs = performance.now();
+  const isGone = await scene.plane.kill();
+  await report.check(
+    isGone && acknowledged > 0 && acknowledged < total,
+    `kill -9 of the plane and its PostgreSQL after ${shown(acknowledged)} of ${shown(total)} acknowledgements, ${inFlight} requests under way`,
+  );
+  return killedMs;
+}
+
+interface Restart {
+  readonly publishing: Promise<unknown>;
+  readonly killedMs: number;
+  readonly onStart: (plane: PlaneProcess) => void;
+}
+
+/** @returns milliseconds from the kill to the first acknowledgement afterwards */
+async function startAgain(scene: Scene, { publishing, killedMs, onStart }: Restart): Promise<number> {
+  const { report, site, signal } = scene;
+  scene.plane = PlaneProcess.start(site);
+  onStart(scene.plane);
+  const next = active(scene).map(({ publisher }) => publisher.acknowledged(publisher.receipts.size + 1));
+  await scene.plane.ready(signal);
+  await Promise.race([publishing, ...next]);
+  const recoveryMs = performance.now() - killedMs;
+  await report.check(true, `started again on the same folder: accepts intents ${formatMs(recoveryMs)} after the kill`);
+  return recoveryMs;
+}
+
+async function checkAcknowledged({ report, a, b }: Scene): Promise<void> {
+  const total = a.intents.length + b.intents.length;
+  const sentAgain = a.publisher.sentAgain + b.publisher.sentAgain;
+  const alreadyStored = a.publisher.alreadyStored + b.publisher.alreadyStored;
+  await report.check(
+    a.publisher.receipts.size + b.publisher.receipts.size === total,
+    `all ${shown(total)} acknowledged; ${sentAgain} got no answer and were sent again with the same id, ${alreadyStored} of them had been stored already`,
+  );
+}
+
+/** The tenants that have something to publish. */
+function active({ a, b }: Scene): readonly DemoTenant[] {
+  return [a, b].filter(({ intents }) => intents.length > 0);
 }
 
 async function describeWork({ report, a, b }: Scene): Promise<void> {

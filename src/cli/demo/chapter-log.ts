@@ -30,14 +30,7 @@ export async function countTheLogs(
     `${shown(repeated)} twice: ${shown(intents)} intents for ${shown(wanted)} publications`,
   );
   for (const [tenant, log] of logs) {
-    const gap = firstGap(log);
-    const name = tenant === a ? "A" : "B";
-    await report.check(
-      gap === undefined,
-      gap === undefined
-        ? `${name}: positions 1 … ${shown(log.length)} without a gap`
-        : `${name}: position ${gap} is missing`,
-    );
+    await report.check(firstGap(log) === undefined, `${tenant === a ? "A" : "B"}: ${positionsOf(log)}`);
   }
   await checkReady(scene, logs.get(b) ?? []);
   return sum((_tenant, log) => log.length);
@@ -55,4 +48,10 @@ async function checkReady({ report, b, signal }: Scene, log: readonly Event[]): 
     created === wanted && ready === wanted,
     `B: ${ready} of ${wanted} organizations are Ready, each creation with exactly one ready fact`,
   );
+}
+
+function positionsOf(log: readonly Event[]): string {
+  const gap = firstGap(log);
+  if (gap !== undefined) return `position ${gap} is missing`;
+  return log.length === 0 ? "the log is empty" : `positions 1 … ${shown(log.length)} without a gap`;
 }
