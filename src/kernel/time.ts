@@ -47,7 +47,7 @@ export function formatUs(us: number): string {
   return `${new Date(ms).toISOString().slice(0, -1)}${rest}Z`;
 }
 
-const rfc3339 = /^(\d{4}-\d{2}-\d{2})[Tt](\d{2}:\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/;
+const rfc3339 = /^(\d{4}-\d{2}-\d{2})[Tt]((?:[01]\d|2[0-3]):\d{2}:\d{2})(?:\.(\d{1,9}))?([Zz]|[+-]\d{2}:\d{2})$/;
 
 /**
  * Microseconds since 1970 from an RFC 3339 date-time; digits beyond microseconds are cut.

@@ -21,6 +21,7 @@ describe("translatePgError", () => {
     ["08006", "unavailable"],
     ["53300", "unavailable"],
     ["28P01", "unavailable"],
+    ["25006", "unavailable"],
     ["42501", "internal"],
     ["23505", "internal"],
     ["22P02", "internal"],

@@ -11,6 +11,8 @@ const codeOfState: Readonly<Record<string, ErrorCode>> = {
   "40001": "busy",
   "40P01": "busy",
   "25P03": "unavailable",
+  // The server has become a standby: a failover is under way.
+  "25006": "unavailable",
 };
 /** Connection failures, operator intervention (shutdown, crash), too many connections, credentials refused. */
 const unavailableStates = /^(?:08|57P|533|28)/;

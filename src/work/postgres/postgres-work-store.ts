@@ -150,7 +150,12 @@ export class PostgresWorkStore implements WorkStore {
         const { rows } = await client.query<sql.DeadLetterRow>(sql.deadLetters, [tenantId]);
         return rows.map(sql.decodeDeadLetter);
       } finally {
-        await client.query("rollback").finally(() => client.release());
+        // A connection that failed to end its transaction is not used again.
+        const isEnded = await client.query("rollback").then(
+          () => true,
+          () => false,
+        );
+        client.release(!isEnded);
       }
     } catch (error) {
       throw translatePgError(error);
