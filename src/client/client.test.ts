@@ -128,6 +128,17 @@ describe("a subscription", () => {
     await expect(take(gone.client, gone.clock, 3)).rejects.toMatchObject({ code: "event_corrupt" });
   });
 
+  test("gives up a connection that is never answered, and connects again", async () => {
+    const clock = new VirtualClock();
+    let asked = 0;
+    const fetch = (_url: unknown, init?: RequestInit): Promise<Response> =>
+      asked++ > 0
+        ? Promise.resolve(frames(1)())
+        : new Promise((_resolve, reject) => init?.signal?.addEventListener("abort", () => reject(init.signal?.reason)));
+    const client = createClient({ baseUrl: "http://edge.test", tenant: "acme", fetch, clock });
+    expect(await take(client, clock, 1)).toEqual([1]);
+  });
+
   test("ends with the reason when its key is revoked", async () => {
     const { client, clock } = clientOf([
       () => new Response('event: end\ndata: {"code":"unauthenticated","detail":"Revoked."}\n\n'),

@@ -84,7 +84,7 @@ async function* connection(
   const { path, filter, place } = options;
   const ended = new AbortController();
   const signal = options.signal === undefined ? ended.signal : AbortSignal.any([ended.signal, options.signal]);
-  const response = await transport.open({
+  const opening = transport.open({
     path,
     query: { ...filter },
     headers: {
@@ -94,6 +94,7 @@ async function* connection(
     repeatable: true,
     signal,
   });
+  const response = await unlessSilent(opening, transport, ended);
   try {
     for await (const message of messagesOf(response, transport, ended)) {
       place.failures = 0;
@@ -116,22 +117,33 @@ async function* messagesOf(
   const decoder = new TextDecoder();
   const reader = response.body.getReader();
   for (;;) {
-    const heard = new AbortController();
-    const watchdog = transport.clock.sleep(silenceMsMax, heard.signal).then(
-      () => ended.abort(),
-      () => undefined,
-    );
     let chunk: Awaited<ReturnType<typeof reader.read>>;
     try {
-      chunk = await reader.read();
+      chunk = await unlessSilent(reader.read(), transport, ended);
     } catch (cause) {
       throw new EventplaneError("unavailable", "The subscription's connection broke.", { cause });
-    } finally {
-      heard.abort();
-      await watchdog;
     }
     if (chunk.done) return;
     yield* parser.push(decoder.decode(chunk.value, { stream: true }));
+  }
+}
+
+/** What the server says next; after 45 s without it the connection is given up. */
+async function unlessSilent<Said>(
+  said: Promise<Said>,
+  { clock }: ClientTransport,
+  ended: AbortController,
+): Promise<Said> {
+  const heard = new AbortController();
+  const watchdog = clock.sleep(silenceMsMax, heard.signal).then(
+    () => ended.abort(),
+    () => undefined,
+  );
+  try {
+    return await said;
+  } finally {
+    heard.abort();
+    await watchdog;
   }
 }
 

@@ -4,7 +4,7 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ChainLink } from "../event/index.js";
 import { EventFactory, type EventRow, verifyLink } from "../event/index.js";
-import { EventplaneError } from "../kernel/index.js";
+import { type ErrorCode, EventplaneError } from "../kernel/index.js";
 import { createLogHub } from "../store/index.js";
 import type { EdgeDependencies } from "./dependencies.js";
 import { failureFields } from "./failure-fields.js";
@@ -156,13 +156,16 @@ function measure(server: FastifyInstance, { metrics }: EdgeParts): void {
   });
 }
 
+/** Answers to load, which whoever makes it could fill the log with; metrics count them. */
+const loadCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["busy", "timeout", "platform_stale"]);
+
 function noteFailure(
   { refusals, logger }: EdgeParts,
   request: FastifyRequest,
   { error, problem }: { readonly error: EventplaneError; readonly problem: Problem },
 ): void {
   if (problem.status >= 500) {
-    const level = problem.status === 500 ? "error" : "warn";
+    const level = problem.status === 500 ? "error" : loadCodes.has(error.code) ? "debug" : "warn";
     const route = request.routeOptions.url ?? "none";
     logger[level](
       { requestId: request.id, route, method: request.method, code: error.code, ...failureFields(error) },
