@@ -100,7 +100,6 @@ async function open(databaseUrl: string): Promise<EdgeAnswer> {
     logger: createLogger({ level: "warn", destination: new Writable({ write: (_chunk, _encoding, done) => done() }) }),
     metrics: createMetrics(),
     edge: "bench",
-    signingKeyId: signer.keyId,
   });
   const url = await edge.listen({ host: "127.0.0.1", port: 0 });
   await edge.platform.catchUp();

@@ -2,7 +2,7 @@
  * What plane/ gives to the edge: adapters behind ports, nothing that the edge would have to configure itself.
  */
 import type { AppDefinition, KeyDirectory, Resource, Verifier } from "../event/index.js";
-import type { Clock, Doorbell, IdSource, SigningKeyId, TenantId } from "../kernel/index.js";
+import type { Clock, Doorbell, IdSource, TenantId } from "../kernel/index.js";
 import type { Logger, Metrics } from "../observe/index.js";
 import type { Append, AppendOutcome, LogReader } from "../store/index.js";
 import type { DeadLetterReader } from "../work/index.js";
@@ -58,8 +58,6 @@ export interface EdgeDependencies {
   readonly metrics: Metrics;
   /** Name of this edge in `causedBy`; short, because every event holds it. */
   readonly edge: string;
-  /** The key that `log` signs with. */
-  readonly signingKeyId: SigningKeyId;
   /** More reasons why this process is not ready, by name; empty when it is. Asked by /readyz. */
   readonly notReady?: () => Promise<readonly string[]>;
 }

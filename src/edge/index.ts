@@ -17,3 +17,4 @@ export type { PublishOptions, PublishPipeline } from "./publish/pipeline.js";
 export type { PublishResult } from "./publish/publish-result.js";
 export { type Action, builtInPolicySetHash, type Grant, type Principal, type Ruling } from "./rules.js";
 export { unsentBytesMax } from "./sse/connection.js";
+export { stampOf } from "./stamp.js";

@@ -36,7 +36,6 @@ beforeEach(() => {
     },
     clock,
     edge: "edge-1",
-    signingKeyId: "01900000-0000-8000-8000-00000000000c",
     report: (failure) => failures.push(failure),
   });
 });

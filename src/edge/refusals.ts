@@ -9,6 +9,7 @@ import { type Clock, type ErrorCode, type EventplaneError, formatUs, PLATFORM_TE
 import type { EventLog } from "./dependencies.js";
 import type { Action, Principal } from "./rules.js";
 import { builtInPolicySetHash, rule } from "./rules.js";
+import { stampOf } from "./stamp.js";
 
 /** One refusal, as the edge saw it. */
 export interface Refusal {
@@ -26,7 +27,6 @@ export interface RefusalLogDependencies {
   readonly log: EventLog;
   readonly clock: Clock;
   readonly edge: string;
-  readonly signingKeyId: string;
   /** Hears of refusals that could not be written; they stay counted. */
   readonly report: (failure: unknown) => void;
 }
@@ -177,19 +177,20 @@ export class RefusalLog {
   }
 
   #stamp({ refusal, principalId }: Tracked): CausedBy {
-    const { clock, edge, signingKeyId } = this.#dependencies;
-    const { principal, action = "Read" } = refusal;
-    const ruling = principal === undefined ? undefined : rule(principal, action, principal.tenantId);
-    return {
-      principal: { type: principal?.type ?? anonymousId, id: principalId },
-      via: refusal.via,
-      requestId: refusal.requestId,
-      rulingId: ruling?.rulingId ?? refusal.requestId,
-      policySetHash: builtInPolicySetHash,
-      policies: [],
+    const { clock, edge } = this.#dependencies;
+    const { principal, action = "Read", via, requestId } = refusal;
+    const ruling =
+      principal === undefined
+        ? { rulingId: requestId, policySetHash: builtInPolicySetHash }
+        : rule(principal, action, principal.tenantId);
+    const keyId = principal?.keyId === undefined ? {} : { keyId: principal.keyId };
+    return stampOf({
+      principal: { type: principal?.type ?? anonymousId, id: principalId, ...keyId },
+      via,
+      requestId,
+      ruling: { ...ruling, policies: [] },
       edge,
-      keyId: signingKeyId,
       at: formatUs(clock.nowUs()),
-    };
+    });
   }
 }

@@ -31,9 +31,10 @@ export interface CausedBy {
   readonly rulingId: string;
   readonly policySetHash: string;
   readonly policies: readonly string[];
-  /** Name of the edge process, and the signing key it used. */
+  /** Name of the edge process. The key that it signed with is named by the proof. */
   readonly edge: string;
-  readonly keyId: string;
+  /** The API key that was shown; null when none was. */
+  readonly keyId: string | null;
   /** RFC 3339 UTC. */
   readonly at: string;
 }

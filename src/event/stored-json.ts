@@ -33,7 +33,7 @@ export function parseCausedBy(text: string, event: { readonly id: string }): Cau
     !isJsonObject(value) ||
     !isJsonObject(value.principal) ||
     typeof value.via !== "string" ||
-    typeof value.keyId !== "string"
+    (value.keyId !== null && typeof value.keyId !== "string")
   ) {
     throw new EventplaneError("event_corrupt", `Event ${event.id} does not say who caused it. Run \`evtctl verify\`.`);
   }

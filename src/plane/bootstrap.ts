@@ -2,7 +2,7 @@
  * What must be in the platform log before anybody can be served: the introductions of this plane's signing keys, the
  * schemas of its app, and a first admin key. Every step repeats harmlessly.
  */
-import { builtInPolicySetHash, issueKey, platformApp, principalIdOf } from "../edge/index.js";
+import { builtInPolicySetHash, issueKey, platformApp, principalIdOf, stampOf } from "../edge/index.js";
 import {
   type AppDefinition,
   type AppendItem,
@@ -105,7 +105,7 @@ export class Bootstrap {
           aggregateId: introduction.keyId,
           spec: introductionSpec(introduction),
         },
-        this.#stamp(root.signer.keyId),
+        this.#stamp(),
       );
       await appended(root.log, fact);
       this.#directory.accept(introduction);
@@ -113,7 +113,7 @@ export class Bootstrap {
   }
 
   /** Notes each schema of the app in the platform log, once for each content. */
-  async registerSchemas(app: AppDefinition, log: SignedLog, signingKeyId: string): Promise<void> {
+  async registerSchemas(app: AppDefinition, log: SignedLog): Promise<void> {
     const items = [...app.aggregates.values()]
       .flatMap(({ intents }) => [...intents.values()])
       .map(({ type, schemaVersion, schema }) => {
@@ -126,7 +126,7 @@ export class Bootstrap {
             spec: { type, schemaVersion, hash, schema },
             id: uuid8(PLATFORM_TENANT_ID, "schema", type, String(schemaVersion), hash),
           },
-          this.#stamp(signingKeyId),
+          this.#stamp(),
         );
       });
     const known = new Set(
@@ -145,7 +145,7 @@ export class Bootstrap {
    *
    * @returns its text, shown nowhere else
    */
-  async createAdminKey(log: SignedLog, signingKeyId: string): Promise<string> {
+  async createAdminKey(log: SignedLog): Promise<string> {
     const keyId = this.#ids.uuid7();
     const { key, secretHash } = issueKey(keyId);
     const name = "admin";
@@ -163,7 +163,7 @@ export class Bootstrap {
       spec,
       specText: JSON.stringify(spec),
     };
-    await appended(log, this.#factory.intent(request, this.#stamp(signingKeyId)));
+    await appended(log, this.#factory.intent(request, this.#stamp()));
     return key;
   }
 
@@ -181,19 +181,16 @@ export class Bootstrap {
     }
   }
 
-  #stamp(keyId: string): CausedBy {
+  #stamp(): CausedBy {
     const requestId = this.#ids.uuid7();
-    return {
+    return stampOf({
       principal: { type: "system", id: "plane" },
       via: "system",
       requestId,
-      rulingId: requestId,
-      policySetHash: builtInPolicySetHash,
-      policies: [],
+      ruling: { rulingId: requestId, policySetHash: builtInPolicySetHash, policies: [] },
       edge: this.#edgeName,
-      keyId,
       at: formatUs(this.#clock.nowUs()),
-    };
+    });
   }
 }
 

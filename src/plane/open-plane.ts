@@ -144,9 +144,8 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
 async function bootstrap(options: PlaneOptions, { reader, directory, clock, logs, signers }: Shared): Promise<void> {
   const steps = new Bootstrap({ reader, directory, clock, ids: systemIds, edgeName: options.edge.name });
   await steps.introduce([signers.edge, signers.runtime], logs.root);
-  const { keyId } = signers.edge.signer;
-  await steps.registerSchemas(options.app, logs.edge, keyId);
-  if (options.onAdminKey !== undefined) await options.onAdminKey(await steps.createAdminKey(logs.edge, keyId));
+  await steps.registerSchemas(options.app, logs.edge);
+  if (options.onAdminKey !== undefined) await options.onAdminKey(await steps.createAdminKey(logs.edge));
 }
 
 async function openRuntime(options: PlaneOptions, shared: Shared): Promise<ControllerRuntime> {
@@ -180,7 +179,7 @@ function openProjector(options: PlaneOptions, { app, pools, clock, doorbell, met
 }
 
 function openEdge(options: PlaneOptions, shared: Shared, loops: Loops): Promise<Edge> {
-  const { app, pools, signers, directory, verifier, logs, reader, clock, doorbell, metrics } = shared;
+  const { app, pools, directory, verifier, logs, reader, clock, doorbell, metrics } = shared;
   return createEdge({
     app: options.app,
     log: logs.edge,
@@ -196,7 +195,6 @@ function openEdge(options: PlaneOptions, shared: Shared, loops: Loops): Promise<
     logger: options.logger.child({ role: "edge" }),
     metrics,
     edge: options.edge.name,
-    signingKeyId: signers.edge.signer.keyId,
     notReady: async () => loops.failed.map((name) => `${name}_stopped`),
   });
 }

@@ -178,7 +178,6 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     logger: createLogger({ level: "debug", destination }),
     metrics: createMetrics(),
     edge: "edge-1",
-    signingKeyId: keys.signingKeyId,
   });
   let url: string;
   try {
@@ -195,7 +194,6 @@ interface FixtureKeys {
   readonly directory: KeyDirectory;
   readonly rootPublicKey: string;
   readonly log: Coalescer;
-  readonly signingKeyId: string & Parameters<typeof createEdge>[0]["signingKeyId"];
   readonly factory: EventFactory;
   readonly causedBy: CausedBy;
 }
@@ -221,7 +219,7 @@ async function introduce(store: FixtureStore, clock: Clock, doorbell: Doorbell):
     policySetHash: "none",
     policies: [],
     edge: "edge-1",
-    keyId: signer.keyId,
+    keyId: null,
     at: formatUs(clock.nowUs()),
   };
   const rootLog = new Coalescer({ appender: store.edge, signer: rootSigner, clock, doorbell });
@@ -232,14 +230,14 @@ async function introduce(store: FixtureStore, clock: Clock, doorbell: Doorbell):
       aggregateId: own.keyId,
       spec: introductionSpec(introduction),
     },
-    { ...causedBy, keyId: root.keyId },
+    causedBy,
   );
   await rootLog.append({ tenantId: PLATFORM_TENANT_ID, items: [fact] });
   await rootLog.close();
   const log = new Coalescer({ appender: store.edge, signer, clock, doorbell });
   const directory = new KeyDirectory(root.publicKey);
   directory.accept(introduction);
-  return { directory, rootPublicKey: root.publicKey, log, signingKeyId: signer.keyId, factory, causedBy };
+  return { directory, rootPublicKey: root.publicKey, log, factory, causedBy };
 }
 
 async function createAdminKey({ log, factory, causedBy }: FixtureKeys): Promise<string> {

@@ -41,8 +41,8 @@ function* rootLines(event: Event, terminal: Terminal): Generator<string> {
   const { principal, via, edge, keyId, rulingId, policies, policySetHash, requestId } = causedBy;
   yield `${terminal.bold(safe(event.type))}  ${safe(`${event.aggregateType}/${event.aggregateId}`)}`;
   yield `  asked by    ${safe(principal.type)} ${safe(principal.id)} via ${safe(via)} at edge ${safe(edge)} (request ${safe(requestId)})`;
+  yield `  with key    ${keyId === null ? "none" : safe(keyId)}`;
   yield `  allowed by  ${safe(policies.length === 0 ? "no policy" : policies.join(", "))} (ruling ${safe(rulingId)}, policy set ${safe(String(policySetHash).slice(0, 12))}…)`;
-  yield `  signed with ${safe(keyId)}`;
   yield `  event       ${safe(event.id)} at position ${event.position}, ${safe(event.recordedAt)}`;
 }
 

@@ -21,6 +21,7 @@ import { issueKey } from "../credentials.js";
 import type { EventLog } from "../dependencies.js";
 import { mismatch, refusalError } from "../publish/refusal-errors.js";
 import { type Grant, type Principal, rule } from "../rules.js";
+import { stampOf } from "../stamp.js";
 import {
   createTenantIntentId,
   isTenantSlug,
@@ -65,7 +66,6 @@ export interface AdministrationDependencies {
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly edge: string;
-  readonly signingKeyId: string;
 }
 
 const checkKeySpec = compileSchema(
@@ -165,20 +165,9 @@ export class PlatformAdministration {
 
   /** The stamp of an administrative act. */
   stamp({ principal, requestId, via }: AdministrationRequest, tenantId: TenantId = PLATFORM_TENANT_ID): CausedBy {
-    const { clock, edge, signingKeyId } = this.#dependencies;
-    const { rulingId, policySetHash, policies } = rule(principal, "Administer", tenantId);
-    const who = { type: principal.type, id: principal.id };
-    return {
-      principal: who,
-      via,
-      requestId,
-      rulingId,
-      policySetHash,
-      policies,
-      edge,
-      keyId: signingKeyId,
-      at: formatUs(clock.nowUs()),
-    };
+    const { clock, edge } = this.#dependencies;
+    const ruling = rule(principal, "Administer", tenantId);
+    return stampOf({ principal, via, requestId, ruling, edge, at: formatUs(clock.nowUs()) });
   }
 
   async #append(item: AppendItem): Promise<Exclude<AppendOutcome, { result: "refused" }>> {

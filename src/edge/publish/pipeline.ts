@@ -19,6 +19,7 @@ import type { EventLog, GuardLoader } from "../dependencies.js";
 import { asEventplaneError } from "../problem.js";
 import type { RefusalLog } from "../refusals.js";
 import { type Principal, type Ruling, rule } from "../rules.js";
+import { stampOf } from "../stamp.js";
 import { Drafter, draftBytes, typeRootOf } from "./drafter.js";
 import { type Guard, guardRefusal } from "./guard.js";
 import type { IntentInput } from "./intent-input.js";
@@ -53,7 +54,6 @@ export interface PublishPipelineDependencies {
   readonly refusals: RefusalLog;
   /** Name of this edge, and the key that its coalescer signs with. */
   readonly edge: string;
-  readonly signingKeyId: string;
 }
 
 const guardAttemptsMax = 3;
@@ -110,20 +110,8 @@ export class PublishPipeline {
   }
 
   #stamp(principal: Principal, ruling: Ruling, { requestId, via }: PublishOptions): CausedBy {
-    const { clock, edge, signingKeyId } = this.#dependencies;
-    const { rulingId, policySetHash, policies } = ruling;
-    const who = { type: principal.type, id: principal.id };
-    return {
-      principal: who,
-      via,
-      requestId,
-      rulingId,
-      policySetHash,
-      policies,
-      edge,
-      keyId: signingKeyId,
-      at: formatUs(clock.nowUs()),
-    };
+    const { clock, edge } = this.#dependencies;
+    return stampOf({ principal, via, requestId, ruling, edge, at: formatUs(clock.nowUs()) });
   }
 
   async #publishEach(
