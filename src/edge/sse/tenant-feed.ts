@@ -41,6 +41,7 @@ export class TenantFeed {
   #kept: Frame[] = [];
   #keptBytes = 0;
   #position = 0;
+  #started: Promise<void> | undefined;
   #running: Promise<void> | undefined;
 
   constructor(tenantId: TenantId, dependencies: FeedDependencies) {
@@ -53,11 +54,17 @@ export class TenantFeed {
     return this.#position;
   }
 
-  /** Begins at the head of the log; later calls wait for the first. */
-  async start(): Promise<void> {
-    if (this.#running !== undefined) return;
+  /** Begins at the head of the log; later calls wait for the first, unless it failed. */
+  start(): Promise<void> {
+    this.#started ??= this.#begin().catch((error: unknown) => {
+      this.#started = undefined;
+      throw error;
+    });
+    return this.#started;
+  }
+
+  async #begin(): Promise<void> {
     const head = await this.#dependencies.reader.head(this.#tenantId);
-    if (this.#running !== undefined) return;
     this.#position = head.position;
     this.#running = this.#run();
   }
