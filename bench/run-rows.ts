@@ -41,5 +41,9 @@ export async function runRows(names: readonly string[], options: { readonly reco
       await server.close();
     }
   }
-  if (options.record) record(recorded);
+  if (options.record)
+    record(
+      recorded,
+      rows.map(({ name }) => name),
+    );
 }

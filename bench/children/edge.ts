@@ -83,8 +83,8 @@ async function open(databaseUrl: string): Promise<EdgeAnswer> {
   const rootLog = new Coalescer({ appender, signer: root, clock, doorbell });
   const bootstrap = new Bootstrap({ reader, directory: keys, clock, ids: systemIds, edgeName: "bench" });
   await bootstrap.introduce([{ signer, publicKey: edgeKey.publicKey }], { signer: root, log: rootLog });
-  await bootstrap.registerSchemas(app, log, signer.keyId);
-  const adminKey = await bootstrap.createAdminKey(log, signer.keyId);
+  await bootstrap.registerSchemas(app, log);
+  const adminKey = await bootstrap.createAdminKey(log);
   edge = await createEdge({
     app,
     log,

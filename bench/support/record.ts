@@ -19,11 +19,12 @@ const pagePath = fileURLToPath(new URL("docs/reference/benchmarks.md", root));
 const begin = "<!-- begin: made by npm run bench -- --record -->";
 const end = "<!-- end -->";
 
-/** Replaces these rows in the record, keeps the others, and makes the table anew. */
-export function record(rows: readonly Recorded[]): void {
+/** Replaces these rows in the record, keeps the others, and makes the table anew, in the order of `names`. */
+export function record(rows: readonly Recorded[], order: readonly string[]): void {
   const known = readResults();
   const names = new Set(rows.map(({ name }) => name));
   const all = [...known.filter(({ name }) => !names.has(name)), ...rows];
+  all.sort((a, b) => order.indexOf(a.name) - order.indexOf(b.name));
   writeFileSync(resultsPath, `${JSON.stringify(all, null, 2)}\n`);
   const page = readFileSync(pagePath, "utf8");
   const [head, rest = ""] = page.split(begin);
@@ -53,7 +54,16 @@ function table(rows: readonly Recorded[]): string {
       lines.push(`| | | | | ${what}: ${typeof value === "number" ? figure(value) : value} | |`);
     }
   }
+  const newest = rows
+    .map(({ environment }) => environment)
+    .sort((a, b) => a.at.localeCompare(b.at))
+    .at(-1);
+  if (newest !== undefined) lines.push("", machine(newest));
   return lines.join("\n");
+}
+
+function machine({ at, cpu, cores, memoryGiB, node, postgres, settings }: Environment): string {
+  return `Last row measured ${at.slice(0, 10)} on ${cores} cores (${cpu}), ${memoryGiB} GiB; Node ${node}, ${postgres}; ${settings}. Load: average of the minute before the row; beyond the number of cores the machine was busy with other work.`;
 }
 
 function promise({ what, atLeast, atMost }: Goal): string {
