@@ -50,6 +50,8 @@ function table(rows: readonly Recorded[]): string {
         `| ${what} | ${promise(goal)} | ${goal.aim ?? ""} | ${isMet(goal) ? "" : "**missed** "}${figure(goal.value ?? Number.NaN)} | ${index === 0 ? measured.join(", ") : ""} | ${where} |`,
       );
     }
+    if (result.goals.length === 0)
+      lines.push(`| ${question} | no goal | | | | ${environment.commit}, ${environment.load} |`);
     for (const [what, value] of Object.entries(result.details ?? {})) {
       lines.push(`| | | | | ${what}: ${typeof value === "number" ? figure(value) : value} | |`);
     }
