@@ -77,3 +77,26 @@ test("P13: answers that a tenant's clients do not take are bounded, and given ou
   for (const socket of open) socket.destroy();
   await eventually(async () => ((await ask()).status === 200 ? true : undefined), "room again");
 }, 30_000);
+
+test("P13: bodies that a tenant's clients do not finish are bounded, and taken again once they are gone", async () => {
+  const slow = Array.from({ length: 17 }, () => {
+    const socket = connect(Number(new URL(edge.url).port), "127.0.0.1").on("error", () => undefined);
+    socket.write(
+      `POST /v1/tenants/greedy/intents HTTP/1.1\r\nHost: edge\r\nAuthorization: Bearer ${greedy.key}\r\n` +
+        "Content-Type: application/json\r\nContent-Length: 4000000\r\n\r\n{",
+    );
+    return socket;
+  });
+  const publish = ({ slug, key }: FixtureTenant): Promise<Response> => {
+    const body = { type: "note.create", spec: { text: "x".repeat(20_000) } };
+    return fetch(`${edge.url}/v1/tenants/${slug}/intents`, call(key, { body }));
+  };
+  const refused = await eventually(async () => {
+    const response = await publish(greedy);
+    return response.status === 503 ? await answerOf(response) : undefined;
+  }, "a refusal");
+  expect(refused.code).toBe("busy");
+  expect((await publish(modest)).status).toBe(201);
+  for (const socket of slow) socket.destroy();
+  await eventually(async () => ((await publish(greedy)).status === 201 ? true : undefined), "room again");
+}, 30_000);

@@ -8,6 +8,7 @@ import { type ErrorCode, EventplaneError } from "../kernel/index.js";
 import { createLogHub } from "../store/index.js";
 import type { EdgeDependencies } from "./dependencies.js";
 import { failureFields } from "./failure-fields.js";
+import { HeldBytes } from "./held-bytes.js";
 import { closeHttpServer, createHttpServer, refuseOtherMethods } from "./http-server.js";
 import { PlatformAdministration } from "./platform/administration.js";
 import { platformApp } from "./platform/definitions.js";
@@ -28,7 +29,6 @@ import { addResourceRoutes } from "./routes/resources.js";
 import { addSchemaRoutes } from "./routes/schemas.js";
 import { addSubscribeRoutes } from "./routes/subscribe.js";
 import { SubscriptionHub } from "./sse/hub.js";
-import { UnsentAnswers } from "./unsent-answers.js";
 
 /** A running edge. */
 export interface Edge {
@@ -119,7 +119,8 @@ function assemble(given: EdgeDependencies): EdgeParts {
     administration,
     hub,
     positions,
-    unsent: new UnsentAnswers(),
+    unsent: new HeldBytes("Clients of this tenant have not taken the answers that they asked for."),
+    coming: new HeldBytes("Clients of this tenant are sending as much as is held at once. Send the rest after it."),
   };
 }
 

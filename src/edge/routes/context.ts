@@ -2,9 +2,10 @@
  * What every route of a tenant has: who asks, of which tenant, and that the rules allow it.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
-import { EventplaneError, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
+import { EventplaneError, limits, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
 import { authenticate } from "../authentication.js";
 import type { EdgeDependencies } from "../dependencies.js";
+import type { HeldBytes } from "../held-bytes.js";
 import type { PlatformAdministration } from "../platform/administration.js";
 import type { PlatformFold } from "../platform/fold.js";
 import type { PositionWaits } from "../position-waits.js";
@@ -13,7 +14,6 @@ import { forbidden } from "../publish/refusal-errors.js";
 import type { RefusalLog } from "../refusals.js";
 import { type Action, type Principal, rule } from "../rules.js";
 import type { SubscriptionHub } from "../sse/hub.js";
-import type { UnsentAnswers } from "../unsent-answers.js";
 
 /** The parts of an edge that routes use. */
 export interface EdgeParts extends EdgeDependencies {
@@ -23,7 +23,10 @@ export interface EdgeParts extends EdgeDependencies {
   readonly administration: PlatformAdministration;
   readonly hub: SubscriptionHub;
   readonly positions: PositionWaits;
-  readonly unsent: UnsentAnswers;
+  /** Answers that were made and not yet taken. */
+  readonly unsent: HeldBytes;
+  /** Bodies that are being sent. */
+  readonly coming: HeldBytes;
 }
 
 /** Who asks for what. */
@@ -52,6 +55,8 @@ declare module "fastify" {
     action?: Action;
   }
 }
+
+const countedBodyBytes = 16_384;
 
 /** Registers routes and remembers which methods each address takes. */
 export class Routes {
@@ -88,13 +93,14 @@ export class Routes {
     this.#server.route({
       method: route.method,
       url: route.url,
-      onRequest: async (request) => {
+      onRequest: async (request, reply) => {
         request.action = route.action;
         const principal = authenticate(request.headers.authorization, this.#parts.platform, this.#parts.clock);
         request.principal = principal;
         const { t } = request.params as { readonly t?: string }; // the only parameter of this name
         const tenantId = route.ofCaller === true ? principal.tenantId : this.#tenantOf(principal, t, route.action);
         if (route.authorize !== "handler") assertAllowed(principal, route.action, tenantId);
+        this.#makeRoom(tenantId, request, reply);
         callers.set(request, { principal, tenantId });
       },
       handler: async (request, reply) => {
@@ -112,6 +118,15 @@ export class Routes {
     const mayAdminister = action === "Administer" && principal.tenantId === PLATFORM_TENANT_ID;
     if (entry === undefined || !(entry.id === principal.tenantId || mayAdminister)) throw forbidden();
     return entry.id;
+  }
+
+  /** Bodies too small to matter are not counted. */
+  #makeRoom(tenantId: TenantId, { headers }: FastifyRequest, { raw }: FastifyReply): void {
+    const isChunked = headers["transfer-encoding"] !== undefined;
+    const bytes = isChunked ? limits.bodyBytesMax : Number(headers["content-length"] ?? 0);
+    if (bytes < countedBodyBytes) return;
+    this.#parts.coming.assertRoom(tenantId);
+    this.#parts.coming.hold(tenantId, Math.min(bytes, limits.bodyBytesMax), raw);
   }
 
   #note(method: string, url: string): void {

@@ -191,6 +191,6 @@ function sendTexts(
   { texts, next }: Page,
 ): FastifyReply {
   const body = `{"events":[${texts.join(",")}],"next":${next === null ? "null" : String(next)}}`;
-  unsent.count(tenantId, { raw: reply.raw, bytes: body.length });
+  unsent.hold(tenantId, body.length, reply.raw);
   return reply.type("application/json; charset=utf-8").send(body);
 }
