@@ -4,6 +4,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { createClient } from "../client/index.js";
+import { EventplaneError } from "../kernel/errors.js";
 import { readSecretFile } from "./config.js";
 import { adminKeyFile, writeSecretFile } from "./key-files.js";
 
@@ -39,7 +40,26 @@ export async function ensureDevContext(
  * @throws EventplaneError `key_file_invalid`, `key_file_insecure`
  */
 export function readContext(path: string): ClientContext {
-  return JSON.parse(readSecretFile(path)) as ClientContext; // written whole by ensureDevContext
+  const context = parse(readSecretFile(path));
+  if (isContext(context)) return context;
+  const message = `${path} is not the context of a plane. Remove it: the next \`evtctl dev\` writes a new one, with a new key.`;
+  throw new EventplaneError("key_file_invalid", message, { details: { path } });
+}
+
+/** undefined for what is not JSON: the parser's error would quote the file, which holds a key. */
+function parse(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function isContext(value: unknown): value is ClientContext {
+  const context = value as Partial<Record<keyof ClientContext, unknown>> | null | undefined; // only looked at
+  return [context?.url, context?.tenant, context?.apiKey, context?.rootPublicKey].every(
+    (each) => typeof each === "string",
+  );
 }
 
 async function createDevKey(dataDir: string, url: string): Promise<string> {

@@ -38,14 +38,42 @@ export function writeSecretFile(path: string, text: string): void {
   }
 }
 
-/** The PEM of a key, made on first use. `created` tells whether this call made it. */
+/**
+ * The PEM of a key, made on first use. `created` tells whether this call made it.
+ *
+ * @throws EventplaneError `key_file_insecure`; `key_file_invalid` when the file holds no key, or the root key of a folder
+ * that was used is gone: a new one would make another log of it
+ */
 export function keyFile(dataDir: string, name: KeyFileName): { readonly pem: string; readonly created: boolean } {
   const path = join(dataDir, "keys", `${name}.key`);
-  if (existsSync(path)) return { pem: readSecretFile(path), created: false };
+  if (existsSync(path)) {
+    const known = readSecretFile(path);
+    if (known.startsWith("-----BEGIN PRIVATE KEY-----")) return { pem: known, created: false };
+    throw new EventplaneError(
+      "key_file_invalid",
+      `${path} holds no private key in PEM form: restore it from a backup.`,
+      {
+        details: { path },
+      },
+    );
+  }
+  if (name === "root" && existsSync(join(dataDir, adminKeyFile))) {
+    const message = `${path} is missing, and the log of this folder began with it: restore it from a backup. No other key can take its place.`;
+    throw new EventplaneError("key_file_invalid", message, { details: { path } });
+  }
   const { privateKey } = generateKeyPairSync("ed25519");
   const pem = privateKey.export({ type: "pkcs8", format: "pem" }).toString().trim();
   writeSecretFile(path, `${pem}\n`);
   return { pem, created: true };
+}
+
+/** Whether the folder has its admin key. @throws EventplaneError `key_file_insecure`, `key_file_invalid` when the file holds no API key */
+export function hasAdminKey(dataDir: string): boolean {
+  const path = join(dataDir, adminKeyFile);
+  if (!existsSync(path)) return false;
+  if (readSecretFile(path).startsWith("epk_")) return true;
+  const message = `${path} holds no API key. Restore it, or remove it: the next start makes a new admin key.`;
+  throw new EventplaneError("key_file_invalid", message, { details: { path } });
 }
 
 /** Passwords of the database's login roles, made on first use and kept in `database.json`. */

@@ -2,7 +2,6 @@
  * A plane that stands in a data folder: its keys, passwords, admin key and client context are files there, its database
  * is the given one or an embedded one in the same folder.
  */
-import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { AppDefinition } from "../event/index.js";
 import { EventplaneError, systemClock } from "../kernel/index.js";
@@ -10,7 +9,7 @@ import type { Logger } from "../observe/index.js";
 import { openEmbeddedPostgres } from "../store/postgres/embedded/index.js";
 import { loginRoles, migrate } from "../store/postgres/index.js";
 import type { Config } from "./config.js";
-import { adminKeyFile, databasePasswords, keyFile, writeSecretFile } from "./key-files.js";
+import { adminKeyFile, databasePasswords, hasAdminKey, keyFile, writeSecretFile } from "./key-files.js";
 import type { Plane, PlaneOptions } from "./open-plane.js";
 
 /** How to open one. */
@@ -79,9 +78,13 @@ export class StandingPlane implements AsyncDisposable {
     try {
       const [app, { openPlane }] = await loading;
       const base = planeOptions(options, database.url);
-      const adminKeyPath = join(options.config.required("data.dir"), adminKeyFile);
-      const onAdminKey = (key: string): void => writeSecretFile(adminKeyPath, `${key}\n`);
-      const plane = await openPlane({ ...base, app, ...(existsSync(adminKeyPath) ? {} : { onAdminKey }) });
+      const dataDir = options.config.required("data.dir");
+      const onAdminKey = (key: string): void => writeSecretFile(join(dataDir, adminKeyFile), `${key}\n`);
+      const plane = await openPlane({
+        ...base,
+        app,
+        ...(hasAdminKey(dataDir) ? {} : { onAdminKey }),
+      });
       return new StandingPlane({ plane, app, base, database });
     } catch (error) {
       await database.close();

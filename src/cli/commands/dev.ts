@@ -87,15 +87,18 @@ async function greet({ plane, config, appFile, isFirst, shell }: Greeting): Prom
     `  admin key  ${shown(join(dataDir, adminKeyFile))}; context of tenant dev ${shown(join(dataDir, contextFile))}`,
     `  root key   ${shown(join(dataDir, "keys/root.key"))} is not offline: good for development, not for production`,
     ...(isFirst ? ["", "Try next, in another terminal:"] : []),
-    ...(isFirst
-      ? [
-          `  ${self} publish organization.create --spec '{"name":"Acme","plan":"team","region":"eu"}' --watch${folder}`,
-          `  ${self} get organization${folder}`,
-          `  ${self} verify${folder}`,
-        ]
-      : []),
+    ...(isFirst ? firstSteps(appFile).map((step) => `  ${self} ${step}${folder}`) : []),
   ];
   for (const line of lines) await terminal.line(line);
+}
+
+/** Commands that this app understands: the example's, or those that any app has. */
+function firstSteps(appFile: string): readonly string[] {
+  if (!appFile.endsWith(join("examples", "organizations", "eventplane.config.ts"))) {
+    return ["schema list", "publish TYPE --spec '{…}' --watch", "verify"];
+  }
+  const spec = '{"name":"Acme","plan":"team","region":"eu"}';
+  return [`publish organization.create --spec '${spec}' --watch`, "get organization", "verify"];
 }
 
 /** Shorter of the path from here and the whole path. */
