@@ -65,7 +65,10 @@ function decide(input: DecideInput): Decided {
   const requeueAfterMs = rejected || asked.length === 0 ? null : Math.min(...asked);
   // A rejected deletion could never end: no later generation may open while a resource is deleting.
   if (rejected && resource.lifecycle === "deleting")
-    throw decisionInvalid(controller, "a deletion cannot be rejected; return blocked(reason, message) until it can be done");
+    throw decisionInvalid(
+      controller,
+      "a deletion cannot be rejected; return blocked(reason, message) until it can be done",
+    );
   if (resource.origin === null || resource.lifecycle === "deleted")
     return { items: [], requeueAfterMs: null, settled: resource.settled };
 
