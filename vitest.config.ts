@@ -24,7 +24,7 @@ const config: ViteUserConfig = defineConfig({
         extends: true,
         test: {
           name: "unit",
-          include: ["src/**/*.test.ts"],
+          include: ["src/**/*.test.ts", "examples/**/*.test.ts"],
           pool: "threads",
           testTimeout: 30_000,
           hookTimeout: 30_000,

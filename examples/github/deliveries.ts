@@ -30,12 +30,14 @@ export function githubDeliveries(): readonly DeliveryIntent[] {
   const conforms = payloadValidator();
   const groups = require("@octokit/webhooks-examples") as readonly { name: string; examples: readonly Payload[] }[]; // the package's documented shape
   return groups.flatMap(({ name, examples }) =>
-    examples.map((payload, index): DeliveryIntent => ({
-      id: idOf(`${name}/${index}/${JSON.stringify(payload)}`),
-      type: "repository.record-delivery",
-      aggregateId: owner(payload),
-      spec: { event: name, conforms: conforms(name, payload), payload },
-    })),
+    examples.map(
+      (payload, index): DeliveryIntent => ({
+        id: idOf(`${name}/${index}/${JSON.stringify(payload)}`),
+        type: "repository.record-delivery",
+        aggregateId: owner(payload),
+        spec: { event: name, conforms: conforms(name, payload), payload },
+      }),
+    ),
   );
 }
 
@@ -58,7 +60,9 @@ function payloadValidator(): (event: string, payload: Payload) => boolean {
   ajv.addSchema(schema, "github");
   return (event, payload) => {
     const exact = `${event}$${String(payload["action"])}`;
-    const others = Object.keys(schema.definitions).filter((name) => name.startsWith(`${event}$`) || name === `${event}_event`);
+    const others = Object.keys(schema.definitions).filter(
+      (name) => name.startsWith(`${event}$`) || name === `${event}_event`,
+    );
     const names = exact in schema.definitions ? [exact] : others;
     return names.some((name) => ajv.getSchema(`github#/definitions/${encodeURIComponent(name)}`)?.(payload) === true);
   };

@@ -35,8 +35,7 @@ export const organization = defineAggregate("organization", {
 export const namespace = defineController({
   name: "namespace",
   watches: organization,
-  reconcile: ({ resource }) =>
-    done({ name: `org-${resource.aggregateId.slice(0, 13)}`, region: resource.spec.region }),
+  reconcile: ({ resource }) => done({ name: `org-${resource.aggregateId.slice(0, 13)}`, region: resource.spec.region }),
 });
 
 /** Members that each plan may invite. */
