@@ -57,7 +57,8 @@ describe("the demo", () => {
   it("holds all its checks within a minute and leaves neither process nor file", async () => {
     const startMs = performance.now();
     const { said, ended } = run("scripts/demo.mjs");
-    expect(await ended, said()).toBe(0);
+    const status = await ended;
+    expect({ status, said: said() }).toMatchObject({ status: 0 });
     expect(performance.now() - startMs).toBeLessThan(60_000);
     expect(said()).not.toContain("✗");
     expect(said()).toMatch(/All \d+ checks hold\./);
@@ -69,7 +70,8 @@ describe("the demo", () => {
 
   it("says which check failed and exits with 1 when an intent is lost", async () => {
     const { said, ended } = run("test/support/demo-without-intent.mjs");
-    expect(await ended, said()).toBe(1);
+    const status = await ended;
+    expect({ status, said: said() }).toMatchObject({ status: 1 });
     expect(said()).toContain("✗ 1 lost: all 549 published intents are there");
     expect(said()).toMatch(/\d+ of \d+ checks FAILED/);
     expectNothingLeft();

@@ -29,7 +29,7 @@ export async function lookOverTheFence(scene: Scene): Promise<void> {
     recorded !== undefined,
     recorded === undefined
       ? "no event tells of the refusal"
-      : `the refusal is event ${recorded.position} of B's own log: ${recorded.type}, code ${String(recorded.spec["code"])}`,
+      : `the refusal is event ${recorded.position} of B's own log: ${recorded.type}, ${JSON.stringify(recorded.spec["code"])}`,
   );
   await checkUntold(scene);
 }

@@ -14,7 +14,7 @@ export const demoAppFile: string = fileURLToPath(
 const deliveriesFile = fileURLToPath(new URL("../../../examples/github/deliveries.ts", import.meta.url));
 
 /** Organizations of the demo. */
-export const organizationsCount = 200;
+const organizationsCount = 200;
 const plans = ["free", "team", "enterprise"] as const;
 const regions = ["eu", "us"] as const;
 
