@@ -62,7 +62,11 @@ describe("an append that waited for its head", () => {
       append(creating(event)),
       append(creating(event)),
     ]);
-    expect(results.map((outcome) => outcome?.result).sort()).toEqual(["appended", "repeated", "repeated"]);
+    expect(results.map((outcome) => String(outcome?.result)).sort((a, b) => a.localeCompare(b))).toEqual([
+      "appended",
+      "repeated",
+      "repeated",
+    ]);
   });
 
   it("sees a version that was appended while it waited", async () => {

@@ -1,4 +1,5 @@
 /** A row as text for people. */
+import { figure } from "./figure.js";
 import type { Recorded } from "./record.js";
 import { type Goal, isMet } from "./row.js";
 
@@ -20,10 +21,4 @@ export function printRow({ name, question, environment, result }: Recorded): voi
 function goalText({ what, value, atLeast, atMost, aim }: Goal): string {
   const promise = atLeast === undefined ? `at most ${atMost}` : `at least ${atLeast}`;
   return `${figure(value ?? Number.NaN)} ${what}   (${promise}${aim === undefined ? "" : `, aim ${aim}`})`;
-}
-
-/** Three significant digits, or all before the point. */
-export function figure(value: number): string {
-  if (!Number.isFinite(value)) return "-";
-  return Math.abs(value) >= 100 ? Math.round(value).toString() : Number(value.toPrecision(3)).toString();
 }

@@ -2,7 +2,7 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Environment } from "./environment.js";
-import { figure } from "./print-row.js";
+import { figure } from "./figure.js";
 import { type Goal, isMet, type RowResult } from "./row.js";
 
 /** A row that was run. */

@@ -1,5 +1,5 @@
 /** Requests that wait until the resources hold a position: one look at it for all that wait of a tenant. */
-import { type Clock, EventplaneError, type TenantId } from "../kernel/index.js";
+import { type Clock, EventplaneError, isEventplaneError, type TenantId } from "../kernel/index.js";
 import type { ResourceSource } from "./dependencies.js";
 
 const waitMsMax = 5_000;
@@ -9,7 +9,8 @@ const tenantWaitingMax = 1_000;
 interface Wait {
   readonly position: number;
   readonly untilMs: number;
-  readonly settle: (error: unknown) => void;
+  readonly resolve: () => void;
+  readonly reject: (error: Error) => void;
 }
 
 /** Waits for positions of all tenants. */
@@ -35,8 +36,7 @@ export class PositionWaits {
     }
     const untilMs = this.#clock.monotonicMs() + waitMsMax;
     const reached = new Promise<void>((resolve, reject) => {
-      const settle = (error: unknown): void => (error === undefined ? resolve() : reject(error));
-      waits.add({ position, untilMs, settle });
+      waits.add({ position, untilMs, resolve, reject });
     });
     if (this.#waits.get(tenantId) === undefined) {
       this.#waits.set(tenantId, waits);
@@ -51,7 +51,7 @@ export class PositionWaits {
       try {
         this.#settleReached(waits, await this.#resources.position(tenantId));
       } catch (error) {
-        for (const wait of waits) wait.settle(error);
+        for (const wait of waits) wait.reject(failureOf(error));
         waits.clear();
       }
       if (waits.size === 0) break;
@@ -65,7 +65,8 @@ export class PositionWaits {
     for (const wait of waits) {
       if (position < wait.position && now < wait.untilMs) continue;
       waits.delete(wait);
-      wait.settle(position < wait.position ? late(wait.position) : undefined);
+      if (position < wait.position) wait.reject(late(wait.position));
+      else wait.resolve();
     }
   }
 }
@@ -73,4 +74,9 @@ export class PositionWaits {
 function late(position: number): EventplaneError {
   const message = `The resources did not reach position ${position} within ${waitMsMax} ms. Ask again.`;
   return new EventplaneError("timeout", message);
+}
+
+function failureOf(error: unknown): EventplaneError {
+  if (isEventplaneError(error)) return error;
+  return new EventplaneError("internal", "The position of the resources could not be read.", { cause: error });
 }

@@ -23,7 +23,7 @@ export interface Installation {
   readonly runtime: PostgresAppender;
   readonly reader: PostgresReader;
   /** Runs SQL as the server's superuser. */
-  asSuperuser<Row extends pg.QueryResultRow>(sql: string, values?: unknown[]): Promise<Row[]>;
+  asSuperuser<Row extends pg.QueryResultRow>(this: void, sql: string, values?: unknown[]): Promise<Row[]>;
   close(): Promise<void>;
 }
 
