@@ -18,7 +18,6 @@ export async function startPlane(
   const startedMs = performance.now();
   const plane = PlaneProcess.start(site);
   options.onStart(plane);
-  const deliveries = await deliveryIntents();
   await plane.ready(signal);
   const tookMs = performance.now() - startedMs;
   await report.check(
@@ -27,6 +26,7 @@ export async function startPlane(
   );
   await report.note(`data in ${site.dataDir}, app ${demoAppFile}`);
 
+  const deliveries = await deliveryIntents();
   const adminKey = readFileSync(join(site.dataDir, "admin.key"), "utf8").trim();
   const { admin } = createClient({ baseUrl: plane.url, apiKey: adminKey });
   const open = async (slug: string, intents: DemoTenant["intents"]): Promise<DemoTenant> => {
