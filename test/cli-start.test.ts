@@ -1,5 +1,5 @@
 /** `evtctl migrate` and `evtctl start` on a PostgreSQL of one's own: the recipe from one owner URL, and what is refused. */
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { mkdtemp, rename, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -89,6 +89,19 @@ describe("after the migration", () => {
     for (const line of running.output.trim().split("\n")) expect(JSON.parse(line)).toHaveProperty("message");
     expect(running.output).not.toContain(key);
     expect((await running.end()).status).toBe(0);
+  });
+
+  it("start serves without the root key, but cannot introduce another key without it", async () => {
+    await rename(join(dataDir, "keys", "root.key"), join(folder, "offline.key"));
+    running = Served.start(["start", "--config", config], await freePort(), { environment });
+    await running.ready();
+    expect((await running.end()).status).toBe(0);
+    await rename(join(dataDir, "keys", "edge.key"), join(folder, "edge.key"));
+    const { status, stderr } = await startOnce();
+    expect(status).not.toBe(0);
+    expect(stderr).toMatch(/^error key_unknown: [^\n]*keys\/root\.key/);
+    await rename(join(folder, "edge.key"), join(dataDir, "keys", "edge.key"));
+    await rename(join(folder, "offline.key"), join(dataDir, "keys", "root.key"));
   });
 
   it("doctor finds migrations and roles in order", async () => {

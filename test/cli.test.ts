@@ -214,7 +214,7 @@ describe("looking", () => {
     expect(status).toBe(0);
     expect(stdout).toMatch(/asked by {4}service [0-9a-f-]{36} via http/);
     expect(stdout).toMatch(/allowed by {2}publishers-publish \(ruling [0-9a-f-]{36}/);
-    expect(stdout).toMatch(/signed with [0-9a-f-]{36}/);
+    expect(stdout).toMatch(/with key +[0-9a-f-]{36}/);
     expect(stdout).toMatch(/└─ organization\.ready .*\+[\d.]+ m?s, took [\d.]+ m?s/);
     const [, eventId = ""] = /event {7}(\S+) at position/.exec(stdout) ?? [];
     expect((await call("trace", eventId)).stdout).toBe(stdout);

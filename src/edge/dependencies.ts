@@ -58,6 +58,8 @@ export interface EdgeDependencies {
   readonly metrics: Metrics;
   /** Name of this edge in `causedBy`; short, because every event holds it. */
   readonly edge: string;
+  /** What does not work for somebody while everybody else is served; shown by /readyz, which stays 200. */
+  readonly degraded?: () => readonly string[];
   /** More reasons why this process is not ready, by name; empty when it is. Asked by /readyz. */
   readonly notReady?: () => Promise<readonly string[]>;
 }

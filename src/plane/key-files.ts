@@ -1,10 +1,10 @@
 /**
  * Signing keys and passwords as files of the data folder: PKCS8 PEM and JSON, readable by their owner only.
  *
- * `keys/root.key` introduces the other keys. `dev` keeps it beside them and says so; in production it stays offline.
+ * `keys/root.key` introduces the other keys. Once they are introduced it may be kept elsewhere: `keys/root.pub` is enough.
  */
-import { generateKeyPairSync, randomBytes } from "node:crypto";
-import { chmodSync, existsSync, mkdirSync, renameSync, writeFileSync } from "node:fs";
+import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
+import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { EventplaneError } from "../kernel/errors.js";
 import { readSecretFile } from "./config.js";
@@ -74,6 +74,24 @@ export function hasAdminKey(dataDir: string): boolean {
   if (readSecretFile(path).startsWith("epk_")) return true;
   const message = `${path} holds no API key. Restore it, or remove it: the next start makes a new admin key.`;
   throw new EventplaneError("key_file_invalid", message, { details: { path } });
+}
+
+/**
+ * The root key, made on first use; where it is kept elsewhere, its public half from `keys/root.pub`.
+ *
+ * @throws EventplaneError as {@link keyFile}
+ */
+export function rootKey(dataDir: string): { readonly root: string } | { readonly rootPublicKey: string } {
+  const publicPath = join(dataDir, "keys", "root.pub");
+  if (!existsSync(join(dataDir, "keys", "root.key")) && existsSync(publicPath)) {
+    return { rootPublicKey: readFileSync(publicPath, "utf8").trim() };
+  }
+  const { pem } = keyFile(dataDir, "root");
+  if (!existsSync(publicPath)) {
+    const { x = "" } = createPublicKey(pem).export({ format: "jwk" });
+    writeSecretFile(publicPath, `${x}\n`);
+  }
+  return { root: pem };
 }
 
 /** Passwords of the database's login roles, made on first use and kept in `database.json`. */

@@ -119,7 +119,7 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   const runtime = await openRuntime(options, shared);
   const projector = openProjector(options, shared);
   const loops = new Loops(options.logger);
-  const edge = await openEdge(options, shared, loops);
+  const edge = await openEdge(options, shared, { loops, projector });
   loops.start("controllers", (signal) => runtime.run(signal));
   loops.start("projections", (signal) => projector.run(signal));
   loops.start("backlog", (signal) => watchBacklog({ ...shared, work: new PostgresWorkStore(pools.runtime) }, signal));
@@ -178,7 +178,11 @@ function openProjector(options: PlaneOptions, { app, pools, clock, doorbell, met
   });
 }
 
-function openEdge(options: PlaneOptions, shared: Shared, loops: Loops): Promise<Edge> {
+function openEdge(
+  options: PlaneOptions,
+  shared: Shared,
+  { loops, projector }: { readonly loops: Loops; readonly projector: ResourcesProjector },
+): Promise<Edge> {
   const { app, pools, directory, verifier, logs, reader, clock, doorbell, metrics } = shared;
   return createEdge({
     app: options.app,
@@ -196,6 +200,10 @@ function openEdge(options: PlaneOptions, shared: Shared, loops: Loops): Promise<
     metrics,
     edge: options.edge.name,
     notReady: async () => loops.failed.map((name) => `${name}_stopped`),
+    degraded: () => {
+      const tenants = projector.stopped().length;
+      return tenants === 0 ? [] : [`resources_projection_stopped: tenants ${tenants}`];
+    },
   });
 }
 

@@ -9,7 +9,7 @@ import type { Logger } from "../observe/index.js";
 import { openEmbeddedPostgres } from "../store/postgres/embedded/index.js";
 import { loginRoles, migrate } from "../store/postgres/index.js";
 import type { Config } from "./config.js";
-import { adminKeyFile, databasePasswords, hasAdminKey, keyFile, writeSecretFile } from "./key-files.js";
+import { adminKeyFile, databasePasswords, hasAdminKey, keyFile, rootKey, writeSecretFile } from "./key-files.js";
 import type { Plane, PlaneOptions } from "./open-plane.js";
 
 /** How to open one. */
@@ -190,7 +190,7 @@ function planeOptions({ config, logger }: StandingPlaneOptions, databaseUrl: str
     // The lock of the data folder says so.
     isAlone: config.text("database.url") === undefined,
     keys: {
-      root: keyFile(dataDir, "root").pem,
+      ...rootKey(dataDir),
       edge: keyFile(dataDir, "edge").pem,
       runtime: keyFile(dataDir, "runtime").pem,
     },

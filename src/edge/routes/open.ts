@@ -11,7 +11,7 @@ export function addOpenRoutes(routes: Routes, parts: EdgeParts): void {
     const reasons = await reasonsNotReady(parts);
     return reply
       .code(reasons.length === 0 ? 200 : 503)
-      .send({ status: reasons.length === 0 ? "ok" : "not ready", reasons });
+      .send({ status: reasons.length === 0 ? "ok" : "not ready", reasons, degraded: parts.degraded?.() ?? [] });
   });
   routes.open("/metrics", async (_request, reply) =>
     reply.type(parts.metrics.contentType).send(await parts.metrics.text()),
