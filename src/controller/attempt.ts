@@ -1,14 +1,6 @@
 /** One claimed row from load to commit: what is decided, appended, retried and given up. */
+import { type AppDefinition, deadLetterComponent, mutate, type Resource } from "../event/index.js";
 import {
-  type AppDefinition,
-  type AppendItem,
-  deadLetterComponent,
-  mutate,
-  type Resource,
-  runtimeComponent,
-} from "../event/index.js";
-import {
-  assert,
   type BackoffOptions,
   backoffMs,
   type Clock,
@@ -20,9 +12,9 @@ import {
 import type { Logger } from "../observe/index.js";
 import type { Append, AppendOutcome, ResourceLoader } from "../store/index.js";
 import type { WorkClaim, WorkStore } from "../work/index.js";
+import { type Decision, decide, isOpen } from "./decide.js";
 import { describeFailure, type Failure } from "./failure.js";
 import { ownRows } from "./own-rows.js";
-import { reconcile } from "./reconcile.js";
 
 /**
  * How an attempt ended. `changed`: events were appended. `unchanged`: there was nothing to do. `failed`: it is tried again.
@@ -94,45 +86,21 @@ export class Attempts {
   }
 
   async #decide(claim: WorkClaim, resource: Resource | undefined): Promise<AttemptEnd | typeof conflict> {
-    if (resource === undefined || resource.origin === null || resource.lifecycle === "deleted") {
+    if (!isOpen(resource)) {
       return this.#finish(claim, { resource, requeueAfterMs: null });
     }
     if (claim.attempt > this.#options.attemptsMax) {
       const message = `${this.#options.attemptsMax} attempts ended without an answer: the process stopped or hung each time.`;
       return this.#giveUp(claim, { code: "reconcile_failed", message, isTerminal: true, at: undefined }, resource);
     }
-    const now = formatUs(this.#options.clock.nowUs());
-    if (claim.component === runtimeComponent) {
-      const item = mutate.ready(resource, now);
-      return this.#commit(claim, resource, { items: item === undefined ? [] : [item], requeueAfterMs: null });
-    }
-    if (hasRejected(resource, claim.component)) return this.#finish(claim, { resource, requeueAfterMs: null });
-    return this.#commit(claim, resource, this.#reconcile(claim, resource, now));
-  }
-
-  #reconcile(
-    claim: WorkClaim,
-    resource: Resource,
-    now: string,
-  ): { readonly items: readonly AppendItem[]; readonly requeueAfterMs: number | null } {
-    const { app, clock, logger, checkDeterminism } = this.#options;
-    const controller = app.controllers.get(claim.component);
-    const aggregate = app.aggregates.get(claim.aggregateType);
-    assert(
-      controller !== undefined && aggregate !== undefined,
-      "a claimed row names a controller and an aggregate of the app",
-    );
-    const log = logger.child({ tenantId: claim.tenantId, controller: controller.name });
-    const decisions = reconcile(controller, resource, { clock, logger: log, now, checkDeterminism });
-    return mutate.decide({ resource, aggregate, controller: controller.name, decisions, now });
+    return this.#commit(claim, resource, decide(claim, resource, this.#options));
   }
 
   async #commit(
     claim: WorkClaim,
     resource: Resource,
-    decided: { readonly items: readonly AppendItem[]; readonly requeueAfterMs: number | null },
+    { items, requeueAfterMs }: Decision,
   ): Promise<AttemptEnd | typeof conflict> {
-    const { items, requeueAfterMs } = decided;
     if (items.length === 0) return this.#finish(claim, { resource, requeueAfterMs });
     const { eventsPerGenerationMax } = this.#options;
     if (resource.version - (resource.origin?.version ?? 0) >= eventsPerGenerationMax) {
@@ -265,13 +233,6 @@ function isOutage(error: unknown): error is EventplaneError {
 
 function isUnverifiable(error: unknown): boolean {
   return isEventplaneError(error, "verification_failed") || isEventplaneError(error, "event_corrupt");
-}
-
-function hasRejected(resource: Resource, controller: string): boolean {
-  return resource.conditions.some(
-    ({ type, component, observedGeneration }) =>
-      type === "Rejected" && component === controller && observedGeneration === resource.generation,
-  );
 }
 
 function isStalled(resource: Resource, controller: string): boolean {

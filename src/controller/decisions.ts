@@ -22,12 +22,14 @@ export interface DecisionOptions<Status extends object = never> {
  *
  * @example reconcile: ({ resource }) => done({ members: limits[resource.spec.plan] })
  */
-export function done<Status extends object = never>(
-  status?: StatusInContext<Status>,
+export function done<Status extends object = never, const Given extends object = never>(
+  status?: Sit<Status, Given>,
   options: Pick<DecisionOptions, "requeueAfterMs"> = {},
-): Decision<Status> {
-  return { outcome: "completed", ...withStatus<Status>(status), ...options };
+): Decision<Out<Status, Given>> {
+  return { outcome: "completed", ...(status === undefined ? {} : { status: status as Out<Status, Given> }), ...options };
 }
+export type Sit<Status, Given> = [Status] extends [never] ? Given : NoInfer<Status>;
+export type Out<Status, Given> = [Status] extends [never] ? Given : Status;
 
 /**
  * Not done yet; run again when something happens to the resource, or after `requeueAfterMs`.

@@ -1,5 +1,5 @@
-/** What this process has just appended, as rows to fold: the receipts add what the store decided. */
-import type { AppendItem, FoldableRow, Lifecycle } from "../event/index.js";
+/** What this process has just appended or is about to, as rows to fold. */
+import type { AppendItem, FoldableRow, Lifecycle, Resource } from "../event/index.js";
 import { assert, parseUs } from "../kernel/index.js";
 import type { Receipt } from "../store/index.js";
 
@@ -23,4 +23,16 @@ export function ownRows(
       lifecycle: effect === "finishes" ? "deleted" : lifecycle,
     };
   });
+}
+
+/** The same rows before the append, if nobody else comes first: as of the decision's time, right after the basis. */
+export function expectedRows(items: readonly AppendItem[], basis: Resource, nowUs: number): readonly FoldableRow[] {
+  return items.map(({ event, effect }, index) => ({
+    ...event,
+    version: basis.version + 1 + index,
+    position: basis.position + 1 + index,
+    generation: basis.generation,
+    recordedAtUs: nowUs,
+    lifecycle: effect === "finishes" ? "deleted" : basis.lifecycle,
+  }));
 }

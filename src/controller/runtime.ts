@@ -12,8 +12,9 @@ import {
 import type { Logger, Metrics, ReconcileResult } from "../observe/index.js";
 import type { ResourceLoader } from "../store/index.js";
 import { Wakeup, type Watch, type WorkClaim, type WorkStore } from "../work/index.js";
-import { type Appending, type AttemptEnd, Attempts } from "./attempt.js";
+import { type Appending, type AttemptEnd, type AttemptOptions, Attempts } from "./attempt.js";
 import { Lanes } from "./lanes.js";
+import { Together } from "./together.js";
 
 /** How to make a runtime. */
 export interface ControllerRuntimeOptions {
@@ -64,13 +65,14 @@ const settleRoundsMax = 10_000;
  * Runs the controllers of one app in this process. Any number of processes may do so on one database.
  *
  * One reconcile at a time for a stream and controller, by lease; controllers of one stream run one after another on the
- * fold that each leaves to the next; different streams run at once.
+ * fold that each leaves to the next, those that are due together in one commit; different streams run at once.
  */
 export class ControllerRuntime {
   readonly #options: ControllerRuntimeOptions;
   readonly #watches: readonly Watch[];
   readonly #components: readonly string[];
   readonly #attempts: Attempts;
+  readonly #together: Together;
   readonly #lanes: Lanes<WorkClaim>;
   readonly #wakeup: Wakeup;
   readonly #claims = new Set<WorkClaim>();
@@ -90,14 +92,16 @@ export class ControllerRuntime {
       component: name,
     }));
     this.#components = [...options.app.controllers.keys(), runtimeComponent];
-    this.#attempts = new Attempts({
+    const attempts: AttemptOptions = {
       ...options,
       appending: options.coalescer,
       attemptsMax: options.attemptsMax ?? attemptsMaxDefault,
       eventsPerGenerationMax: options.eventsPerGenerationMax ?? eventsPerGenerationMaxDefault,
       checkDeterminism: options.checkDeterminism ?? false,
       leaseMs: this.#leaseMs,
-    });
+    };
+    this.#attempts = new Attempts(attempts);
+    this.#together = new Together(attempts);
     this.#lanes = new Lanes((first, next) => this.#workOn(first, next));
     this.#wakeup = new Wakeup(options.clock);
   }
@@ -235,21 +239,32 @@ export class ControllerRuntime {
   }
 
   async #workOn(first: WorkClaim, next: () => WorkClaim | undefined): Promise<void> {
-    const { clock, metrics } = this.#options;
+    const { clock } = this.#options;
     const dispatchedBefore = this.#dispatched;
     let resource: Resource | undefined;
     for (let claim: WorkClaim | undefined = first; claim !== undefined; claim = next()) {
-      const startMs = clock.monotonicMs();
-      const ended = await this.#attempts.run(claim, resource);
-      resource = ended.resource;
-      this.#claims.delete(claim);
-      const nowMs = clock.monotonicMs();
-      this.#dueAtMs = Math.min(this.#dueAtMs, nowMs + (ended.dueAfterMs ?? Number.POSITIVE_INFINITY));
-      metrics?.reconciled({ controller: claim.component, result: metricOf(ended) }, (nowMs - startMs) / 1000);
+      let startMs = clock.monotonicMs();
+      const together = await this.#together.run(claim, next, resource);
+      resource = together.resource;
+      const share = 1 / Math.max(1, together.ends.size);
+      for (const [done, ended] of together.ends) this.#ended(done, ended, (clock.monotonicMs() - startMs) * share);
+      for (const single of together.rest) {
+        startMs = clock.monotonicMs();
+        const ended = await this.#attempts.run(single, resource);
+        resource = ended.resource;
+        this.#ended(single, ended, clock.monotonicMs() - startMs);
+      }
     }
     // A row that was woken while it was worked on is due now.
     if (this.#dispatched !== dispatchedBefore) this.#dueAtMs = Math.min(this.#dueAtMs, clock.monotonicMs());
     this.#wakeup.ring();
+  }
+
+  #ended(claim: WorkClaim, ended: AttemptEnd, tookMs: number): void {
+    const { clock, metrics } = this.#options;
+    this.#claims.delete(claim);
+    this.#dueAtMs = Math.min(this.#dueAtMs, clock.monotonicMs() + (ended.dueAfterMs ?? Number.POSITIVE_INFINITY));
+    metrics?.reconciled({ controller: claim.component, result: metricOf(ended) }, tookMs / 1000);
   }
 
   async #heartbeat(signal: AbortSignal): Promise<void> {

@@ -7,6 +7,7 @@ export type {
   Watch,
   WorkBacklog,
   WorkClaim,
+  WorkEnd,
   WorkFailure,
   WorkKey,
   WorkStore,

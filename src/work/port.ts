@@ -28,6 +28,15 @@ export interface WorkClaim extends WorkKey {
   readonly attempt: number;
 }
 
+/** How one claim of several ends. */
+export interface WorkEnd {
+  readonly claim: WorkClaim;
+  readonly dueAfterMs: number | null;
+  readonly seenVersion: number;
+  /** An append with this claim's lease has just closed the row. */
+  readonly isSettled: boolean;
+}
+
 /** Why an attempt failed; shown to operators, so no payloads and no secrets. */
 export interface WorkFailure {
   /** An error code, or the name of the thrown error. */
@@ -98,6 +107,13 @@ export interface WorkStore extends DeadLetterReader {
     claim: WorkClaim,
     options: { readonly dueAfterMs: number | null; readonly seenVersion: number },
   ): Promise<boolean>;
+  /**
+   * Ends claims of one stream in one commit, each as `finish` does. The claim whose lease the append before has settled
+   * is among them: what it has seen is noted too, unless somebody has worked on its row since.
+   *
+   * @returns those that were still held, or settled
+   */
+  finishTogether(ends: readonly WorkEnd[]): Promise<readonly WorkClaim[]>;
   /** Hands a claim back as if it had not been made; due again after `dueAfterMs`. False: the lease was lost. */
   release(claim: WorkClaim, options: { readonly dueAfterMs: number }): Promise<boolean>;
   /**

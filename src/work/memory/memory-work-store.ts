@@ -9,6 +9,7 @@ import type {
   Watch,
   WorkBacklog,
   WorkClaim,
+  WorkEnd,
   WorkFailure,
   WorkKey,
   WorkStore,
@@ -121,6 +122,17 @@ export class MemoryWorkStore implements WorkStore {
     const row = this.#held(claim);
     if (row !== undefined) this.#close(row, { dueAfterMs, seen: seenVersion });
     return row !== undefined;
+  }
+
+  async finishTogether(ends: readonly WorkEnd[]): Promise<readonly WorkClaim[]> {
+    return ends.flatMap(({ claim, isSettled, dueAfterMs, seenVersion }) => {
+      const row = this.#held(claim) ?? (isSettled ? this.#rows.get(claim) : undefined);
+      const isFree = row !== undefined && row.leaseToken === null && row.state !== "dead" && row.seen < seenVersion;
+      if (row !== undefined && (row.leaseToken === claim.leaseToken || isFree)) {
+        this.#close(row, { dueAfterMs, seen: seenVersion });
+      } else if (!isSettled) return [];
+      return [claim];
+    });
   }
 
   #close(row: WorkRow, { dueAfterMs, seen }: { readonly dueAfterMs: number | null; readonly seen: number }): void {

@@ -2,7 +2,16 @@
 import type pg from "pg";
 import { isEventplaneError, limits, type TenantId } from "../../kernel/index.js";
 import { translatePgError } from "../../store/postgres/index.js";
-import type { DeadLetter, DispatchResult, Watch, WorkBacklog, WorkClaim, WorkFailure, WorkStore } from "../port.js";
+import type {
+  DeadLetter,
+  DispatchResult,
+  Watch,
+  WorkBacklog,
+  WorkClaim,
+  WorkEnd,
+  WorkFailure,
+  WorkStore,
+} from "../port.js";
 import * as sql from "./statements.js";
 
 const zeroUuid = "00000000-0000-0000-0000-000000000000";
@@ -116,6 +125,24 @@ export class PostgresWorkStore implements WorkStore {
     { dueAfterMs, seenVersion }: { readonly dueAfterMs: number | null; readonly seenVersion: number },
   ): Promise<boolean> {
     return this.#end(sql.finish, claim, [dueAfterMs === null ? null : Math.ceil(dueAfterMs), seenVersion]);
+  }
+
+  async finishTogether(ends: readonly WorkEnd[]): Promise<readonly WorkClaim[]> {
+    const [first] = ends;
+    if (first === undefined) return [];
+    const { tenantId, aggregateType, aggregateId } = first.claim;
+    const rows = await this.#query<{ component: string }>(sql.finishTogether, [
+      tenantId,
+      aggregateType,
+      aggregateId,
+      ends.map(({ claim }) => claim.component),
+      ends.map(({ claim }) => claim.leaseToken),
+      ends.map(({ dueAfterMs }) => (dueAfterMs === null ? null : Math.ceil(dueAfterMs))),
+      ends.map(({ seenVersion }) => seenVersion),
+      ends.find(({ isSettled }) => isSettled)?.claim.component ?? null,
+    ]);
+    const held = new Set(rows.map(({ component }) => component));
+    return ends.filter(({ claim, isSettled }) => isSettled || held.has(claim.component)).map(({ claim }) => claim);
   }
 
   release(claim: WorkClaim, { dueAfterMs }: { readonly dueAfterMs: number }): Promise<boolean> {

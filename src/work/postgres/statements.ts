@@ -46,6 +46,13 @@ export const finish = {
   text: "select eventplane.work_finish($1::uuid, $2::text, $3::text, $4::text, $5::uuid, $6::bigint, $7::bigint) as held",
 } as const;
 
+/** $1–$3 tenant and stream, $4–$7 columns of component, lease token, due after milliseconds, version seen, $8 the settled component. */
+export const finishTogether = {
+  name: "ep_work_finish_together",
+  text: `select x as component from eventplane.work_finish_together(
+    $1::uuid, $2::text, $3::text, $4::text[], $5::uuid[], $6::bigint[], $7::bigint[], $8::text) x`,
+} as const;
+
 /** $1–$5 key and lease token, $6 due after milliseconds. */
 export const release = {
   name: "ep_work_release",

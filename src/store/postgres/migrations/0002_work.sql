@@ -105,6 +105,41 @@ begin
   return found;
 end $$;
 
+-- Ends claims of one stream in one commit, each as work_finish does; returns the components whose rows it ended. The row
+-- of p_settled was closed by the append that came before, which could not tell that its component has seen what was
+-- appended with it; nobody may have taken it up since.
+create function eventplane.work_finish_together(
+  p_tenant uuid, p_aggregate_type text, p_aggregate_id text, p_components text[], p_lease_tokens uuid[],
+  p_due_after_ms bigint[], p_seen bigint[], p_settled text
+) returns setof text
+language plpgsql volatile
+set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_now timestamptz := clock_timestamp();
+begin
+  return query
+  with held as materialized (
+    select w.component from eventplane.work w
+    where w.tenant_id = p_tenant and w.aggregate_type = p_aggregate_type and w.aggregate_id = p_aggregate_id
+      and w.component = any (p_components)
+    order by w.component for update
+  )
+  update eventplane.work w set
+    state = case when w.woken_seq > c.seen or c.due_after_ms is not null then 'ready' else 'idle' end,
+    due_at = case when w.woken_seq > c.seen then v_now else v_now + c.due_after_ms * interval '1 millisecond' end,
+    lease_token = null, lease_until = null, attempts = 0, claimed_seq = greatest(w.claimed_seq, c.seen),
+    failure_code = null, failure_message = null, failed_generation = null
+  from held h
+  join unnest(p_components, p_lease_tokens, p_due_after_ms, p_seen) c (component, lease_token, due_after_ms, seen)
+    on c.component = h.component
+  where w.tenant_id = p_tenant and w.aggregate_type = p_aggregate_type and w.aggregate_id = p_aggregate_id
+    and w.component = h.component
+    and (w.lease_token = c.lease_token
+      or (w.component = p_settled and w.lease_token is null and w.state <> 'dead' and w.claimed_seq < c.seen))
+  returning w.component;
+end $$;
+
 -- Hands a claim back as if it had not been made. False: the lease is lost.
 create function eventplane.work_release(
   p_tenant uuid, p_aggregate_type text, p_aggregate_id text, p_component text, p_lease_token uuid, p_due_after_ms bigint
@@ -356,6 +391,7 @@ end $$;
 
 revoke all on function eventplane.work_settle from public;
 revoke all on function eventplane.work_finish from public;
+revoke all on function eventplane.work_finish_together from public;
 revoke all on function eventplane.work_release from public;
 revoke all on function eventplane.work_extend from public;
 revoke all on function eventplane.work_fail from public;
@@ -364,6 +400,7 @@ revoke all on function eventplane.work_next_due_ms from public;
 revoke all on function eventplane.work_dispatch from public;
 grant execute on function eventplane.work_settle to :prefix_appender;
 grant execute on function eventplane.work_finish to :prefix_runtime;
+grant execute on function eventplane.work_finish_together to :prefix_runtime;
 grant execute on function eventplane.work_release to :prefix_runtime;
 grant execute on function eventplane.work_extend to :prefix_runtime;
 grant execute on function eventplane.work_fail to :prefix_runtime;

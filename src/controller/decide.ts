@@ -1,0 +1,60 @@
+/** What one component decides on a resource, without doing anything about it. Pure but for the clock. */
+import { type AppDefinition, type AppendItem, mutate, type Resource, runtimeComponent } from "../event/index.js";
+import { assert, type Clock, formatUs } from "../kernel/index.js";
+import type { Logger } from "../observe/index.js";
+import type { WorkClaim } from "../work/index.js";
+import { reconcile } from "./reconcile.js";
+
+/** What a decision is made with. */
+export interface DecideOptions {
+  readonly app: AppDefinition;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly checkDeterminism: boolean;
+}
+
+/** Events to append, and when to look again. */
+export interface Decision {
+  readonly items: readonly AppendItem[];
+  readonly requeueAfterMs: number | null;
+}
+
+const nothing: Decision = { items: [], requeueAfterMs: null };
+
+/**
+ * Runs the claim's component on the resource; there is nothing to decide on what has no origin, is deleted, or was
+ * rejected by it in this generation.
+ *
+ * @throws whatever the controller throws; EventplaneError of `reconcile` and `mutate.decide`
+ */
+export function decide(claim: WorkClaim, resource: Resource | undefined, options: DecideOptions): Decision {
+  if (!isOpen(resource)) return nothing;
+  const { app, clock, logger, checkDeterminism } = options;
+  const now = formatUs(clock.nowUs());
+  if (claim.component === runtimeComponent) {
+    const item = mutate.ready(resource, now);
+    return item === undefined ? nothing : { items: [item], requeueAfterMs: null };
+  }
+  if (hasRejected(resource, claim.component)) return nothing;
+  const controller = app.controllers.get(claim.component);
+  const aggregate = app.aggregates.get(claim.aggregateType);
+  assert(
+    controller !== undefined && aggregate !== undefined,
+    "a claimed row names a controller and an aggregate of the app",
+  );
+  const log = logger.child({ tenantId: claim.tenantId, controller: controller.name });
+  const decisions = reconcile(controller, resource, { clock, logger: log, now, checkDeterminism });
+  return mutate.decide({ resource, aggregate, controller: controller.name, decisions, now });
+}
+
+/** Whether anything can still be decided on it. */
+export function isOpen(resource: Resource | undefined): resource is Resource {
+  return resource !== undefined && resource.origin !== null && resource.lifecycle !== "deleted";
+}
+
+function hasRejected(resource: Resource, controller: string): boolean {
+  return resource.conditions.some(
+    ({ type, component, observedGeneration }) =>
+      type === "Rejected" && component === controller && observedGeneration === resource.generation,
+  );
+}

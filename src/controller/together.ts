@@ -1,0 +1,173 @@
+/**
+ * Reconciles of one stream that were claimed together, in one commit: each controller decides on the fold that the one
+ * before it leaves, again when another has added something, until nobody adds anything; then all of their events are
+ * appended at once and all of their rows are ended at once.
+ *
+ * The append carries the version that each event was decided on, so it holds only if nobody else came between; it
+ * carries one of the leases, the rows of the others are ended after it. Whatever does not go smoothly is left to single
+ * attempts: nothing was done then, or it is in the log, where they find it.
+ */
+import { type AppendItem, foldEvent, type Resource, runtimeComponent } from "../event/index.js";
+import { assert, isEventplaneError } from "../kernel/index.js";
+import type { WorkClaim } from "../work/index.js";
+import type { AttemptEnd, AttemptOptions } from "./attempt.js";
+import { decide, isOpen } from "./decide.js";
+import { expectedRows, ownRows } from "./own-rows.js";
+
+/** What became of claims of one stream. */
+export interface TogetherEnd {
+  readonly ends: ReadonlyMap<WorkClaim, AttemptEnd>;
+  /** Claims that nothing was done about. */
+  readonly rest: readonly WorkClaim[];
+  /** The fold as it is now, if it is known. */
+  readonly resource: Resource | undefined;
+}
+
+const passesMax = 4;
+const itemsMax = 16;
+
+/** One claim while all are decided on. */
+interface Member {
+  readonly claim: WorkClaim;
+  /** The version up to which it has seen the stream, its own events and those before them; 0: not run yet. */
+  seen: number;
+  dueAfterMs: number | null;
+  hasChanged: boolean;
+}
+
+interface Plan {
+  readonly items: readonly AppendItem[];
+  readonly members: readonly Member[];
+  /** Whose lease the append carries; undefined when there is nothing to append. */
+  readonly leader: Member | undefined;
+}
+
+/** Works on several claims of one stream at once. It never throws. */
+export class Together {
+  readonly #options: AttemptOptions;
+
+  constructor(options: AttemptOptions) {
+    this.#options = options;
+  }
+
+  /**
+   * @param next gives the other claims of the stream, one by one
+   * @param known the fold that was left before, so that it need not be loaded
+   */
+  async run(first: WorkClaim, next: () => WorkClaim | undefined, known: Resource | undefined): Promise<TogetherEnd> {
+    const resource = known ?? (await this.#load(first));
+    const claims = [first];
+    for (let claim = next(); claim !== undefined; claim = next()) claims.push(claim);
+    const [able, unable] = this.#divide(claims, resource);
+    const plan = able.length < 2 || resource === undefined ? undefined : this.#plan(able, resource);
+    if (plan === undefined || resource === undefined) return { ends: new Map(), rest: claims, resource };
+    const after = await this.#append(plan, resource);
+    if (after === undefined) return { ends: new Map(), rest: claims, resource: undefined };
+    const ends = await this.#finish(plan, after);
+    return { ends, rest: [...unable, ...able.filter((claim) => !ends.has(claim))], resource: after };
+  }
+
+  async #load(claim: WorkClaim): Promise<Resource | undefined> {
+    try {
+      return await this.#options.loader.load(claim.tenantId, claim);
+    } catch {
+      return undefined; // the single attempt fails the same way and records it
+    }
+  }
+
+  /** First attempts of controllers on a resource that is far from its limits can go together. */
+  #divide(claims: readonly WorkClaim[], resource: Resource | undefined): [WorkClaim[], WorkClaim[]] {
+    const { eventsPerGenerationMax } = this.#options;
+    if (!isOpen(resource)) return [[], [...claims]];
+    const roomy = resource.version - (resource.origin?.version ?? 0) + itemsMax < eventsPerGenerationMax;
+    const isAble = ({ attempt, component }: WorkClaim): boolean =>
+      roomy && attempt === 1 && component !== runtimeComponent;
+    return [claims.filter(isAble), claims.filter((claim) => !isAble(claim))];
+  }
+
+  /** Undefined when a controller throws: alone it will be blamed, and the others will not wait for it. */
+  #plan(claims: readonly WorkClaim[], basis: Resource): Plan | undefined {
+    const members = claims.map((claim): Member => ({ claim, seen: 0, dueAfterMs: null, hasChanged: false }));
+    const items: AppendItem[] = [];
+    let leader: Member | undefined;
+    let after = basis;
+    try {
+      for (let pass = 0; pass < passesMax; pass++) {
+        for (const member of members) {
+          if (member.seen === after.version) continue;
+          const decision = decide(member.claim, after, this.#options);
+          if (items.length + decision.items.length > itemsMax) return { items, members, leader };
+          after = this.#foldExpected(after, decision.items);
+          items.push(...decision.items);
+          member.seen = after.version;
+          member.dueAfterMs = decision.requeueAfterMs === null ? null : Math.ceil(decision.requeueAfterMs);
+          if (decision.items.length === 0) continue;
+          member.hasChanged = true;
+          leader = member;
+        }
+        if (members.every(({ seen }) => seen === after.version)) break;
+      }
+    } catch {
+      return undefined; // the single attempt meets the same error and records it
+    }
+    return { items, members, leader };
+  }
+
+  #foldExpected(basis: Resource, items: readonly AppendItem[]): Resource {
+    const { app, clock } = this.#options;
+    const aggregate = app.aggregates.get(basis.aggregateType);
+    return expectedRows(items, basis, clock.nowUs()).reduce<Resource>(
+      (fold, row) => foldEvent(fold, row, aggregate),
+      basis,
+    );
+  }
+
+  /** @returns the fold after it; undefined when it did not happen, or nobody knows */
+  async #append({ items, leader }: Plan, basis: Resource): Promise<Resource | undefined> {
+    if (leader === undefined) return basis;
+    const { tenantId, aggregateType, aggregateId, component, leaseToken } = leader.claim;
+    const lease = { aggregateType, aggregateId, component, leaseToken, dueAfterMs: leader.dueAfterMs };
+    try {
+      const outcome = await this.#options.appending.append({ tenantId, items, lease });
+      if (outcome.result !== "appended") return undefined;
+      return this.#options.loader.apply(basis, ownRows(items, outcome.receipts, basis.lifecycle));
+    } catch {
+      return undefined; // the single attempt reloads, and defers if the store is away
+    }
+  }
+
+  async #finish({ members, leader }: Plan, resource: Resource): Promise<ReadonlyMap<WorkClaim, AttemptEnd>> {
+    const decided = members.filter(({ seen }) => seen > 0);
+    const held = await this.#end(decided, leader);
+    return new Map(
+      decided.map((member): [WorkClaim, AttemptEnd] => {
+        const { claim, dueAfterMs, hasChanged } = member;
+        if (held === undefined && member !== leader) return [claim, { result: "deferred" }];
+        if (held !== undefined && !held.has(claim)) return [claim, { result: "lost" }];
+        return [claim, { result: hasChanged ? "changed" : "unchanged", resource, dueAfterMs }];
+      }),
+    );
+  }
+
+  async #end(members: readonly Member[], leader: Member | undefined): Promise<ReadonlySet<WorkClaim> | undefined> {
+    try {
+      return new Set(
+        await this.#options.work.finishTogether(
+          members.map((member) => ({
+            claim: member.claim,
+            dueAfterMs: member.dueAfterMs,
+            seenVersion: member.seen,
+            isSettled: member === leader,
+          })),
+        ),
+      );
+    } catch (error) {
+      assert(isEventplaneError(error), "the work store throws EventplaneError only");
+      this.#options.logger.warn(
+        { code: error.code },
+        "Reconciles could not be ended; their leases run out by themselves",
+      );
+      return undefined;
+    }
+  }
+}
