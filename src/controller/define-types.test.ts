@@ -83,6 +83,18 @@ export function mistakes(): void {
   defineController({
     name: "quota",
     watches: organization,
+    // @ts-expect-error a status of the wrong type, in a reconcile that takes nothing
+    reconcile: () => done({ members: "25" }),
+  });
+  defineController({
+    name: "quota",
+    watches: organization,
+    // @ts-expect-error a misspelt status, in a reconcile that takes nothing
+    reconcile: () => pending({ status: { membres: 25 } }),
+  });
+  defineController({
+    name: "quota",
+    watches: organization,
     reconcile: ({ resource }) => {
       // @ts-expect-error the origin with its stamp is not for controllers
       resource.origin;
@@ -155,8 +167,10 @@ describe("types follow from schemas", () => {
     expect(pet.put("rex", { name: "Rex" })).toEqual({ type: "pet.put", aggregateId: "rex", spec: { name: "Rex" } });
   });
 
-  test("a decision without a context of its own takes any object", () => {
+  test("a decision without a context of its own takes any object, and then has its type", () => {
     expectTypeOf(done({ members: 1 })).toExtend<Decision<{ members: number }>>();
+    expectTypeOf(done({ plan: "free", tags: ["a"] })).toExtend<Decision<{ plan: "free" | "team"; tags: string[] }>>();
+    expectTypeOf(done({ members: "1" })).not.toExtend<Decision<{ members: number }>>();
     defineController({ name: "quota", watches: organization, reconcile: () => done({ members: 1 }) });
     expect(done({ members: 1 })).toEqual({ outcome: "completed", status: { members: 1 } });
   });

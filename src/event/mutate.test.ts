@@ -383,7 +383,7 @@ describe("decide", () => {
     ["a status of 200 KB", { members: 1, note: "x".repeat(200_000) }],
   ])("%s is decision_invalid, names the controller and adds nothing", async (_, status) => {
     const { aggregateId } = await publish("organization.create", { name: "Acme" });
-    const error = await decideError(aggregateId, done(status));
+    const error = await decideError(aggregateId, done<object>(status));
     expect(error.code).toBe("decision_invalid");
     expect(error.details).toMatchObject({ controller: "quota" });
     expect((await resource(aggregateId)).version).toBe(1);
