@@ -58,6 +58,23 @@ describe("compileSchema", () => {
     expect(compileSchema({ const: { a: 1 } })(2)).toEqual([{ pointer: "", message: 'must be {"a":1}' }]);
   });
 
+  test("says which constants a union allows in one problem, beside other problems and inside lists", () => {
+    const choice = { anyOf: [{ type: "string", const: "free" }, { const: "team" }] };
+    const schema = {
+      type: "object",
+      properties: { name: { type: "string" }, plans: { type: "array", items: choice } },
+    };
+    const must = 'must be one of ["free","team"]';
+    expect(compileSchema(schema)({ name: 1, plans: ["gold", "free", "silver"] })).toEqual([
+      { pointer: "/name", message: "must be string" },
+      { pointer: "/plans/0", message: must },
+      { pointer: "/plans/2", message: must },
+    ]);
+    const many = Array.from({ length: 3_000 }, () => "gold");
+    expect(compileSchema({ type: "array", items: choice })(many)).toEqual([{ pointer: "/0", message: must }]);
+    expect(compileSchema({ anyOf: [{ const: "free" }, { type: "integer" }] })("gold").length).toBeGreaterThan(1);
+  });
+
   test("coerces nothing", () => {
     expect(compileSchema({ type: "number" })("1")).toEqual([{ pointer: "", message: "must be number" }]);
   });

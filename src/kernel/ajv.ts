@@ -37,10 +37,15 @@ export function compileSchema(schema: JsonObject): SchemaCheck {
   let all: ValidateFunction | undefined;
   return (value) => {
     if (first(value)) return [];
-    if (!hasFewParts(value)) return (first.errors ?? []).slice(0, 1).map(problemOf);
+    if (!hasFewParts(value))
+      return choicesJoined(first.errors ?? [])
+        .slice(0, 1)
+        .map(problemOf);
     all ??= compile(schema, true);
     all(value);
-    return (all.errors ?? []).slice(0, problemsMax).map(problemOf);
+    return choicesJoined(all.errors ?? [])
+      .slice(0, problemsMax)
+      .map(problemOf);
   };
 }
 
@@ -102,6 +107,26 @@ function hasFewParts(value: unknown): boolean {
     }
   }
   return true;
+}
+
+/** A union of constants, as TypeBox writes a choice, is one problem like `enum` instead of one for each constant and one for all. */
+function choicesJoined(errors: readonly ErrorObject[]): readonly ErrorObject[] {
+  const joined: ErrorObject[] = [];
+  for (const error of errors) {
+    const options = error.keyword === "anyOf" ? joined.filter((each) => isOptionOf(error, each)) : [];
+    if (options.length === 0 || options.some(({ keyword }) => keyword !== "const")) {
+      joined.push(error);
+      continue;
+    }
+    const allowedValues = options.map(({ params }) => (params as Readonly<Record<string, unknown>>)["allowedValue"]); // of `const`, as documented by Ajv
+    joined.splice(-options.length, options.length, { ...error, keyword: "enum", params: { allowedValues } });
+  }
+  return joined;
+}
+
+/** Ajv tells the problems of a union's options right before that of the union. */
+function isOptionOf(union: ErrorObject, { instancePath, schemaPath }: ErrorObject): boolean {
+  return instancePath.startsWith(union.instancePath) && schemaPath.startsWith(`${union.schemaPath}/`);
 }
 
 function problemOf(error: ErrorObject): SchemaProblem {
