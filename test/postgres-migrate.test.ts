@@ -72,6 +72,28 @@ describe("migrate", () => {
     }
   });
 
+  it("and services refuse a database that is not in UTF-8", async () => {
+    const database = await createTestDatabase();
+    const name = `${database.rolePrefix}_latin`;
+    const owner = new URL(database.ownerUrl);
+    owner.pathname = `/${name}`;
+    try {
+      const sql = `create database ${name} encoding 'SQL_ASCII' locale 'C' template template0`;
+      await runAs(database.ownerUrl, sql);
+      expect(await codeOf(migrate(owner.href, { rolePrefix: database.rolePrefix }))).toBe("database_unsupported");
+      await runAs(owner.href, `create role ${database.rolePrefix}_edge login password 'p'`);
+      const edge = new URL(owner.href);
+      edge.username = `${database.rolePrefix}_edge`;
+      edge.password = "p";
+      const pool = createPool(edge.href);
+      expect(await codeOf(assertServiceRole(pool))).toBe("database_unsupported");
+      await pool.end();
+    } finally {
+      await runAs(database.superuserUrl, `drop database if exists ${name} with (force)`);
+      await database.drop();
+    }
+  });
+
   it("refuses an owner who may not create roles, an unreachable server and a bad prefix or password", async () => {
     const installation = await installEventplane();
     try {

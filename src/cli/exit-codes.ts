@@ -37,7 +37,6 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "forbidden",
     "method_not_allowed",
     "guard_refused",
-    "tenant_unknown",
     "key_file_insecure",
     "database_role_unsafe",
     "database_not_durable",

@@ -91,8 +91,17 @@ test("creating a key is sent once, because its secret comes once", async () => {
 });
 
 test("a proxy's page instead of a problem becomes the code of its status", async () => {
-  const { client } = clientOf([() => new Response("<html>", { status: 403 })]);
-  expect(await codeOf(client.event("x"))).toBe("forbidden");
+  const pageCode = (status: number): Promise<string> => {
+    const { client } = clientOf([() => new Response("<html>", { status })]);
+    return codeOf(client.admin.createKey("acme", { name: "x", grants: ["reader"] }));
+  };
+  expect(await Promise.all([403, 405, 429, 502, 504].map(pageCode))).toEqual([
+    "forbidden",
+    "method_not_allowed",
+    "rate_limited",
+    "unavailable",
+    "timeout",
+  ]);
 });
 
 describe("a subscription", () => {

@@ -34,8 +34,6 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   resource_deleting: 409,
   resource_deleted: 409,
   guard_refused: 409,
-  erased: 410,
-  tenant_unknown: 403,
   rate_limited: 429,
   busy: 503,
   unavailable: 503,

@@ -37,7 +37,6 @@ const finalCodes = [
   "resource_deleting",
   "resource_deleted",
   "guard_refused",
-  "erased",
   // The state of the system.
   "aborted",
   "internal",
@@ -46,7 +45,6 @@ const finalCodes = [
   "decision_not_deterministic",
   "terminal_error",
   // The log and its proofs.
-  "tenant_unknown",
   "verification_failed",
   "event_corrupt",
   "key_unknown",
