@@ -333,6 +333,9 @@ describe("failures", () => {
     const usage = await call("publish", "--no-such-option");
     expect(usage.status).toBe(2);
     expect(usage.stderr).toMatch(/^error usage: [^\n]+\n {2}Run `evtctl publish --help`[^\n]+\n$/);
+    const misspelt = await call("publis");
+    expect(misspelt.stderr).toMatch(/^error usage: [^\n]+Did you mean publish[^\n]+\n {2}Run `evtctl --help`[^\n]+\n$/);
+    expect((await call("publish")).stderr).toMatch(/^error usage: [^\n]+\n {2}`evtctl COMMAND --help`[^\n]+\n$/);
     const environment = {
       EVENTPLANE_URL: "http://127.0.0.1:9",
       EVENTPLANE_TENANT: "dev",

@@ -18,6 +18,8 @@ const byCode: Partial<Record<ErrorCode, string>> = {
   wrong_expected_generation: "Read it with `evtctl get`, then decide again.",
   resource_exists: "Change it, or leave out --aggregate-id to create another one.",
   not_found: "Check the id and the tenant; `evtctl get TYPE` and `evtctl read` list what there is.",
+  usage: "`evtctl COMMAND --help` shows the options of a command with examples.",
+  json_invalid: "Give one JSON value; in a shell put it between single quotes.",
   port_in_use: "Choose another port with --port, or stop what listens there.",
   data_directory_in_use: "Stop that plane, or choose another folder with --data-dir.",
   data_directory_unwritable: "Give this user the right to write there, or choose another folder with --data-dir.",

@@ -66,9 +66,10 @@ function usageStatus(error: CommanderError, args: readonly string[], terminal: T
   }
   const message = error.message.replace(/^error: /, "").replaceAll("\n", " ");
   terminal.note(`${terminal.red("error")} usage: ${safe(message)}`);
-  const command = args.find((arg) => /^[a-z][a-z-]*$/.test(arg));
+  const isKnown = error.code !== "commander.unknownCommand";
+  const command = isKnown ? args.find((arg) => /^[a-z][a-z-]*$/.test(arg)) : undefined;
   terminal.note(
-    `  Run \`evtctl ${command === undefined ? "" : `${safe(command, 40)} `}--help\`: it shows the options with examples.`,
+    `  Run \`evtctl ${command === undefined ? "" : `${safe(command, 40)} `}--help\`: it shows ${isKnown ? "the options with examples" : "the commands"}.`,
   );
   return exitStatus.usage;
 }

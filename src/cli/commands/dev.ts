@@ -81,11 +81,12 @@ async function greet({ plane, config, appFile, isFirst, shell }: Greeting): Prom
     config.text("database.url") === undefined
       ? `PostgreSQL of its own in ${shown(dataDir)}`
       : "PostgreSQL of DATABASE_URL";
+  const rootPath = join(dataDir, "keys/root.key");
   const lines = [
     `${terminal.green("Eventplane is ready")} at ${terminal.bold(plane.url)} after ${formatMs(performance.now())} (${database})`,
     `  app        ${shown(appFile)}; a saved change is loaded`,
     `  admin key  ${shown(join(dataDir, adminKeyFile))}; context of tenant dev ${shown(join(dataDir, contextFile))}`,
-    `  root key   ${shown(join(dataDir, "keys/root.key"))} is not offline: good for development, not for production`,
+    `  root key   ${shown(rootPath)} ${existsSync(rootPath) ? "is not offline: good for development, not for production" : "is not on this machine: no other signing key can be introduced"}`,
     ...(isFirst ? ["", "Try next, in another terminal:"] : []),
     ...(isFirst ? firstSteps(appFile).map((step) => `  ${self} ${step}${folder}`) : []),
   ];
