@@ -292,6 +292,8 @@ declare
   v_cursor eventplane.cursors;
   v_to bigint;
   v_hash bytea;
+  v_of_dead_letters boolean;
+  v_of_deletions boolean;
 begin
   perform set_config('eventplane.tenant_id', p_tenant::text, true);
   -- An append that settles many rows may wait for a row that is woken here while it holds another: give way quickly.
@@ -319,20 +321,32 @@ begin
     return query select 0::bigint, false, true; return;
   end if;
 
-  -- The last word on each dead letter.
-  update eventplane.work w set
-    state = case when f.redriven then 'ready' else 'idle' end, due_at = case when f.redriven then v_now end,
-    attempts = 0, dead_since = null, failure_code = null, failure_message = null, failed_generation = null
+  -- The events are read in the order of positions and with a limit wherever they are: without both, some plans walk the
+  -- whole log of the tenant in the order of streams for a handful of events.
+  select bool_or(e.aggregate_type = 'dead-letter'), bool_or(e.lifecycle = 'deleted') into v_of_dead_letters, v_of_deletions
   from (
-    select distinct on (e.spec ->> 'aggregateType', e.spec ->> 'aggregateId', e.spec ->> 'component')
-      e.spec ->> 'aggregateType' as aggregate_type, e.spec ->> 'aggregateId' as aggregate_id,
-      e.spec ->> 'component' as component, e.type = 'dead-letter.redriven' as redriven
-    from eventplane.events e
+    select e.aggregate_type, e.lifecycle from eventplane.events e
     where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
-      and e.aggregate_type = 'dead-letter' and e.type in ('dead-letter.redriven', 'dead-letter.discarded')
-    order by 1, 2, 3, e.position desc) f
-  where w.tenant_id = p_tenant and w.aggregate_type = f.aggregate_type and w.aggregate_id = f.aggregate_id
-    and w.component = f.component and w.state = 'dead';
+    order by e.position limit p_limit) e;
+
+  -- The last word on each dead letter.
+  if v_of_dead_letters then
+    update eventplane.work w set
+      state = case when f.redriven then 'ready' else 'idle' end, due_at = case when f.redriven then v_now end,
+      attempts = 0, dead_since = null, failure_code = null, failure_message = null, failed_generation = null
+    from (
+      select distinct on (e.spec ->> 'aggregateType', e.spec ->> 'aggregateId', e.spec ->> 'component')
+        e.spec ->> 'aggregateType' as aggregate_type, e.spec ->> 'aggregateId' as aggregate_id,
+        e.spec ->> 'component' as component, e.type = 'dead-letter.redriven' as redriven
+      from (
+        select e.position, e.aggregate_type, e.type, e.spec from eventplane.events e
+        where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
+        order by e.position limit p_limit) e
+      where e.aggregate_type = 'dead-letter' and e.type in ('dead-letter.redriven', 'dead-letter.discarded')
+      order by 1, 2, 3, e.position desc) f
+    where w.tenant_id = p_tenant and w.aggregate_type = f.aggregate_type and w.aggregate_id = f.aggregate_id
+      and w.component = f.component and w.state = 'dead';
+  end if;
 
   insert into eventplane.work as w
     (tenant_id, aggregate_type, aggregate_id, component, state, due_at, woken_seq, woken_generation)
@@ -343,6 +357,7 @@ begin
       e.finalizers
     from eventplane.events e
     where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
+    order by e.position limit p_limit
   ) n
   cross join lateral (
     select w.component from unnest(p_types, p_components) w (aggregate_type, component)
@@ -377,13 +392,17 @@ begin
       when w.state = 'dead' and (excluded.woken_generation > w.failed_generation) is not true then w.dead_since end;
 
   -- Nobody works on what is deleted.
-  delete from eventplane.work w using (
-    select distinct on (e.aggregate_type, e.aggregate_id) e.aggregate_type, e.aggregate_id, e.lifecycle
-    from eventplane.events e
-    where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
-    order by e.aggregate_type, e.aggregate_id, e.version desc) l
-  where l.lifecycle = 'deleted'
-    and w.tenant_id = p_tenant and w.aggregate_type = l.aggregate_type and w.aggregate_id = l.aggregate_id;
+  if v_of_deletions then
+    delete from eventplane.work w using (
+      select distinct on (e.aggregate_type, e.aggregate_id) e.aggregate_type, e.aggregate_id, e.lifecycle
+      from (
+        select e.aggregate_type, e.aggregate_id, e.version, e.lifecycle from eventplane.events e
+        where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
+        order by e.position limit p_limit) e
+      order by e.aggregate_type, e.aggregate_id, e.version desc) l
+    where l.lifecycle = 'deleted'
+      and w.tenant_id = p_tenant and w.aggregate_type = l.aggregate_type and w.aggregate_id = l.aggregate_id;
+  end if;
 
   update eventplane.cursors c set position = v_to, hash = v_hash where c.consumer = 'work' and c.tenant_id = p_tenant;
   return query select v_to - v_cursor.position, v_to < v_head.position, false;
