@@ -3,7 +3,7 @@ import { execFile } from "node:child_process";
 import { existsSync } from "node:fs";
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { promisify } from "node:util";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { buildCommand, evtctl, freePort, Served } from "./support/evtctl-process.js";
@@ -30,6 +30,16 @@ async function damaged(damage: (dataDir: string) => Promise<void>): Promise<stri
   return dataDir;
 }
 
+async function losesTheRoot(path: string): Promise<void> {
+  await rm(path);
+  await rm(join(dirname(path), "root.pub"));
+}
+
+async function wrongPublicRoot(path: string): Promise<void> {
+  await rm(join(dirname(path), "root.key"));
+  await writeFile(path, "wrong\n");
+}
+
 interface Damage {
   readonly what: string;
   readonly file: string;
@@ -43,7 +53,8 @@ const damages: readonly Damage[] = [
   { what: "an empty", file: "admin.key", damage: (path) => writeFile(path, ""), code: "key_file_invalid" },
   { what: "a cut", file: "database.json", damage: (path) => writeFile(path, '{"edge":'), code: "key_file_invalid" },
   { what: "a wrong", file: "keys/edge.key", damage: (path) => writeFile(path, "wrong"), code: "key_file_invalid" },
-  { what: "a missing", file: "keys/root.key", damage: (path) => rm(path), code: "key_file_invalid" },
+  { what: "a missing", file: "keys/root.key", damage: losesTheRoot, code: "key_file_invalid" },
+  { what: "a wrong", file: "keys/root.pub", damage: wrongPublicRoot, code: "key_file_invalid" },
   { what: "an open", file: "keys/edge.key", damage: (path) => chmod(path, 0o644), code: "key_file_insecure" },
 ];
 

@@ -17,6 +17,8 @@ export const adminKeyFile = "admin.key";
 
 const ownerOnly = 0o600;
 const ownerOnlyFolder = 0o700;
+/** The raw 32 bytes of an Ed25519 key in base64url. */
+const rawPublicKey = /^[A-Za-z0-9_-]{43}$/;
 
 /** Writes a file that only its owner can read, all or nothing; its folder is made when missing. */
 export function writeSecretFile(path: string, text: string): void {
@@ -84,7 +86,10 @@ export function hasAdminKey(dataDir: string): boolean {
 export function rootKey(dataDir: string): { readonly root: string } | { readonly rootPublicKey: string } {
   const publicPath = join(dataDir, "keys", "root.pub");
   if (!existsSync(join(dataDir, "keys", "root.key")) && existsSync(publicPath)) {
-    return { rootPublicKey: readFileSync(publicPath, "utf8").trim() };
+    const rootPublicKey = readFileSync(publicPath, "utf8").trim();
+    if (rawPublicKey.test(rootPublicKey)) return { rootPublicKey };
+    const message = `${publicPath} holds no public key: restore it, or put keys/root.key back.`;
+    throw new EventplaneError("key_file_invalid", message, { details: { path: publicPath } });
   }
   const { pem } = keyFile(dataDir, "root");
   if (!existsSync(publicPath)) {
