@@ -54,7 +54,7 @@ it("PostgreSQL computes content and digest of every vector", async () => {
     const { event } = vector;
     expect(await content(event)).toBe(vector.content);
     const digest = hex(
-      "eventplane.event_digest(decode($1, 'hex'), $2::bigint, $3, $4, $5, $6, $7::bigint, $8::bigint, $9::timestamptz, $10, $11, $12, $13)",
+      "eventplane.event_digest(decode($1, 'hex'), $2::bigint, $3, $4, $5, $6, $7::bigint, $8::bigint, $9::timestamptz, $10, $11, $12, eventplane.json_hash($13))",
       [
         vector.content,
         event.schemaVersion,

@@ -154,15 +154,16 @@ create function eventplane.content_hash(
     || eventplane.f(correlation_id) || eventplane.f(causation_id) || eventplane.f(eventplane.us(occurred_at))
     || eventplane.f_json(spec)
   );
+-- causedBy comes as its hash: it is the same in all events of a request.
 create function eventplane.event_digest(
   content bytea, schema_version bigint, key_refs text, status text, finalizers text, component text,
-  basis_version bigint, step bigint, decided_at timestamptz, emits text, lookups text, traceparent text, caused_by text
+  basis_version bigint, step bigint, decided_at timestamptz, emits text, lookups text, traceparent text, caused_by_hash bytea
 ) returns bytea language sql stable parallel safe
   return sha256(
     'eventplane.digest.v1\012'::bytea || content || eventplane.f(schema_version) || eventplane.f_json(key_refs)
     || eventplane.f_json(status) || eventplane.f_json(finalizers) || eventplane.f(component)
     || eventplane.f(basis_version) || eventplane.f(step) || eventplane.f(eventplane.us(decided_at))
-    || eventplane.f_json(emits) || eventplane.f_json(lookups) || eventplane.f(traceparent) || eventplane.f_json(caused_by)
+    || eventplane.f_json(emits) || eventplane.f_json(lookups) || eventplane.f(traceparent) || eventplane.f(caused_by_hash)
   );
 create function eventplane.chain_hash(
   previous_hash bytea, "position" bigint, version bigint, recorded_at_us bigint, digest bytea, proof_hash bytea
@@ -251,6 +252,6 @@ grant execute on function
   eventplane.f(bytea), eventplane.f(text), eventplane.f(uuid), eventplane.f(bigint), eventplane.json_hash(text),
   eventplane.f_json(text), eventplane.us(timestamptz), eventplane.genesis_hash(uuid, bigint),
   eventplane.content_hash(uuid, uuid, text, text, text, text, text, uuid, uuid, timestamptz, text),
-  eventplane.event_digest(bytea, bigint, text, text, text, text, bigint, bigint, timestamptz, text, text, text, text),
+  eventplane.event_digest(bytea, bigint, text, text, text, text, bigint, bigint, timestamptz, text, text, text, bytea),
   eventplane.chain_hash(bytea, bigint, bigint, bigint, bytea, bytea)
   to :prefix_appender, :prefix_auditor;

@@ -20,11 +20,12 @@ declare
       select i, append_no, tenant, effect, expected, expected_generation, id, correlation_id, aggregate_type, aggregate_id, allowed,
              content, proof,
              eventplane.event_digest(content, schema_version, key_refs, status, finalizers, component, basis_version, step,
-               decided_at, emits, lookups, traceparent, caused_by) || sha256(proof) as link
+               decided_at, emits, lookups, traceparent, caused_by_hash) || sha256(proof) as link
       from (
         select *,
                eventplane.content_hash(tenant, id, kind, type, aggregate_type, aggregate_id, source, correlation_id,
                  causation_id, occurred_at, spec) as content,
+               case when caused_by = f[27] then v_caused_by_hash else eventplane.json_hash(caused_by) end as caused_by_hash,
                case v_tier
                  when 'edge' then component is null and basis_version is null and step is null and decided_at is null
                    and emits is null and lookups is null and status = '{}' and id_version in ('4', '7', '8')
@@ -67,6 +68,9 @@ declare
   f text[] := string_to_array(p_call, e'\x1f', '');
   a text[] := string_to_array(f[1], e'\x1e', '');
   n integer := (cardinality(f) - 1) / 27;
+  -- Of the first event: all events of a request have the same.
+  v_caused_by json := f[27];
+  v_caused_by_hash bytea := eventplane.json_hash(f[27]);
   v_misplaced text;
   -- One element an event of the call.
   v_append integer[];
@@ -399,13 +403,15 @@ begin
   select v_position[i], v_version[i], t_recorded_at[t], f[b + 13]::timestamptz, f[b + 19]::timestamptz, f[b + 17]::bigint,
          v_generation[i], f[b + 10]::integer, t_epoch[t], f[b + 18]::integer, t_tenant[t], v_event_id[i], v_correlation[i],
          f[b + 12]::uuid, f[b + 6], v_lifecycle[i], f[b + 7], f[b + 8], f[b + 9], f[b + 16], f[b + 14], f[b + 15], v_hash[i],
-         v_previous[i], v_proof[i], f[b + 23]::json, f[b + 24]::json, f[b + 25]::json, f[b + 26]::json,
-         f[b + 20]::json, f[b + 21]::json, f[b + 22]::json
-  from generate_series(1, n) i,
-       lateral (select i * 27 - 26 as b, v_tenant[i] as t offset 0) at_field
-  where v_outcome[i] = 1
-  -- Neighbours in the indexes become neighbours on disk, and the pages of the indexes stay full.
-  order by t, v_position[i];
+         v_previous[i], v_proof[i], f[b + 23]::json, f[b + 24]::json, f[b + 25]::json,
+         case when f[b + 26] = f[27] then v_caused_by else f[b + 26]::json end, f[b + 20]::json, f[b + 21]::json, f[b + 22]::json
+  from (
+    select i, i * 27 - 26 as b, v_tenant[i] as t
+    from generate_series(1, n) i
+    where v_outcome[i] = 1
+    -- Neighbours in the indexes become neighbours on disk, and the pages of the indexes stay full.
+    order by t, v_position[i]
+  ) placed;
   update eventplane.heads h
   set position = moved.position, recorded_at = moved.recorded_at, hash = moved.hash
   from unnest(t_tenant, t_position, t_recorded_at, t_hash) moved (tenant, position, recorded_at, hash)
