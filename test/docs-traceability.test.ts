@@ -2,6 +2,7 @@
 import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { describe, expect, test } from "vitest";
+import { errorCodes } from "../src/kernel/index.js";
 import { settings } from "../src/plane/config.js";
 
 const root = join(import.meta.dirname, "..");
@@ -73,6 +74,17 @@ describe("the documents that name tests", () => {
     expect(metrics.length).toBeGreaterThan(10);
     const pages = read("docs/reference/configuration.md") + read("docs/reference/metrics.md");
     expect([...Object.keys(settings), ...metrics].filter((name) => !pages.includes(`\`${name}\``))).toEqual([]);
+  });
+
+  test("every error code is expected by name in some test", () => {
+    const files = ["src", "test"].flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: "utf8" }).map((name) => join(folder, name)),
+    );
+    const tests = files
+      .filter((name) => /\.test\.ts$|^src.testing.*contract.*\.ts$/.test(name))
+      .map(read)
+      .join("\n");
+    expect(errorCodes.filter((code) => !new RegExp(`\\b${code}\\b`).test(tests))).toEqual([]);
   });
 
   test("SECURITY.md and CHANGELOG.md say what a reporter needs", () => {

@@ -114,6 +114,7 @@ describe("methods", () => {
     for (const method of ["HEAD", "OPTIONS", "PUT", "PATCH", "DELETE"]) {
       const response = await fetch(`${edge.url}/v1/tenants/acme/intents`, { method });
       expect([method, response.status, response.headers.get("allow")]).toEqual([method, 405, "POST"]);
+      if (method !== "HEAD") expect(await response.json()).toMatchObject({ code: "method_not_allowed" });
     }
   });
 });
