@@ -16,7 +16,7 @@ const firstLogEpoch = 1;
  * The reader over a pool whose role may select under the tenant policy.
  *
  * The tenant is set inside the transaction of each read and is gone with it, so a pooled connection never keeps one;
- * begin, setting, read and commit leave in one flush. The pool belongs to the caller.
+ * what needs several statements leaves in one flush. The pool belongs to the caller.
  */
 export class PostgresReader implements LogReader {
   readonly #pool: pg.Pool;
@@ -73,6 +73,7 @@ export class PostgresReader implements LogReader {
 
   async #rows(tenantId: TenantId, statement: Statement): Promise<readonly RawRow[]> {
     try {
+      if (statement.setsTenant) return (await this.#pool.query<(string | null)[]>(rawQuery(statement))).rows;
       const client = await this.#pool.connect();
       return await inTenant(client, tenantId, statement);
     } catch (error) {
@@ -83,16 +84,16 @@ export class PostgresReader implements LogReader {
 
 const setTenant = "select set_config('eventplane.tenant_id', $1, true)";
 
-async function inTenant(
-  client: pg.PoolClient,
-  tenantId: TenantId,
-  { name, text, values }: Statement,
-): Promise<RawRow[]> {
+function rawQuery({ name, text, values }: Statement): pg.QueryArrayConfig {
+  return { name, text, values: [...values], rowMode: "array", types: rawTypes };
+}
+
+async function inTenant(client: pg.PoolClient, tenantId: TenantId, statement: Statement): Promise<RawRow[]> {
   // All four are on their way before the first answers; each must be waited for, whichever of them fails.
   const [begun, set, read, ended] = await Promise.allSettled([
     client.query("begin read only"),
     client.query({ name: "set_tenant", text: setTenant, values: [tenantId] }),
-    client.query<(string | null)[]>({ name, text, values: [...values], rowMode: "array", types: rawTypes }),
+    client.query<(string | null)[]>(rawQuery(statement)),
     client.query("commit"),
   ]);
   const failed = [begun, set, read, ended].find((step) => step.status === "rejected");
