@@ -1,8 +1,9 @@
 /** The runtime on the store and the work rows in memory, with a virtual clock. */
 import { expect, test } from "vitest";
+import type { Decision } from "../event/index.js";
 import { type JsonObject, PLATFORM_TENANT_ID } from "../kernel/index.js";
 import { createDoorbell } from "../store/index.js";
-import { RuntimeBench, type TestReconcile, testDone } from "../testing/index.js";
+import { RuntimeBench, signAppend, type TestReconcile, testDone } from "../testing/index.js";
 
 const limits: JsonObject = { free: 3, team: 25 };
 const quota: TestReconcile = ({ resource }) => testDone({ members: limits[String(resource.spec.plan)] ?? 0 });
@@ -31,6 +32,71 @@ test("a changed plan opens generation 2 and the status is computed again", async
     status: { quota: { members: 25 } },
   });
   expect((await bench.types()).filter((type) => type === "organization.ready")).toHaveLength(2);
+});
+
+test("controllers that are due together decide in one commit, each on what those before it added", async () => {
+  const seen: string[] = [];
+  const note =
+    (name: string): TestReconcile =>
+    ({ resource }) => {
+      seen.push(`${name} ${Object.keys(resource.status).join(",")}`);
+      return testDone();
+    };
+  const bench = new RuntimeBench({ a: note("a"), b: note("b") }, { checkDeterminism: false });
+  let commits = 0;
+  bench.doorbell.listen(() => void commits++);
+  await bench.publish("create", "acme");
+  await bench.runtime.settle();
+  expect(await bench.types()).toEqual([
+    "organization.create",
+    "organization.create.a",
+    "organization.create.b",
+    "organization.ready",
+  ]);
+  expect(commits).toBe(2);
+  expect(seen).toHaveLength(3);
+});
+
+test("a controller that throws among others blocks only itself", async () => {
+  const bench = new RuntimeBench({
+    bad: () => {
+      throw new Error("no");
+    },
+    good: () => testDone(),
+  });
+  await bench.publish("create", "acme");
+  await bench.runtime.settle();
+  expect((await bench.resource("acme")).finalizers).toMatchObject({
+    good: { completed: true },
+    bad: { completed: false },
+  });
+});
+
+test("what another process appends between is decided on again", async () => {
+  let wasOvertaken = false;
+  const done = (): Decision => testDone();
+  const bench: RuntimeBench = new RuntimeBench(
+    { billing: done, namespace: done, quota: () => testDone({ members: 7 }) },
+    {
+      coalescer: {
+        append: async (append) => {
+          if (!wasOvertaken) {
+            wasOvertaken = true;
+            await bench.decideElsewhere("acme", "quota", testDone({ members: 7 }));
+          }
+          const [outcome] = await bench.store.runtime.append([signAppend(bench.keys.runtime, append)]);
+          if (outcome === undefined) throw new Error("an append has an outcome");
+          return outcome;
+        },
+      },
+    },
+  );
+  await bench.publish("create", "acme");
+  await bench.runtime.settle();
+  expect(await bench.resource("acme")).toMatchObject({ phase: "Ready", status: { quota: { members: 7 } } });
+  const types = await bench.types();
+  expect(types.filter((type) => type === "organization.ready")).toHaveLength(1);
+  expect(types.filter((type) => type === "organization.create.quota")).toHaveLength(1);
 });
 
 test("a deletion ends deleted once every controller has completed it, and nobody works on the resource after", async () => {

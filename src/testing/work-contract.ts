@@ -5,6 +5,7 @@
  * table over a log that the suite writes through the appenders; `waitMs` lets time pass on the table's clock.
  */
 import { strict as check } from "node:assert";
+import { systemIds } from "../kernel/index.js";
 import { deadLetterId } from "../work/index.js";
 import { creating, draftIntent } from "./drafts.js";
 import type { TestRunner } from "./test-runner.js";
@@ -104,6 +105,64 @@ const dispatching: Cases = {
     await scene.create();
     check.deepEqual(await scene.dueComponents(), [scene.billing, scene.quota]);
   },
+};
+
+const finishingTogether: Cases = {
+  "claims that end together are seen up to their versions, the settled one too": async (scene) => {
+    const origin = await scene.create();
+    await scene.dispatch();
+    const claims = await scene.claim();
+    const settled = claims.find(({ component }) => component === scene.quota);
+    check.ok(settled !== undefined);
+    const items = [scene.derived(origin, scene.billing, 1), scene.derived(origin, scene.quota, 2)];
+    check.equal((await scene.append(items, leaseOf(settled, null))).result, "appended");
+    const ends = claims.map((claim) => ({
+      claim,
+      dueAfterMs: null,
+      seenVersion: 3,
+      isSettled: claim === settled,
+    }));
+    check.equal((await scene.work.finishTogether(ends)).length, 2);
+    check.deepEqual(await scene.dueComponents(), []);
+  },
+  "a claim that ends together with others is due again when it has not seen everything, or when its time has come":
+    async (scene) => {
+      const origin = await scene.create();
+      await scene.dispatch();
+      const claims = await scene.claim();
+      await scene.append([scene.derived(origin, scene.billing, 1)]);
+      await scene.dispatch();
+      const ends = claims.map((claim) => {
+        const isQuota = claim.component === scene.quota;
+        return { claim, dueAfterMs: isQuota ? null : 50, seenVersion: isQuota ? 1 : 2, isSettled: false };
+      });
+      check.equal((await scene.work.finishTogether(ends)).length, 2);
+      check.deepEqual(
+        (await scene.claim()).map(({ component }) => component),
+        [scene.quota],
+      );
+      await scene.wait(60);
+      check.deepEqual(
+        (await scene.claim()).map(({ component }) => component),
+        [scene.billing],
+      );
+    },
+  "a lost lease does not end with the others, and a settled row that somebody has taken up since is left to him":
+    async (scene) => {
+      await scene.create();
+      await scene.dispatch();
+      const [held, lost] = await scene.claim();
+      check.ok(held !== undefined && lost !== undefined);
+      const other = { ...lost, leaseToken: systemIds.uuid4() };
+      const end = { dueAfterMs: null, seenVersion: 1, isSettled: false };
+      const ended = await scene.work.finishTogether([
+        { ...end, claim: held },
+        { ...end, claim: other },
+      ]);
+      check.deepEqual(ended, [held]);
+      await scene.work.finishTogether([{ ...end, claim: other, isSettled: true }]);
+      check.deepEqual(await scene.work.extend([lost], leaseMs), [lost]);
+    },
 };
 
 const leasing: Cases = {
@@ -324,7 +383,7 @@ export function workContract(runner: TestRunner, name: string, open: () => Promi
       under = await open();
     });
     runner.afterAll(async () => under?.close());
-    for (const [claim, body] of Object.entries({ ...dispatching, ...leasing, ...failing })) {
+    for (const [claim, body] of Object.entries({ ...dispatching, ...finishingTogether, ...leasing, ...failing })) {
       runner.it(claim, async () => {
         check.ok(under !== undefined);
         await body(new Scene(under), under);
