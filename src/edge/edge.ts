@@ -151,9 +151,10 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
 }
 
 function measure(server: FastifyInstance, { metrics }: EdgeParts): void {
-  server.addHook("onResponse", async (request, reply) => {
+  server.addHook("onResponse", (request, reply, done) => {
     const route = request.routeOptions.url ?? "none";
     metrics.httpRequest({ route, method: request.method, status: reply.statusCode }, reply.elapsedTime / 1000);
+    done();
   });
 }
 

@@ -6,7 +6,6 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import helmet from "@fastify/helmet";
 import underPressure from "@fastify/under-pressure";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import {
@@ -18,6 +17,7 @@ import {
   limits,
 } from "../kernel/index.js";
 import { asEventplaneError, type Problem, problemHeaders, problemOf } from "./problem.js";
+import { securityHeaders } from "./security-headers.js";
 import { endUnused } from "./unused-connections.js";
 
 /** Hears of every refusal and failure before it is answered. */
@@ -71,9 +71,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   server.addHook("preClose", async () => endConnections());
   server.removeAllContentTypeParsers();
   server.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
-  server.addHook("onRequest", async (request, reply) => {
-    reply.header("x-request-id", request.id);
-    refuseEncodedBody(request);
+  const headers = await securityHeaders();
+  server.addHook("onRequest", (request, reply, done) => {
+    reply.headers(headers).header("x-request-id", request.id);
+    done(refusalOfEncoding(request));
   });
   server.setErrorHandler(async (error, request, reply) => {
     await discardBody(request.raw, options.clock);
@@ -89,8 +90,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     answerFailure(options, request, { reply, error });
     return reply;
   });
-  const directives = { defaultSrc: ["'none'"], frameAncestors: ["'none'"] };
-  await server.register(helmet, { contentSecurityPolicy: { useDefaults: false, directives } });
   await server.register(underPressure, {
     maxEventLoopDelay: options.eventLoopDelayMsMax ?? eventLoopDelayMsMax,
     maxHeapUsedBytes: options.heapBytesMax ?? heapBytesMax,
@@ -198,10 +197,10 @@ function translate(error: unknown): EventplaneError {
   return asEventplaneError(error);
 }
 
-function refuseEncodedBody(request: FastifyRequest): void {
+function refusalOfEncoding(request: FastifyRequest): EventplaneError | undefined {
   const encoding = request.headers["content-encoding"];
-  if (encoding === undefined || encoding === "identity") return;
-  throw new EventplaneError(
+  if (encoding === undefined || encoding === "identity") return undefined;
+  return new EventplaneError(
     "unsupported_media_type",
     "Compressed bodies are not accepted. Send the body without Content-Encoding.",
   );
