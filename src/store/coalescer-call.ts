@@ -37,11 +37,9 @@ export function signCall(signer: Signer, entries: readonly CoalescerEntry[]): Co
   return { entries, signed };
 }
 
-/** How many entries of a call each of its tenants has. */
-export function entriesByTenant({ entries }: CoalescerCall): ReadonlyMap<TenantId, number> {
-  const counts = new Map<TenantId, number>();
-  for (const { tenantId } of entries) counts.set(tenantId, (counts.get(tenantId) ?? 0) + 1);
-  return counts;
+/** The tenants of a call, each once. */
+export function tenantsOf(call: CoalescerCall): readonly TenantId[] {
+  return [...new Set(call.entries.map(({ tenantId }) => tenantId))];
 }
 
 /** One call for each tenant, with the same proofs. */

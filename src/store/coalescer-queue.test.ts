@@ -51,25 +51,10 @@ describe("CoalescerQueue", () => {
     expect(names(queue.take())).toEqual(["a0"]);
     expect(names(queue.take())).toEqual(["b0"]);
     expect(names(queue.take())).toEqual([]);
-    queue.release(tenant("b"), 1);
-    queue.release(tenant("a"), 1);
+    queue.release(tenant("b"));
+    queue.release(tenant("a"));
     queue.add(entry("c", "0"));
     expect([queue.take(), queue.take(), queue.take()].map(names)).toEqual([["b1"], ["a1"], ["c0"]]);
-  });
-
-  it("takes half of those who take turns, so that callers who wait for each other do not become calls of one and of the others", () => {
-    const queue = queueOf({}, [entry("a", "0")]);
-    let inFlight = queue.take();
-    for (let name = 1; name < 8; name++) queue.add(entry("a", `${name}`));
-    const sizes: number[] = [];
-    for (let round = 0; round < 4; round++) {
-      queue.release(tenant("a"), inFlight.length);
-      const done = inFlight;
-      inFlight = queue.take();
-      for (const one of done) queue.add(one);
-      sizes.push(inFlight.length);
-    }
-    expect(sizes).toEqual([4, 4, 4, 4]);
   });
 
   it("keeps those who had no room at the front of the line", () => {
@@ -87,7 +72,7 @@ describe("CoalescerQueue", () => {
       entry("a", "2"),
     ]);
     expect(names(queue.take())).toEqual(["a0"]);
-    queue.release(tenant("a"), 1);
+    queue.release(tenant("a"));
     expect(names(queue.take())).toEqual(["a1", "a2"]);
   });
 

@@ -4,9 +4,6 @@
  * A tenant that is served, or whose call ends, goes to the end of the line; one that had no room stays where it was. So
  * the tenant that has waited longest for its turn is always the first, and a deep queue of one tenant delays the others
  * by its share of a call at most.
- *
- * Of those who take turns with a call of their own tenant, a call takes half: while the database writes the one half, this
- * process serves the other. Else many callers that wait for each other end up as calls of one and of all the others.
  */
 import type { TenantId } from "../kernel/index.js";
 
@@ -30,8 +27,6 @@ export class CoalescerQueue<Entry extends Queued> {
   /** Tenants with waiting entries and none taken, in the order of their turns. */
   readonly #line: Set<TenantId> = new Set();
   readonly #taken: Set<TenantId> = new Set();
-  /** Entries at most of a tenant's next call. */
-  readonly #halves: Map<TenantId, number> = new Map();
   readonly #limits: CallLimits;
   #length = 0;
   #bytes = 0;
@@ -74,7 +69,6 @@ export class CoalescerQueue<Entry extends Queued> {
     const all = [...this.#waiting.values()].flat();
     this.#waiting.clear();
     this.#line.clear();
-    this.#halves.clear();
     this.#length = 0;
     this.#bytes = 0;
     return all;
@@ -90,7 +84,6 @@ export class CoalescerQueue<Entry extends Queued> {
     for (const [tenantId, entries] of taken) {
       this.#taken.add(tenantId);
       this.#line.delete(tenantId);
-      this.#halves.delete(tenantId);
       const own = this.#waiting.get(tenantId) ?? [];
       own.splice(0, entries.length);
       this.#removed(entries, own);
@@ -98,13 +91,10 @@ export class CoalescerQueue<Entry extends Queued> {
     return [...taken.values()].flat();
   }
 
-  /** The tenant's call of `done` entries is over; what waits of it may be taken. */
-  release(tenantId: TenantId, done: number): void {
+  /** The call of this tenant is over; what waits of it may be taken. */
+  release(tenantId: TenantId): void {
     this.#taken.delete(tenantId);
-    const waiting = this.#waiting.get(tenantId)?.length;
-    if (waiting === undefined) return;
-    this.#line.add(tenantId);
-    if (!process.env.OLD) this.#halves.set(tenantId, Math.ceil((waiting + done) / 2));
+    if (this.#waiting.has(tenantId)) this.#line.add(tenantId);
   }
 
   /** First everybody's share, then what is left in turns. The very first entry always fits, else it would wait for ever. */
@@ -115,10 +105,7 @@ export class CoalescerQueue<Entry extends Queued> {
       bytes: Math.floor(this.#limits.bytes / tenants.length),
     };
     const counts = new Map<TenantId, number>();
-    const next = (tenantId: TenantId): Entry | undefined => {
-      const count = counts.get(tenantId) ?? 0;
-      return count === this.#halves.get(tenantId) ? undefined : this.#waiting.get(tenantId)?.[count];
-    };
+    const next = (tenantId: TenantId): Entry | undefined => this.#waiting.get(tenantId)?.[counts.get(tenantId) ?? 0];
     for (const tenantId of tenants) {
       const own = new CallPlan(share);
       for (let entry = next(tenantId); entry !== undefined; entry = next(tenantId)) {
@@ -150,7 +137,6 @@ export class CoalescerQueue<Entry extends Queued> {
       if (left.length === 0) {
         this.#waiting.delete(tenantId);
         this.#line.delete(tenantId);
-        this.#halves.delete(tenantId);
       }
     }
   }

@@ -24,10 +24,10 @@ import {
   type CoalescerCall,
   type CoalescerEntry,
   callBytes,
-  entriesByTenant,
   signCall,
   splitByTenant,
   splitInHalves,
+  tenantsOf,
 } from "./coalescer-call.js";
 import { CoalescerQueue } from "./coalescer-queue.js";
 import type { Append, Appender, AppendOutcome } from "./port.js";
@@ -193,7 +193,7 @@ export class Coalescer {
       } catch (error) {
         for (const entry of entries) {
           entry.reject(asError(error));
-          this.#queue.release(entry.tenantId, 1);
+          this.#queue.release(entry.tenantId);
         }
       }
     }
@@ -202,7 +202,7 @@ export class Coalescer {
 
   async #run(call: CoalescerCall): Promise<void> {
     const done = await this.#deliver(call);
-    if (done) for (const [tenantId, count] of entriesByTenant(call)) this.#queue.release(tenantId, count);
+    if (done) for (const tenantId of tenantsOf(call)) this.#queue.release(tenantId);
     this.#callsInFlight -= 1;
     this.#flush();
   }
