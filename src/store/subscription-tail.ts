@@ -27,6 +27,8 @@ export interface TailItem {
 
 const rowsMax = 4_000;
 const bytesMax = 4_194_304;
+/** Listeners who are further behind than this read for themselves. */
+const keptMsMax = 2_000;
 const tickMsMax = 1_000;
 
 /** Reads from `start` on for as long as `run` is not aborted. */
@@ -36,6 +38,8 @@ export class LogTail {
   readonly #listeners: Set<() => void> = new Set();
   /** Those after `#start`, without gaps up to `#end`. */
   readonly #items: TailItem[] = [];
+  /** When each of them was read. */
+  readonly #itemsAtMs: number[] = [];
   #bytes = 0;
   #start: number;
   #end: number;
@@ -115,20 +119,28 @@ export class LogTail {
   }
 
   #keep(page: readonly EventRow[]): void {
+    const nowMs = this.#options.clock.monotonicMs();
     for (const event of page) {
       assertNext(event, this.#end);
       this.#end = event.position;
       this.#items.push({ type: "event", event });
+      this.#itemsAtMs.push(nowMs);
       this.#bytes += rowBytes(event);
     }
     let drop = 0;
-    while (this.#items.length - drop > rowsMax || this.#bytes > bytesMax) {
+    const sinceMs = nowMs - keptMsMax;
+    while (
+      this.#items.length - drop > rowsMax ||
+      this.#bytes > bytesMax ||
+      (this.#itemsAtMs[drop] ?? nowMs) < sinceMs
+    ) {
       const item = this.#items[drop];
       if (item === undefined) break;
       this.#bytes -= rowBytes(item.event);
       drop += 1;
     }
     this.#items.splice(0, drop);
+    this.#itemsAtMs.splice(0, drop);
     this.#start += drop;
   }
 

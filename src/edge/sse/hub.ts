@@ -119,6 +119,7 @@ export class SubscriptionHub {
       await this.#dependencies.clock.sleep(tendMs, signal).catch(() => undefined);
       this.cutRevoked();
       for (const connection of this.#connections.keys()) connection.tend();
+      for (const { feed } of this.#feeds.values()) feed.forget();
     }
   }
 

@@ -27,6 +27,8 @@ export interface FeedDependencies {
 
 const keptFramesMax = 2_048;
 const keptBytesMax = 4_194_304;
+/** Who catches up from the store needs the frames that come meanwhile, not those of an hour ago. */
+const keptMsMax = 2_000;
 const heldBackMs = 100;
 const againMs = 1_000;
 const gatherMsMax = 12;
@@ -39,6 +41,8 @@ export class TenantFeed {
   readonly #listeners = new Set<FeedListener>();
   readonly #stopped = new AbortController();
   #kept: Frame[] = [];
+  /** When each of them came. */
+  #keptAtMs: number[] = [];
   #keptBytes = 0;
   #position = 0;
   #started: Promise<void> | undefined;
@@ -121,18 +125,32 @@ export class TenantFeed {
     }
   }
 
-  #keep(batch: readonly Frame[]): void {
-    this.#kept.push(...batch);
-    for (const frame of batch) this.#keptBytes += frame.bytes.byteLength;
-    this.#position = batch.at(-1)?.position ?? this.#position;
+  /** Lets go of frames that nobody who reads now can still need. */
+  forget(): void {
+    const sinceMs = this.#dependencies.clock.monotonicMs() - keptMsMax;
     let dropped = 0;
     while (
-      this.#kept.length - dropped > keptFramesMax ||
-      (this.#keptBytes > keptBytesMax && dropped < this.#kept.length)
+      dropped < this.#kept.length &&
+      (this.#kept.length - dropped > keptFramesMax ||
+        this.#keptBytes > keptBytesMax ||
+        (this.#keptAtMs[dropped] ?? 0) < sinceMs)
     ) {
       this.#keptBytes -= this.#kept[dropped]?.bytes.byteLength ?? 0;
       dropped++;
     }
-    if (dropped > 0) this.#kept = this.#kept.slice(dropped);
+    if (dropped === 0) return;
+    this.#kept = this.#kept.slice(dropped);
+    this.#keptAtMs = this.#keptAtMs.slice(dropped);
+  }
+
+  #keep(batch: readonly Frame[]): void {
+    const atMs = this.#dependencies.clock.monotonicMs();
+    for (const frame of batch) {
+      this.#kept.push(frame);
+      this.#keptAtMs.push(atMs);
+      this.#keptBytes += frame.bytes.byteLength;
+    }
+    this.#position = batch.at(-1)?.position ?? this.#position;
+    this.forget();
   }
 }
