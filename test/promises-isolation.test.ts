@@ -24,6 +24,12 @@ beforeAll(async () => {
 });
 afterAll(() => plane.close());
 
+/** After the plane was opened again, on another port. */
+function reconnect(): void {
+  acme = { ...acme, client: plane.client("acme", acme.key) };
+  rival = { ...rival, client: plane.client("rival", rival.key) };
+}
+
 /** Answers of one address for one key: status and body, without what differs in every request. */
 async function ask(key: string, path: string, init: RequestInit = {}): Promise<readonly [number, unknown]> {
   const response = await fetch(`${plane.url}${path}`, {
@@ -54,8 +60,29 @@ describe("P10", () => {
     await plane.start();
     await inPhase({ ...acme, client: plane.client("acme", acme.key) }, "p10-9", "Ready");
     expect(await rows()).toEqual(before);
-    acme = { ...acme, client: plane.client("acme", acme.key) };
-    rival = { ...rival, client: plane.client("rival", rival.key) };
+    reconnect();
+  });
+
+  test("resources that stand still are counted in /readyz, which stays 200, and other tenants' go on", async () => {
+    const still = await plane.tenant("still");
+    await create(still, "p10");
+    await inPhase(still, "p10", "Ready");
+    await plane.stop();
+    const sql = "update eventplane.cursors set hash = $1 where consumer = 'resources' and tenant_id = $2";
+    await plane.installation.asSuperuser(sql, [Buffer.alloc(32), still.id]);
+    await plane.start();
+    reconnect();
+    const ready = async (): Promise<readonly [number, unknown]> => {
+      const response = await fetch(`${plane.url}/readyz`);
+      return [response.status, await response.json()];
+    };
+    expect(await ready()).toEqual([200, { status: "ok", reasons: [], degraded: [] }]);
+    await create({ ...still, client: plane.client("still", still.key) }, "p10-later");
+    const degraded = ["resources_projection_stopped: tenants 1"];
+    await until("it is counted", async () => (JSON.stringify(await ready()).includes("tenants 1") ? true : undefined));
+    expect(await ready()).toEqual([200, { status: "ok", reasons: [], degraded }]);
+    await create(acme, "p10-neighbour");
+    await inPhase(acme, "p10-neighbour", "Ready");
   });
 });
 
