@@ -110,6 +110,14 @@ describe("after the migration", () => {
     expect(stdout).toMatch(/^ok +database roles /m);
   });
 
+  it("doctor needs no owner where a service runs without one", async () => {
+    const { host, pathname } = new URL(database.ownerUrl);
+    const service = { ...environment, DATABASE_URL_FILE: "", DATABASE_URL: `postgresql://${host}${pathname}` };
+    const { stdout } = await evtctl(["doctor"], { environment: service });
+    expect(stdout).toMatch(/^skipped +migrations .*owner/m);
+    expect(stdout).toMatch(/^ok +database roles /m);
+  });
+
   it.each([
     ["a superuser", "superuser", "nosuperuser"],
     ["a role that bypasses row security", "bypassrls", "nobypassrls"],
