@@ -73,7 +73,7 @@ function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
 }
 
 function contextOf(name: string, resource: Resource, { logger, now }: ReconcileOptions): ReconcileContext {
-  const { origin, ...visible } = resource;
+  const { origin, position: _position, updatedAt: _updatedAt, ...visible } = resource;
   assert(origin !== null, "a resource that is reconciled has an origin");
   const { id, type, spec, version, recordedAt } = origin;
   const fields: JsonObject = { aggregateId: resource.aggregateId, version: resource.version };

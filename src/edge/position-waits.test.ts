@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import { EventplaneError } from "../kernel/index.js";
 import { VirtualClock } from "../testing/index.js";
 import { tenantIdOf } from "./platform/definitions.js";
 import { PositionWaits } from "./position-waits.js";
@@ -19,7 +20,7 @@ beforeEach(() => {
   };
   const look = async (): Promise<number> => {
     looks++;
-    if (position < 0) throw new Error("away");
+    if (position < 0) throw new EventplaneError("unavailable", "The store is away.");
     return position;
   };
   waits = new PositionWaits({ clock, resources: { get: away, list: away, position: look } });
@@ -53,7 +54,7 @@ describe("waiting for a position", () => {
 
   test("fails with what the look fails with, and the next one looks again", async () => {
     position = -1;
-    await expect(waits.reach(acme, 1)).rejects.toThrow("away");
+    await expect(waits.reach(acme, 1)).rejects.toMatchObject({ code: "unavailable" });
     position = 1;
     await waits.reach(acme, 1);
   });

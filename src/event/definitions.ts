@@ -44,7 +44,8 @@ export interface AggregateDefinition {
 
 /** What a controller sees. Pure and synchronous: no I/O, no clock, no identity. */
 export interface ReconcileContext<Spec = JsonObject, Status = JsonObject> {
-  readonly resource: Omit<Resource<Spec, Status>, "origin">;
+  /** Without what only the log knows of the last event: reconciles claimed together decide before it is stored. */
+  readonly resource: Omit<Resource<Spec, Status>, "origin" | "position" | "updatedAt">;
   /** The spec-bearing event that opened the current generation. */
   readonly event: {
     readonly id: string;
