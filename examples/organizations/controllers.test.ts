@@ -19,7 +19,6 @@ function seen(parts: {
       aggregateType: "organization",
       aggregateId: "0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11",
       version: 1,
-      position: 1,
       generation: 1,
       lifecycle,
       phase: "Pending",
@@ -30,7 +29,6 @@ function seen(parts: {
       expected: ["namespace", "quota", "billing"],
       settled: null,
       createdAt: at,
-      updatedAt: at,
     },
     event: {
       id: "0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11",
