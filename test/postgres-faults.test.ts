@@ -57,7 +57,7 @@ describe("kill -9 of the database under load", () => {
   });
   afterAll(async () => {
     await installation.close();
-    await cluster.stop();
+    await cluster.close();
   });
 
   it("loses no acknowledged event, and the process lives on", async () => {
@@ -190,7 +190,7 @@ describe("dump and restore", () => {
       ).toEqual([]);
       await restored.close();
     } finally {
-      await cluster.stop();
+      await cluster.close();
       await source.close();
       await rm(folder, { recursive: true, force: true });
     }

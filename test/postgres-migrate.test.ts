@@ -228,7 +228,7 @@ describe("a service refuses to start", () => {
         expect(await startOn(other.url("edge"))).toBe("database_not_durable");
         await other.close();
       } finally {
-        await cluster.stop();
+        await cluster.close();
       }
     });
   }
