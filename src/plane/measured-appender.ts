@@ -1,4 +1,5 @@
 /** Counts what becomes of the events that a process offers to the store. */
+import type { EventKind } from "../event/index.js";
 import type { AppendResult, Metrics } from "../observe/index.js";
 import type { Appender, AppendOutcome, SignedAppend } from "../store/index.js";
 
@@ -7,10 +8,19 @@ export function measuredAppender(
   appender: Appender,
   metrics: Pick<Metrics, "appendCall" | "eventsAppended">,
 ): Appender {
+  // Summed first: a label costs more than an event is worth.
   const count = (call: readonly SignedAppend[], resultOf: (index: number) => AppendResult): void => {
+    const sums = new Map<string, { readonly kind: EventKind; readonly result: AppendResult; events: number }>();
     for (const [index, { items }] of call.entries()) {
-      for (const { event } of items) metrics.eventsAppended({ kind: event.kind, result: resultOf(index) }, 1);
+      const result = resultOf(index);
+      for (const { event } of items) {
+        const key = `${event.kind} ${result}`;
+        const sum = sums.get(key) ?? { kind: event.kind, result, events: 0 };
+        sum.events += 1;
+        sums.set(key, sum);
+      }
     }
+    for (const { kind, result, events } of sums.values()) metrics.eventsAppended({ kind, result }, events);
   };
   return {
     tier: appender.tier,
