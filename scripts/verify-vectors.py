@@ -189,11 +189,16 @@ def introduction_message(i):
     )
 
 
-def proof_parts(stored_bytes):
-    """keyId (16), index (4), size (4), signature (64), path (32 each)."""
-    index, size = struct.unpack(">II", stored_bytes[16:24])
-    path = [stored_bytes[at : at + 32] for at in range(88, len(stored_bytes), 32)]
-    return str(uuid.UUID(bytes=stored_bytes[:16])), index, size, stored_bytes[24:88], path
+def commit_parts(commit):
+    """keyId, signature, leaves; a single leaf is not kept."""
+    leaves = [commit[at : at + 32] for at in range(80, len(commit), 32)]
+    return str(uuid.UUID(bytes=commit[:16])), commit[16:80], leaves
+
+
+def proof_parts(proof):
+    """index, back, and the proof of the commit where the event itself keeps it."""
+    index, back = struct.unpack(">HH", proof[:4])
+    return index, back, proof[4:]
 
 
 # ---- Ed25519 verification (RFC 8032, section 5.1.7), in affine coordinates: slow and short
@@ -316,12 +321,16 @@ def check_log(v):
     same("commit.message", v["commit"]["message"], message)
     previous = genesis(v["chain"]["tenantId"], v["chain"]["logEpoch"])
     for at, link in enumerate(v["chain"]["links"]):
-        proof = bytes.fromhex(v["commit"]["proofs"][at])
-        key_id, index, size, signature, path = proof_parts(proof)
-        same(f"commit.proofs[{at}].keyId", v["keys"]["edge"]["keyId"], key_id)
-        same(f"commit.proofs[{at}] leads to the root", root.hex(), path_root(leaf(digests[at]), index, size, path))
-        same(f"commit.proofs[{at}] is signed", True, signed(b64(v["keys"]["edge"]["publicKey"]), message, signature))
-        same(f"chain[{at}].proof", link["proof"], proof)
+        proof = bytes.fromhex(link["proof"])
+        index, back, kept = proof_parts(proof)
+        same(f"chain[{at}] keeps the proof of its commit", back == 0, len(kept) > 0)
+        commit = kept if back == 0 else proof_parts(bytes.fromhex(v["chain"]["links"][at - back]["proof"]))[2]
+        key_id, signature, leaves = commit_parts(commit)
+        same(f"chain[{at}] leads to the proof of the commit", v["commit"]["proof"], commit)
+        same(f"chain[{at}].keyId", v["keys"]["edge"]["keyId"], key_id)
+        same(f"chain[{at}] is leaf {index}", leaf(digests[at]).hex(), leaves[index])
+        same(f"chain[{at}] leads to the root", root.hex(), tree(leaves))
+        same(f"chain[{at}] is signed", True, signed(b64(v["keys"]["edge"]["publicKey"]), message, signature))
         same(f"chain[{at}].previousHash", link["previousHash"], previous)
         previous = chain_hash(previous, link["position"], link["version"], link["recordedAtUs"], digests[at], proof)
         same(f"chain[{at}].hash", link["hash"], previous)

@@ -193,10 +193,9 @@ describe("plans of the work table", () => {
     const zeros = "decode(repeat('00', 32), 'hex')";
     await installation.asSuperuser(
       `insert into eventplane.events (position, version, recorded_at, generation, schema_version, log_epoch, tenant_id, event_id,
-         correlation_id, kind, lifecycle, aggregate_type, aggregate_id, type, hash, previous_hash, proof, status, finalizers, spec,
-         caused_by)
-       select n, 1, now(), 1, 1, 1, $1, md5(n::text)::uuid, md5(n::text)::uuid, 'intent', 'live', 'organization', 'x' || n,
-         'organization.create', ${zeros}, ${zeros}, ${zeros}, '{}', '{"quota":{}}', '{}', '{}'
+         kind, lifecycle, aggregate_type, aggregate_id, type, hash, proof, finalizers, spec, caused_by)
+       select n, 1, now(), 1, 1, 1, $1, md5(n::text)::uuid, 'i', 'l', 'organization', 'x' || n,
+         'organization.create', ${zeros}, ${zeros}, '{"quota":{}}', '{}', '{}'
        from generate_series(1, ${rows}) n`,
       [tenant],
     );

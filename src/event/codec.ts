@@ -7,7 +7,7 @@
 import { formatUs, type JsonObject } from "../kernel/index.js";
 import { contentHash, eventDigest } from "./digest.js";
 import type { CausedBy, DecisionStamp, Event, EventKind, EventRow, Finalizers } from "./event.js";
-import { decodeProof } from "./proof.js";
+import { proofWithPath } from "./proof.js";
 import { parseCausedBy, parseStored } from "./stored-json.js";
 
 /** The event as an object: payloads are parsed when they are read first; `JSON.stringify` gives the wire form. */
@@ -75,7 +75,7 @@ export interface ProofDocument {
  * @throws EventplaneError `event_corrupt` when the stored proof is none
  */
 export function proofJson(row: EventRow): ProofDocument {
-  const proof = decodeProof(row.proof);
+  const proof = proofWithPath(row);
   return {
     eventId: row.id,
     tenantId: row.tenantId,

@@ -61,7 +61,10 @@ export function eventDigest(event: DraftEvent): Buffer {
 }
 
 /** The link of the chain, 32 bytes. `digest` is {@link eventDigest} of the same event. */
-export function chainHash(stored: Omit<StoredFields, "hash" | "generation" | "lifecycle">, digest: Uint8Array): Buffer {
+export function chainHash(
+  stored: Pick<StoredFields, "previousHash" | "position" | "version" | "recordedAtUs" | "proof">,
+  digest: Uint8Array,
+): Buffer {
   return sha256(
     "eventplane.chain.v1\n",
     stored.previousHash,

@@ -90,8 +90,10 @@ export interface StoredFields {
   /** Microseconds since 1970; never smaller than that of the position before. */
   readonly recordedAtUs: number;
   readonly logEpoch: number;
-  /** Encoded proof, see proof.ts. */
+  /** The stored bytes of its proof, see proof.ts: hashed into the chain. */
   readonly proof: Uint8Array;
+  /** The proof of its commit, which the first event of the commit keeps for all. */
+  readonly commitProof: Uint8Array;
   /** 32 bytes each. */
   readonly hash: Uint8Array;
   readonly previousHash: Uint8Array;

@@ -50,10 +50,18 @@ export {
 } from "./introduction.js";
 export { KeyDirectory, type TrustedKey } from "./key-directory.js";
 export { deepFreeze } from "./merge-patch.js";
-export { leafHash, merkleTree } from "./merkle.js";
+export { leafHash, merklePath, merkleRoot } from "./merkle.js";
 export { type Decided, type DecideInput, mutate } from "./mutate.js";
-export { commitMessage, decodeProof, provenMessage, signDigests } from "./proof.js";
-export { type ProvenEvent, provenEventJson, rowOfProvenEvent } from "./proven-event.js";
+export {
+  commitMessage,
+  keptCommitProof,
+  proofBack,
+  proofWithPath,
+  provenMessage,
+  signCommit,
+  storedProof,
+} from "./proof.js";
+export { type ProvenEvent, provenEventWriter, rowsOfProvenEvents } from "./proven-event.js";
 export type { Condition, Phase, Resource, ResourceOrigin } from "./resource.js";
 export {
   createEd25519Signer,

@@ -26,24 +26,30 @@ function nodeHash(left: Uint8Array, right: Uint8Array): Buffer {
   return Buffer.from(hash("sha256", nodeInput, "binary"), "latin1");
 }
 
-/** Root and one path per leaf, from the leaf upwards. `leaves` are leaf hashes; at least one. */
-export function merkleTree(leaves: readonly Uint8Array[]): {
-  root: Uint8Array;
-  paths: readonly (readonly Uint8Array[])[];
-} {
+/** The root of a tree of these leaf hashes; at least one. */
+export function merkleRoot(leaves: readonly Uint8Array[]): Uint8Array {
   assert(leaves.length > 0, "a Merkle tree has at least one leaf");
-  const paths: Uint8Array[][] = leaves.map(() => []);
-  const root = subtree(leaves, paths, 0, leaves.length);
-  return { root, paths };
+  return subtree(leaves, 0, leaves.length);
 }
 
-function subtree(leaves: readonly Uint8Array[], paths: Uint8Array[][], from: number, to: number): Uint8Array {
+/** The siblings on the way from leaf `index` to the root, from the leaf upwards. */
+export function merklePath(leaves: readonly Uint8Array[], index: number): readonly Uint8Array[] {
+  assert(index >= 0 && index < leaves.length, "a path begins at a leaf of the tree");
+  const path: Uint8Array[] = [];
+  for (let from = 0, to = leaves.length; to - from > 1; ) {
+    const middle = from + largestPowerOfTwoBelow(to - from);
+    const isLeft = index < middle;
+    path.push(isLeft ? subtree(leaves, middle, to) : subtree(leaves, from, middle));
+    if (isLeft) to = middle;
+    else from = middle;
+  }
+  return path.reverse();
+}
+
+function subtree(leaves: readonly Uint8Array[], from: number, to: number): Uint8Array {
   if (to - from === 1) return leaves[from] as Uint8Array; // from < to <= leaves.length
   const middle = from + largestPowerOfTwoBelow(to - from);
-  const left = subtree(leaves, paths, from, middle);
-  const right = subtree(leaves, paths, middle, to);
-  for (let index = from; index < to; index++) paths[index]?.push(index < middle ? right : left);
-  return nodeHash(left, right);
+  return nodeHash(subtree(leaves, from, middle), subtree(leaves, middle, to));
 }
 
 function largestPowerOfTwoBelow(n: number): number {

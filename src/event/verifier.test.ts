@@ -107,11 +107,23 @@ describe("verify", () => {
     );
     verifier.verify(one!);
     expect(failureOf({ ...one!, proof: two!.proof })).toBe("verification_failed");
-    expect(failureOf({ ...one!, proof: one!.proof.slice(0, -32) })).toBe("verification_failed");
-    expect(failureOf({ ...one!, proof: one!.proof.slice(0, -1) })).toBe("event_corrupt");
-    const flipped = Uint8Array.from(one!.proof);
-    flipped[30]! ^= 1;
-    expect(failureOf({ ...one!, proof: flipped })).toBe("verification_failed");
+    verifier.verify(two!);
+    expect(failureOf({ ...two!, proof: one!.proof })).toBe("verification_failed");
+    for (const [row, stored] of [
+      [one!, "proof"],
+      [two!, "commitProof"],
+    ] as const) {
+      const bytes = row[stored];
+      expect(failureOf({ ...row, [stored]: bytes.slice(0, -32) })).toBe("event_corrupt");
+      expect(failureOf({ ...row, [stored]: bytes.slice(0, -1) })).toBe("event_corrupt");
+      for (const at of [bytes.length - 100, bytes.length - 40, bytes.length - 1]) {
+        const flipped = Uint8Array.from(bytes);
+        flipped[at]! ^= 1;
+        expect(failureOf({ ...row, [stored]: flipped })).toBe("verification_failed");
+      }
+    }
+    expect(failureOf({ ...two!, proof: Uint8Array.of(0, 2, 0, 1) })).toBe("event_corrupt");
+    expect(failureOf({ ...two!, commitProof: new Uint8Array() })).toBe("event_corrupt");
   });
 
   test("refuses a key that nobody introduced, and one introduced under another root", async () => {

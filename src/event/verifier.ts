@@ -1,14 +1,14 @@
 /**
  * Verification of events: that the right key of the right tier signed exactly these bytes, and that the chain holds.
  */
-import { type ErrorDetails, EventplaneError, LruMap, PLATFORM_TENANT_ID } from "../kernel/index.js";
+import { type ErrorDetails, EventplaneError, LruMap, PLATFORM_TENANT_ID, sha256 } from "../kernel/index.js";
 import { derivedEventId } from "./derived.js";
 import { chainHash, eventDigest, genesisHash } from "./digest.js";
-import type { EventRow, Proof } from "./event.js";
+import type { EventRow } from "./event.js";
 import { type KeyIntroduction, parseIntroduction } from "./introduction.js";
 import type { KeyDirectory } from "./key-directory.js";
 import { isJsonObject } from "./merge-patch.js";
-import { decodeProof, provenMessage } from "./proof.js";
+import { type CommitProof, holdsDigest, readProof, signedMessage } from "./proof.js";
 import { parseStored } from "./stored-json.js";
 
 /** Verifies rows against one key directory. */
@@ -34,22 +34,28 @@ export function createVerifier(directory: KeyDirectory, options: { readonly root
   const verified = new LruMap<string, true>(options.rootsCachedMax ?? rootsCachedDefault);
   return {
     verify(row) {
-      const proof = decodeProof(row.proof);
+      const proof = readProof(row);
       const introduction = proof.keyId === directory.rootKeyId ? introductionOf(row) : undefined;
       const check: SignatureCheck =
         introduction === undefined ? checkForKey(directory, row, proof) : (...signed) => directory.checkRoot(...signed);
       checkDerivedId(row);
-      const message = provenMessage(eventDigest(row), proof);
-      if (message === undefined) throw failed(row, "its proof's path leads nowhere");
-      const signed = `${proof.keyId}${message.toString("latin1")}${Buffer.from(proof.signature).toString("latin1")}`;
+      const digest = eventDigest(row);
+      if (!holdsDigest(proof, digest)) throw failed(row, "the proof of its commit does not hold its digest");
+      const signed = signedKey(proof, digest);
       if (verified.get(signed) !== true) {
-        if (!check(message, proof.signature))
+        if (!check(signedMessage(proof, digest), proof.signature))
           throw failed(row, `it does not carry the signature of key ${proof.keyId}`);
         verified.set(signed, true);
       }
       if (introduction !== undefined) directory.accept(introduction, row.position);
     },
   };
+}
+
+/** Names what a signature was checked over: the leaves of a commit, or the digest of its only event. */
+function signedKey({ keyId, signature, leaves, size }: CommitProof, digest: Uint8Array): string {
+  const over = size === 1 ? digest : sha256(leaves);
+  return keyId + Buffer.concat([signature, over]).toString("latin1");
 }
 
 /** The end of the chain so far. */
@@ -92,7 +98,7 @@ function introductionOf(row: EventRow): KeyIntroduction {
   return introduction;
 }
 
-function checkForKey(directory: KeyDirectory, row: EventRow, proof: Proof): SignatureCheck {
+function checkForKey(directory: KeyDirectory, row: EventRow, proof: CommitProof): SignatureCheck {
   const { introduction, fromUs, toUs, check } = directory.get(proof.keyId);
   const { tier } = introduction;
   if (row.type === introducedType) throw failed(row, "only the root key introduces keys");

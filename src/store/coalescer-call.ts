@@ -1,5 +1,5 @@
 /** One call of the append function on its way: entries with their signed appends, and how a failed call is taken apart. */
-import { type DraftEvent, signDigests } from "../event/index.js";
+import { type DraftEvent, signCommit } from "../event/index.js";
 import type { Signer, TenantId } from "../kernel/index.js";
 import type { Queued } from "./coalescer-queue.js";
 import type { Append, AppendOutcome, SignedAppend } from "./port.js";
@@ -24,14 +24,14 @@ export interface CoalescerCall {
 export function signCall(signer: Signer, entries: readonly CoalescerEntry[]): CoalescerCall {
   const signed: SignedAppend[] = [];
   for (const group of groupsByTenant(entries)) {
-    const proofs = signDigests(
+    const commitProof = signCommit(
       signer,
       group.flatMap(({ digests }) => digests),
     );
-    let from = 0;
+    let firstLeaf = 0;
     for (const { append, digests } of group) {
-      signed.push({ ...append, proofs: proofs.slice(from, from + digests.length) });
-      from += digests.length;
+      signed.push({ ...append, commitProof, firstLeaf });
+      firstLeaf += digests.length;
     }
   }
   return { entries, signed };

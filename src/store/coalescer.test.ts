@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { decodeProof, eventDigest, provenMessage } from "../event/index.js";
+import { eventDigest, leafHash } from "../event/index.js";
 import { type ErrorCode, EventplaneError, isEventplaneError, limits, type TenantId } from "../kernel/index.js";
 import {
   appending,
@@ -148,10 +148,11 @@ describe("Coalescer: signing", () => {
     const appends = [...many(5), ...many(3)];
     await Promise.all(appends.map((append) => coalescer.append(append)));
     expect([calls.length, signatures]).toEqual([1, 2]);
-    for (const { items, proofs } of calls.flat()) {
-      const [event, proof] = [items[0]?.event, decodeProof(proofs[0] ?? new Uint8Array())];
-      expect(event && provenMessage(eventDigest(event), proof)).toBeDefined();
-      expect([5, 3]).toContain(proof.size);
+    for (const { items, commitProof, firstLeaf } of calls.flat()) {
+      const leaves = Buffer.from(commitProof).subarray(80);
+      const leaf = leaves.subarray(firstLeaf * 32, firstLeaf * 32 + 32);
+      expect(items.map(({ event }) => leafHash(eventDigest(event)).equals(leaf))).toEqual([true]);
+      expect([5, 3]).toContain(leaves.byteLength / 32);
     }
   });
 
@@ -230,8 +231,11 @@ describe("Coalescer: failures", () => {
     expect(codes).toEqual(appends.map((_, index) => (index === 4 ? "internal" : "appended")));
     const rows = await reader.read(poisoned, {});
     expect(rows.map(({ id }) => id)).toEqual(idsOf(appends.slice(0, 7)).filter((id) => id !== culprit));
-    const offered = new Map(calls[0]?.map((append) => [append.items[0]?.event.id, append.proofs[0]]));
-    for (const row of rows) expect(row.proof).toBe(offered.get(row.id));
+    const offered = new Map(calls[0]?.map((append) => [append.items[0]?.event.id, append]));
+    for (const row of rows) {
+      expect(row.commitProof).toBe(offered.get(row.id)?.commitProof);
+      expect(Buffer.from(row.proof).readUInt16BE(0)).toBe(offered.get(row.id)?.firstLeaf);
+    }
     // 1 call of all, 5 of tenants, and at most 2 for each halving of 7.
     expect(calls.length).toBeLessThanOrEqual(1 + 5 + 6);
   });

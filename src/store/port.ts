@@ -73,9 +73,12 @@ export type AppendOutcome =
       readonly current: { readonly version: number; readonly generation: number; readonly lifecycle: Lifecycle };
     };
 
-/** An append whose events carry their proofs, in the order of `items`. */
+/** An append whose events are leaves of a signed commit, one after the other. */
 export interface SignedAppend extends Append {
-  readonly proofs: readonly Uint8Array[];
+  /** See signCommit. Appends of one commit have the same one, not only an equal one. */
+  readonly commitProof: Uint8Array;
+  /** The leaf of the first item. */
+  readonly firstLeaf: number;
 }
 
 /**

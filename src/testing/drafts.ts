@@ -1,6 +1,6 @@
 /** Valid events for tests, without an application: intents, facts, system facts and derived events, and their proofs. */
 import { generateKeyPairSync, type KeyObject, sign } from "node:crypto";
-import { type DraftEvent, eventDigest, signDigests } from "../event/index.js";
+import { type DraftEvent, eventDigest, signCommit } from "../event/index.js";
 import {
   type EventId,
   type Signer,
@@ -130,11 +130,6 @@ export function appendOf(...items: readonly [AppendItem, ...AppendItem[]]): Appe
 
 /** The append with proofs of its own, as the coalescer would sign it alone. */
 export function signAppend(signer: Signer, append: Append): SignedAppend {
-  return {
-    ...append,
-    proofs: signDigests(
-      signer,
-      append.items.map(({ event }) => eventDigest(event)),
-    ),
-  };
+  const digests = append.items.map(({ event }) => eventDigest(event));
+  return { ...append, commitProof: signCommit(signer, digests), firstLeaf: 0 };
 }

@@ -6,7 +6,7 @@
  */
 import { strict as check } from "node:assert";
 import { createHash, verify } from "node:crypto";
-import { type DraftEvent, decodeProof, type EventRow, provenMessage } from "../event/index.js";
+import { type DraftEvent, type EventRow, proofWithPath, provenMessage } from "../event/index.js";
 import type { TenantId } from "../kernel/index.js";
 import { appending, creating, draftDerived, draftIntent, newEventId, newTenantId } from "./drafts.js";
 import { defined, type StoreFixture } from "./store-contract-fixture.js";
@@ -55,7 +55,8 @@ function fullDraft(tenantId: TenantId): DraftEvent {
 
 /** The draft in a row. */
 function draftOf(row: EventRow): DraftEvent {
-  const { version, position, generation, lifecycle, recordedAtUs, logEpoch, proof, hash, previousHash, ...draft } = row;
+  const { version, position, generation, lifecycle, recordedAtUs, logEpoch, proof, ...rest } = row;
+  const { commitProof, hash, previousHash, ...draft } = rest;
   return draft;
 }
 
@@ -129,7 +130,7 @@ function chainTests(it: It, store: StoreFixture): void {
     await store.appended(appending(draftDerived(origin), { effect: "derived" }));
     for (const row of await store.log(tenantId)) {
       const signer = store.signers[row.decision === null ? "edge" : "runtime"];
-      const proof = decodeProof(row.proof);
+      const proof = proofWithPath(row);
       const message = defined(provenMessage(digest(row), proof));
       check.equal(proof.keyId, signer.keyId);
       check.ok(verify(null, message, signer.publicKey, proof.signature), `proof of position ${row.position}`);

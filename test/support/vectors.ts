@@ -12,11 +12,13 @@ import {
   introduceKey,
   introductionMessage,
   leafHash,
-  merkleTree,
+  merklePath,
+  merkleRoot,
   publicKeyOf,
   seededRandom,
-  signDigests,
+  signCommit,
   signingKeyId,
+  storedProof,
 } from "../../src/event/index.js";
 import {
   EVENTPLANE_NS,
@@ -133,7 +135,7 @@ function chain(events: readonly DraftEvent[], proofs: readonly Uint8Array[]): re
       recordedAtUs: (parseUs("2026-01-31T09:30:00.000001Z") ?? 0) + index,
       proof: proofs[index] ?? new Uint8Array(),
     };
-    const hash = chainHash({ ...place, previousHash, logEpoch: 1 }, eventDigest(event));
+    const hash = chainHash({ ...place, previousHash }, eventDigest(event));
     const link = { ...place, proof: hex(place.proof), previousHash: hex(previousHash), hash: hex(hash) };
     previousHash = hash;
     return link;
@@ -142,8 +144,9 @@ function chain(events: readonly DraftEvent[], proofs: readonly Uint8Array[]): re
 
 function merkleVector(size: number): object {
   const leaves = Array.from({ length: size }, (_, index) => utf8(`leaf ${index}`));
-  const { root, paths } = merkleTree(leaves.map(leafHash));
-  return { leaves: leaves.map(hex), root: hex(root), paths: paths.map((path) => path.map(hex)) };
+  const hashes = leaves.map(leafHash);
+  const paths = hashes.map((_, index) => merklePath(hashes, index).map(hex));
+  return { leaves: leaves.map(hex), root: hex(merkleRoot(hashes)), paths };
 }
 
 /** All vectors, as the value of docs/reference/vectors.json. */
@@ -152,8 +155,9 @@ export function makeVectors(): object {
   const edge = testKey(2, "edge");
   const events = [intent, derived(), everything];
   const digests = events.map(eventDigest);
-  const { root: commitRoot } = merkleTree(digests.map(leafHash));
-  const proofs = signDigests(edge.signer, digests);
+  const commitRoot = merkleRoot(digests.map(leafHash));
+  const commitProof = signCommit(edge.signer, digests);
+  const proofs = digests.map((_, index) => storedProof(commitProof, { index, back: index }));
   const open = {
     publicKey: edge.publicKey,
     tier: "edge",
@@ -195,7 +199,7 @@ export function makeVectors(): object {
       introduction,
       message: hex(introductionMessage(introduction)),
     })),
-    commit: { root: hex(commitRoot), message: hex(commitMessage(commitRoot)), proofs: proofs.map(hex) },
+    commit: { root: hex(commitRoot), message: hex(commitMessage(commitRoot)), proof: hex(commitProof) },
     genesis: [1, 2].map((logEpoch) => ({ tenantId, logEpoch, hash: hex(genesisHash(tenantId, logEpoch)) })),
     chain: { tenantId, logEpoch: 1, links: chain(events, proofs) },
   };

@@ -1,6 +1,6 @@
 /** Checks a tenant's whole log with nothing on trust but the root's public key. */
 import type { EventplaneClient } from "../../client/index.js";
-import { type ChainLink, createVerifier, KeyDirectory, rowOfProvenEvent, verifyLink } from "../../event/index.js";
+import { type ChainLink, createVerifier, KeyDirectory, rowsOfProvenEvents, verifyLink } from "../../event/index.js";
 
 /** What was checked. */
 export interface VerifiedLog {
@@ -30,8 +30,7 @@ export async function verifyLog(
   let link: ChainLink | undefined;
   for (let after: number | null = 0; after !== null; ) {
     const page = await client.readProvenPage({ after, limit: pageEvents });
-    for (const event of page.events) {
-      const row = rowOfProvenEvent(event);
+    for (const row of rowsOfProvenEvents(page.events)) {
       link = verifyLink(row, link);
       verifier.verify(row);
     }

@@ -1,6 +1,6 @@
 /** Reads of the log: pages of events, one event, its proof, one stream, one trace. Payloads are sent as they are stored. */
 import type { FastifyReply } from "fastify";
-import { type EventRow, eventJson, proofJson, provenEventJson } from "../../event/index.js";
+import { type EventRow, eventJson, proofJson, provenEventWriter } from "../../event/index.js";
 import { EventplaneError, type TenantId } from "../../kernel/index.js";
 import type { EdgeParts, Routes } from "./context.js";
 import {
@@ -95,7 +95,7 @@ async function readPage(parts: EdgeParts, { tenantId, given, reply }: Read): Pro
   const after = positionOf(query, "after");
   const before = positionOf(query, "before");
   const filter = filterOf(query);
-  const json = include === "proof" ? provenEventJson : eventJson;
+  const json = include === "proof" ? provenEventWriter() : eventJson;
   const texts: string[] = [];
   let next: number | null = null;
   let place = direction === "forwards" ? after : before;

@@ -10,7 +10,7 @@ import { receiptOf } from "../receipt.js";
 import { judge } from "./judge.js";
 import { createMemoryReader } from "./memory-reader.js";
 import { duplicateIndex, repeatOfDerived, repeatOfPublished } from "./repeats.js";
-import { TenantLog } from "./tenant-log.js";
+import { type Carriers, TenantLog } from "./tenant-log.js";
 
 /** How to make a memory store. */
 export interface MemoryStoreOptions {
@@ -46,7 +46,8 @@ export function createMemoryStore(options: MemoryStoreOptions): MemoryStore {
     tier,
     append: async (call) => {
       assertCall(call, tier);
-      return call.map((append) => appendOne(append, { tier, log: logToWrite(append.tenantId), options }));
+      const carriers: Carriers = new Map();
+      return call.map((append) => appendOne(append, { tier, log: logToWrite(append.tenantId), options, carriers }));
     },
   });
   return {
@@ -63,20 +64,18 @@ function assertCall(call: readonly SignedAppend[], tier: Appender["tier"]): void
   const tenants = new Set(call.map((append) => append.tenantId)).size;
   assert(events <= limits.callEventsMax, `a call has at most ${limits.callEventsMax} events, not ${events}`);
   assert(tenants <= limits.callTenantsMax, `a call has at most ${limits.callTenantsMax} tenants, not ${tenants}`);
-  for (const append of call) {
-    assertAppend(append, tier);
-    assert(append.proofs.length === append.items.length, "every event of an append has its proof");
-  }
+  for (const append of call) assertAppend(append, tier);
 }
 
 interface AppendContext {
   readonly tier: Appender["tier"];
   readonly log: TenantLog;
   readonly options: MemoryStoreOptions;
+  readonly carriers: Carriers;
 }
 
-function appendOne(append: SignedAppend, { tier, log, options }: AppendContext): AppendOutcome {
-  const stage = log.stage(options.clock.nowUs());
+function appendOne(append: SignedAppend, { tier, log, options, carriers }: AppendContext): AppendOutcome {
+  const stage = log.stage(options.clock.nowUs(), carriers);
   const refused = (code: Extract<AppendOutcome, { result: "refused" }>["code"], index: number): AppendOutcome => {
     const event = append.items[index]?.event;
     assert(event !== undefined, "a refusal names an item of its append");
@@ -97,9 +96,8 @@ function appendOne(append: SignedAppend, { tier, log, options }: AppendContext):
   for (const [index, item] of append.items.entries()) {
     const verdict = judge(stage.state(item.event), item);
     if (verdict.verdict === "refused") return refused(verdict.code, index);
-    const proof = append.proofs[index];
-    assert(proof !== undefined, "every event of an append has its proof");
-    const row = verdict.verdict === "added" ? stage.push(item.event, proof, verdict.next) : stage.last(item.event);
+    const leaf = { commitProof: append.commitProof, index: append.firstLeaf + index };
+    const row = verdict.verdict === "added" ? stage.push(item.event, leaf, verdict.next) : stage.last(item.event);
     assert(row !== undefined, "a stream that is being deleted has events");
     receipts.push(receiptOf(row));
   }

@@ -1,5 +1,5 @@
 /** One tenant's log in memory: rows by position, by id and by stream, with the head of the chain. */
-import { chainHash, type DraftEvent, type EventRow, eventDigest, genesisHash } from "../../event/index.js";
+import { chainHash, type DraftEvent, type EventRow, eventDigest, genesisHash, storedProof } from "../../event/index.js";
 import type { TenantId } from "../../kernel/index.js";
 import type { Head } from "../port.js";
 import { emptyStream, type StreamState } from "./judge.js";
@@ -8,6 +8,9 @@ import { emptyStream, type StreamState } from "./judge.js";
 export function streamKey(stream: { readonly aggregateType: string; readonly aggregateId: string }): string {
   return `${stream.aggregateType} ${stream.aggregateId}`;
 }
+
+/** The position of the event that keeps the proof of a commit, by that proof: one map a call. */
+export type Carriers = Map<Uint8Array, number>;
 
 /** Append-only. Rows are frozen and live as long as the store. */
 export class TenantLog {
@@ -39,8 +42,8 @@ export class TenantLog {
   }
 
   /** Begins an atomic append: rows are staged, seen by those after them, and added together by `commit`. */
-  stage(nowUs: number): Stage {
-    return new Stage(this, this.head(), nowUs);
+  stage(nowUs: number, carriers: Carriers): Stage {
+    return new Stage(this, { head: this.head(), nowUs, carriers });
   }
 
   add(row: EventRow): void {
@@ -59,10 +62,14 @@ export class Stage {
   readonly #rows: EventRow[] = [];
   readonly #lastOfStream: Map<string, EventRow> = new Map();
   readonly #recordedAtUs: number;
+  readonly #carriers: Carriers;
+  readonly #carriersAdded: [Uint8Array, number][] = [];
   #head: Head;
 
-  constructor(log: TenantLog, head: Head, nowUs: number) {
+  constructor(log: TenantLog, options: { readonly head: Head; readonly nowUs: number; readonly carriers: Carriers }) {
+    const { head, nowUs, carriers } = options;
     this.#log = log;
+    this.#carriers = carriers;
     this.#head = head;
     this.#recordedAtUs = Math.max(nowUs, head.recordedAtUs);
   }
@@ -79,13 +86,20 @@ export class Stage {
   }
 
   /** Links one event to the chain. */
-  push(event: DraftEvent, proof: Uint8Array, { version, generation, lifecycle }: StreamState): EventRow {
+  push(
+    event: DraftEvent,
+    { commitProof, index }: { readonly commitProof: Uint8Array; readonly index: number },
+    { version, generation, lifecycle }: StreamState,
+  ): EventRow {
+    const position = this.#head.position + 1;
+    const proof = storedProof(commitProof, { index, back: position - this.#carrierOf(commitProof, position) });
     const link = {
       version,
-      position: this.#head.position + 1,
+      position,
       recordedAtUs: this.#recordedAtUs,
       logEpoch: this.#head.logEpoch,
       proof,
+      commitProof,
       previousHash: this.#head.hash,
     };
     const hash = chainHash(link, eventDigest(event));
@@ -98,5 +112,13 @@ export class Stage {
 
   commit(): void {
     for (const row of this.#rows) this.#log.add(row);
+    for (const [commitProof, position] of this.#carriersAdded) this.#carriers.set(commitProof, position);
+  }
+
+  #carrierOf(commitProof: Uint8Array, position: number): number {
+    const staged = this.#carriersAdded.find(([proof]) => proof === commitProof);
+    const known = staged?.[1] ?? this.#carriers.get(commitProof);
+    if (known === undefined) this.#carriersAdded.push([commitProof, position]);
+    return known ?? position;
   }
 }

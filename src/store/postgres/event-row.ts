@@ -1,6 +1,7 @@
 /** The columns of an event and their decoding; JSON stays text. */
-import type { DecisionStamp, EventKind, EventRow, Lifecycle } from "../../event/index.js";
+import { type DecisionStamp, type EventKind, type EventRow, genesisHash } from "../../event/index.js";
 import { assert, type EventId, formatUs, type TenantId } from "../../kernel/index.js";
+import { kindLetters, lifecycleOf } from "./append-codec.js";
 
 const microseconds = (column: string): string => `(extract(epoch from e.${column}) * 1000000)::bigint`;
 
@@ -28,7 +29,9 @@ export const eventColumns: string = [
   "e.source",
   "e.traceparent",
   "e.hash",
-  "e.previous_hash",
+  // The hash of the position before, as the first of a range: see migration 0001, "Places in the log".
+  `(select p.hash from eventplane.events p where p.tenant_id = e.tenant_id and p.position >= e.position - 1
+    and p.position < e.position order by p.position limit 1)`,
   "e.proof",
   "e.status",
   "e.finalizers",
@@ -41,33 +44,44 @@ export const eventColumns: string = [
 
 type Column = string | null | undefined;
 
+const kinds: Readonly<Record<string, EventKind>> = Object.fromEntries(
+  Object.entries(kindLetters).map(([kind, letter]) => [letter, kind as EventKind]), // the keys of kindLetters
+);
+
+/** An event whose commit's proof may be with an event before it. */
+export type ReferringRow = Omit<EventRow, "commitProof">;
+
 /** One event from the texts of {@link eventColumns}. */
-export function decodeEventRow(tenantId: TenantId, row: readonly Column[]): EventRow {
+export function decodeEventRow(tenantId: TenantId, row: readonly Column[]): ReferringRow {
+  const position = integer(row[0]);
+  const logEpoch = integer(row[8]);
+  const kind = kinds[present(row[13])];
+  assert(kind !== undefined, "the append functions admit no other kind");
   return {
-    position: integer(row[0]),
+    position,
     version: integer(row[1]),
     recordedAtUs: integer(row[2]),
     occurredAt: timeOrNull(row[3]),
     decision: decisionOf(row),
     generation: integer(row[6]),
     schemaVersion: integer(row[7]),
-    logEpoch: integer(row[8]),
+    logEpoch,
     tenantId,
     id: present(row[10]) as EventId, // the column is a uuid
-    correlationId: present(row[11]),
+    correlationId: row[11] ?? present(row[10]),
     causationId: row[12] ?? null,
-    kind: present(row[13]) as EventKind, // the append functions admit no other
-    lifecycle: present(row[14]) as Lifecycle, // the same
+    kind,
+    lifecycle: lifecycleOf(row[14]),
     aggregateType: present(row[15]),
     aggregateId: present(row[16]),
     type: present(row[17]),
     source: row[19] ?? null,
     traceparent: row[20] ?? null,
     hash: bytesOf(row[21]),
-    previousHash: bytesOf(row[22]),
+    previousHash: position === 1 ? genesisHash(tenantId, logEpoch) : bytesOf(row[22]),
     proof: bytesOf(row[23]),
-    statusText: present(row[24]),
-    finalizersText: present(row[25]),
+    statusText: row[24] ?? "{}",
+    finalizersText: row[25] ?? "{}",
     specText: present(row[26]),
     causedByText: present(row[27]),
     keyRefsText: row[30] ?? null,

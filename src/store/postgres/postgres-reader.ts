@@ -1,12 +1,19 @@
 /** Reads of one tenant's log under its row security. */
 import type pg from "pg";
-import { type EventRow, genesisHash } from "../../event/index.js";
+import { type EventRow, genesisHash, keptCommitProof, proofBack } from "../../event/index.js";
 import { assert, isUuid, limits, type TenantId } from "../../kernel/index.js";
 import type { Head, LogReader, ReadQuery } from "../port.js";
-import { bytesOf, decodeEventRow, integer } from "./event-row.js";
+import { bytesOf, decodeEventRow, integer, type ReferringRow } from "./event-row.js";
 import { translatePgError } from "./pg-error.js";
 import { rawTypes } from "./raw-rows.js";
-import { headStatement, idsStatement, pageStatement, type Statement, streamStatement } from "./read-statements.js";
+import {
+  headStatement,
+  idsStatement,
+  pageStatement,
+  proofsStatement,
+  type Statement,
+  streamStatement,
+} from "./read-statements.js";
 
 type RawRow = readonly (string | null)[];
 
@@ -68,7 +75,23 @@ export class PostgresReader implements LogReader {
 
   async #events(tenantId: TenantId, statement: Statement): Promise<readonly EventRow[]> {
     const rows = await this.#rows(tenantId, statement);
-    return rows.map((row) => decodeEventRow(tenantId, row));
+    return this.#withCommitProofs(
+      tenantId,
+      rows.map((row) => decodeEventRow(tenantId, row)),
+    );
+  }
+
+  /** Most pages hold whole commits; what an event before them keeps is read by one more statement. */
+  async #withCommitProofs(tenantId: TenantId, rows: readonly ReferringRow[]): Promise<readonly EventRow[]> {
+    const kept = new Map<number, Uint8Array>();
+    for (const { position, proof } of rows) if (proofBack(proof) === 0) kept.set(position, keptCommitProof(proof));
+    const keeperOf = ({ position, proof }: ReferringRow): number => position - proofBack(proof);
+    const missing = new Set(rows.map(keeperOf).filter((position) => !kept.has(position)));
+    if (missing.size > 0) {
+      for (const [position, proof] of await this.#rows(tenantId, proofsStatement(tenantId, [...missing])))
+        kept.set(integer(position), keptCommitProof(bytesOf(proof)));
+    }
+    return rows.map((row) => ({ ...row, commitProof: kept.get(keeperOf(row)) ?? new Uint8Array() }));
   }
 
   async #rows(tenantId: TenantId, statement: Statement): Promise<readonly RawRow[]> {

@@ -9,6 +9,7 @@
  * A probe by id or correlation is a range in the order of its index: see migration 0001, "Places in the log".
  */
 import { formatUs } from "../../kernel/index.js";
+import { kindLetters } from "./append-codec.js";
 import type { ReadFilter, ReadQuery } from "../port.js";
 import { eventColumns } from "./event-row.js";
 
@@ -27,7 +28,7 @@ const positionMax = Number.MAX_SAFE_INTEGER;
 const bounds = `e.tenant_id = $1::uuid
   and e.position > greatest($2::bigint, case when $4::timestamptz is not null then eventplane.position_before($1::uuid, $4::timestamptz) end)
   and e.position < least($3::bigint, case when $5::timestamptz is not null then eventplane.position_before($1::uuid, $5::timestamptz) + 1 end)`;
-const filters = `($6::text is null or e.kind = $6::text) and ($7::text is null or e.type = $7::text)
+const filters = `($6::text is null or e.kind = $6::text::"char") and ($7::text is null or e.type = $7::text)
   and ($8::text is null or e.aggregate_type = $8::text) and ($9::text is null or e.aggregate_id = $9::text)`;
 
 /** A page of the tenant's log. A stream is read by its versions, a correlation by its index, everything else by position. */
@@ -52,7 +53,7 @@ function filterValues(filter: ReadFilter): (string | null)[] {
   return [
     time(filter.recordedFromUs),
     time(filter.recordedBeforeUs),
-    filter.kind ?? null,
+    filter.kind === undefined ? null : kindLetters[filter.kind],
     filter.type ?? null,
     filter.aggregateType ?? null,
     filter.aggregateId ?? null,
@@ -83,7 +84,7 @@ function streamPageText(order: Order): string {
 where ${bounds} and e.aggregate_type = $8::text and e.aggregate_id = $9::text
   and e.version > eventplane.version_at($1::uuid, $8::text, $9::text, $2::bigint)
   and e.version <= eventplane.version_at($1::uuid, $8::text, $9::text, $3::bigint)
-  and ($6::text is null or e.kind = $6::text) and ($7::text is null or e.type = $7::text)
+  and ($6::text is null or e.kind = $6::text::"char") and ($7::text is null or e.type = $7::text)
 order by e.version ${order} limit $10::bigint`;
 }
 
@@ -92,11 +93,10 @@ function correlationText(order: Order): string {
   return `select ${eventColumns} from (
   (select e.* from eventplane.events e
    where ${bounds} and ${filters} and e.correlation_id >= $11::uuid and e.correlation_id <= $11::uuid
-     and e.correlation_id <> e.event_id
    order by e.correlation_id ${order}, e.position ${order} limit $10::bigint)
   union all
   (select e.* from eventplane.events e
-   where ${bounds} and ${filters} and e.event_id >= $11::uuid and e.event_id <= $11::uuid and e.correlation_id = $11::uuid
+   where ${bounds} and ${filters} and e.event_id >= $11::uuid and e.event_id <= $11::uuid and e.correlation_id is null
    order by e.event_id limit 1)
 ) e order by e.position ${order} limit $10::bigint`;
 }
@@ -124,6 +124,19 @@ export function streamStatement(
 where e.tenant_id = $1::uuid and e.aggregate_type = $2::text and e.aggregate_id = $3::text and e.version > $4::bigint
 order by e.version limit $5::bigint`),
     values: [tenantId, stream.aggregateType, stream.aggregateId, afterVersion, limit],
+    setsTenant: true,
+  };
+}
+
+/** The stored proofs of the events at these positions. */
+export function proofsStatement(tenantId: string, positions: readonly number[]): Statement {
+  return {
+    name: "read_proofs",
+    text: settingTenant(`select e.position, e.proof from unnest($2::bigint[]) wanted (position), lateral (
+  select e.position, e.proof from eventplane.events e
+  where e.tenant_id = $1::uuid and e.position >= wanted.position and e.position <= wanted.position
+  order by e.position limit 1) e`),
+    values: [tenantId, positions.map(String)],
     setsTenant: true,
   };
 }

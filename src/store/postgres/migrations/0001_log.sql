@@ -15,7 +15,9 @@ create table eventplane.heads (
 ) with (fillfactor = 50);
 
 -- Columns in the order of their alignment: no byte is lost to padding. Payloads are json, never jsonb: the exact text
--- that was hashed.
+-- that was hashed. What most events have is null: correlation_id where it is the event's own id, status and finalizers
+-- where they are {}. The hash before an event's own is that of the position before it.
+--   kind: i intent, f fact, n internal        lifecycle: l live, d deleting, x deleted, n none
 create table eventplane.events (
   position bigint not null,
   version bigint not null,
@@ -29,10 +31,10 @@ create table eventplane.events (
   step integer,
   tenant_id uuid not null,
   event_id uuid not null,
-  correlation_id uuid not null,
+  correlation_id uuid,
   causation_id uuid,
-  kind text collate "C" not null,
-  lifecycle text collate "C" not null,
+  kind "char" not null,
+  lifecycle "char" not null,
   aggregate_type text collate "C" not null,
   aggregate_id text collate "C" not null,
   type text collate "C" not null,
@@ -40,10 +42,9 @@ create table eventplane.events (
   source text collate "C",
   traceparent text collate "C",
   hash bytea not null,
-  previous_hash bytea not null,
   proof bytea not null,
-  status json not null,
-  finalizers json not null,
+  status json,
+  finalizers json,
   spec json not null,
   caused_by json not null,
   emits json,
@@ -53,6 +54,9 @@ create table eventplane.events (
   unique (tenant_id, event_id),
   unique (tenant_id, aggregate_type, aggregate_id, version)
 ) :partition_by;
+
+-- The proof of a commit of many events holds a hash of each: random bytes, which nothing compresses.
+alter table eventplane.events alter column proof set storage external;
 
 -- Partitions are a choice of the set-up, for very large logs.
 do $$
@@ -68,7 +72,7 @@ $$;
 
 -- Traces. An event that opens its correlation (most intents do) is found by its id and costs no entry here.
 create index events_correlation on eventplane.events (tenant_id, correlation_id, position)
-  where correlation_id <> event_id;
+  where correlation_id is not null;
 
 -- ---- The log never changes (P2) --------------------------------------------------------------------------------------
 
@@ -133,13 +137,15 @@ create function eventplane.f(value uuid) returns bytea language sql immutable pa
   return coalesce('\x00000010'::bytea || uuid_send(value), '\xffffffff'::bytea);
 create function eventplane.f(value bigint) returns bytea language sql immutable parallel safe
   return coalesce('\x00000008'::bytea || int8send(value), '\xffffffff'::bytea);
--- JSON enters as the hash of its bytes; most statuses and many finalizers are {}.
+-- JSON enters as the hash of its bytes.
 create function eventplane.json_hash(value text) returns bytea language sql stable parallel safe
-  return case when value = '{}'
-    then '\x44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'::bytea
-    else sha256(convert_to(value, 'UTF8')) end;
+  return sha256(convert_to(value, 'UTF8'));
 create function eventplane.f_json(value text) returns bytea language sql stable parallel safe
   return coalesce('\x00000020'::bytea || eventplane.json_hash(value), '\xffffffff'::bytea);
+-- Of an object that is {} where it is null.
+create function eventplane.f_object(value text) returns bytea language sql stable parallel safe
+  return coalesce('\x00000020'::bytea || eventplane.json_hash(value),
+    '\x0000002044136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'::bytea);
 -- Microseconds since 1970, exact.
 create function eventplane.us(value timestamptz) returns bigint language sql immutable parallel safe
   return (extract(epoch from value at time zone 'UTC') * 1000000)::bigint;
@@ -161,9 +167,18 @@ create function eventplane.event_digest(
 ) returns bytea language sql stable parallel safe
   return sha256(
     'eventplane.digest.v1\012'::bytea || content || eventplane.f(schema_version) || eventplane.f_json(key_refs)
-    || eventplane.f_json(status) || eventplane.f_json(finalizers) || eventplane.f(component)
+    || eventplane.f_object(status) || eventplane.f_object(finalizers) || eventplane.f(component)
     || eventplane.f(basis_version) || eventplane.f(step) || eventplane.f(eventplane.us(decided_at))
     || eventplane.f_json(emits) || eventplane.f_json(lookups) || eventplane.f(traceparent) || eventplane.f(caused_by_hash)
+  );
+-- The same of an event without a decision and with the status {}; finalizers null are {}.
+create function eventplane.published_digest(
+  content bytea, schema_version bigint, key_refs text, finalizers text, traceparent text, caused_by_hash bytea
+) returns bytea language sql stable parallel safe
+  return sha256(
+    'eventplane.digest.v1\012'::bytea || content || eventplane.f(schema_version) || eventplane.f_json(key_refs)
+    || '\x0000002044136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a'::bytea
+    || eventplane.f_object(finalizers) || '\xffffffffffffffffffffffffffffffffffffffffffffffff'::bytea || eventplane.f(traceparent) || eventplane.f(caused_by_hash)
   );
 create function eventplane.chain_hash(
   previous_hash bytea, "position" bigint, version bigint, recorded_at_us bigint, digest bytea, proof_hash bytea
@@ -250,8 +265,10 @@ grant execute on function
   to :prefix_edge, :prefix_runtime, :prefix_reader, :prefix_projector, :prefix_auditor;
 grant execute on function
   eventplane.f(bytea), eventplane.f(text), eventplane.f(uuid), eventplane.f(bigint), eventplane.json_hash(text),
-  eventplane.f_json(text), eventplane.us(timestamptz), eventplane.genesis_hash(uuid, bigint),
+  eventplane.f_json(text), eventplane.f_object(text), eventplane.us(timestamptz), eventplane.genesis_hash(uuid, bigint),
   eventplane.content_hash(uuid, uuid, text, text, text, text, text, uuid, uuid, timestamptz, text),
   eventplane.event_digest(bytea, bigint, text, text, text, text, bigint, bigint, timestamptz, text, text, text, bytea),
+  eventplane.published_digest(bytea, bigint, text, text, text, bytea),
   eventplane.chain_hash(bytea, bigint, bigint, bigint, bytea, bytea)
   to :prefix_appender, :prefix_auditor;
+grant execute on function eventplane.genesis_hash(uuid, bigint) to :prefix_runtime;

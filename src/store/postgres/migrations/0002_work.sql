@@ -304,8 +304,7 @@ begin
     where c.consumer = 'work' and c.tenant_id = p_tenant for update skip locked;
   if not found then
     insert into eventplane.cursors (consumer, tenant_id, log_epoch, position, hash)
-      select 'work', p_tenant, e.log_epoch, 0, e.previous_hash from eventplane.events e
-      where e.tenant_id = p_tenant and e.position = 1
+      values ('work', p_tenant, v_head.log_epoch, 0, eventplane.genesis_hash(p_tenant, v_head.log_epoch))
       on conflict do nothing returning cursors.* into v_cursor;
     if not found then return query select 0::bigint, false, false; return; end if;
   end if;
@@ -314,16 +313,16 @@ begin
     return query select 0::bigint, false, v_head.position < v_cursor.position; return;
   end if;
   select e.hash into v_hash from eventplane.events e where e.tenant_id = p_tenant and e.position = v_to;
-  if v_hash is null or v_head.log_epoch <> v_cursor.log_epoch or not exists (
+  if v_hash is null or v_head.log_epoch <> v_cursor.log_epoch or v_cursor.position > 0 and not exists (
     select from eventplane.events e
-    where e.tenant_id = p_tenant and e.position = v_cursor.position + 1 and e.previous_hash = v_cursor.hash)
+    where e.tenant_id = p_tenant and e.position = v_cursor.position and e.hash = v_cursor.hash)
   then
     return query select 0::bigint, false, true; return;
   end if;
 
   -- The events are read in the order of positions and with a limit wherever they are: without both, some plans walk the
   -- whole log of the tenant in the order of streams for a handful of events.
-  select bool_or(e.aggregate_type = 'dead-letter'), bool_or(e.lifecycle = 'deleted') into v_of_dead_letters, v_of_deletions
+  select bool_or(e.aggregate_type = 'dead-letter'), bool_or(e.lifecycle = 'x') into v_of_dead_letters, v_of_deletions
   from (
     select e.aggregate_type, e.lifecycle from eventplane.events e
     where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
@@ -353,7 +352,7 @@ begin
   select p_tenant, n.aggregate_type, n.aggregate_id, t.component, 'ready', v_now, max(n.version), max(n.opened)
   from (
     select e.aggregate_type, e.aggregate_id, e.version, e.component as maker, e.kind, e.lifecycle,
-      case when e.kind = 'intent' or (e.kind = 'fact' and e.source is not null) then e.generation else 0 end as opened,
+      case when e.kind = 'i' or (e.kind = 'f' and e.source is not null) then e.generation else 0 end as opened,
       e.finalizers
     from eventplane.events e
     where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
@@ -366,9 +365,9 @@ begin
     -- Those that the generation waits for: this process may be of another version than the edge that expects them.
     select json_object_keys(n.finalizers) where n.opened > 0
     union all
-    select 'runtime' where n.opened > 0 and n.finalizers::text = '{}'
+    select 'runtime' where n.opened > 0 and n.finalizers is null
   ) t
-  where n.lifecycle in ('live', 'deleting')
+  where n.lifecycle in ('l', 'd')
     and (n.opened > 0 or (n.maker is not null and n.maker <> 'runtime' and n.maker not like 'dead-letter:%'))
   group by n.aggregate_type, n.aggregate_id, t.component
   order by n.aggregate_type, n.aggregate_id, t.component
@@ -400,7 +399,7 @@ begin
         where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
         order by e.position limit p_limit) e
       order by e.aggregate_type, e.aggregate_id, e.version desc) l
-    where l.lifecycle = 'deleted'
+    where l.lifecycle = 'x'
       and w.tenant_id = p_tenant and w.aggregate_type = l.aggregate_type and w.aggregate_id = l.aggregate_id;
   end if;
 

@@ -1,167 +1,153 @@
 -- append_edge and append_derived: the only way into the log (docs/adr/0004-append-function.md).
 
--- A call is a flat list of fields apart by 0x1f; an empty field is null. The first field is the list of appends, apart by
--- 0x1e, six to an append: tenant_id, then of the lease aggregate_type, aggregate_id, component, token, due_after_ms.
--- The other fields are events, 27 to an event: 1 number of its append, 2 effect, 3 expected version (-1 any, -2 some, 0 none),
--- 4 expected generation, 5 id, 6 kind, 7 aggregate_type, 8 aggregate_id, 9 type, 10 schema_version, 11 correlation_id,
--- 12 causation_id, 13 occurred_at, 14 source, 15 traceparent, 16 component, 17 basis_version, 18 step, 19 decided_at,
--- 20 emits, 21 lookups, 22 key_refs, 23 status, 24 finalizers, 25 spec, 26 caused_by, 27 proof (hex).
+-- A call is a text of six parts apart by 0x1d; lists within a part are apart by 0x1f; an empty field is null.
+--   1 tenants   ids, ascending
+--   2 proofs    of commits, hex
+--   3 causes    causedBy texts
+--   4 leases    six to a lease: number of its append, aggregate_type, aggregate_id, component, token, due_after_ms
+--   5 numbers   array literals. One element an append: 1 number of its last event. One a stream: 2 number of its first event.
+--               One an event, the numbers of its: 3 tenant, 4 stream, 5 proof, 6 leaf (from 0), 7 cause; then 8 effect
+--               (1 creates, 2 updates, 3 deletes, 4 system, 5 derived, 6 finishes), 9 expected version (-1 any, -2 some,
+--               0 none), 10 expected generation (-1 any), 11 if there is one that is not 0: number of the first event of the call with
+--               the same id, or -1 where an earlier event of its append has it
+--   6 events    eight to an event: 1 kind (i, f, n), 2 id, 3 aggregate_type, 4 aggregate_id, 5 type, 6 schema_version,
+--               7 spec, 8 what few have, apart by 0x1e: 1 correlation_id if not the id, 2 causation_id, 3 occurred_at,
+--               4 source, 5 traceparent, 6 key_refs, 7 finalizers and 8 status if not {}, and of a decision 9 component,
+--               10 basis_version, 11 step, 12 decided_at, 13 emits, 14 lookups
 --
--- Returns one row for each event that is added (1), was there before (2: the id, 3: deletes that had nothing to do),
--- or refused its append (4). Expected outcomes are rows; only broken callers meet exceptions.
+-- The answer is a text of eight lists apart by 0x1f, elements apart by commas: of the events 1 outcome: added (1), there
+-- before (2: the id; 3: deletes that had nothing to do), culprit of a refusal (4), nothing (0); 2 code, 3 position,
+-- 4 version, 5 generation, 6 lifecycle, 7 hash; of the tenants 8 recorded_at in microseconds. For outcomes 2 and 3 follows 9,
+-- for each, apart by 0x1d, what is there, apart by 0x1e: number of the event, position, version, generation, lifecycle,
+-- hash, recorded_at, id, aggregate_type, aggregate_id, correlation_id. Expected outcomes are never exceptions; only
+-- broken callers meet those.
 --
--- One body makes both functions; a function around a shared one would cost every call a tenth.
+-- The numbers of a call are its caller's: a wrong one ends in an exception or harms nothing but the caller's own proofs.
+--
+-- One body makes both functions; a function around a shared one would cost every call a tenth. A call of one event is
+-- mostly the starting of expressions and statements, so there are few of them, and what a tier never has is not in its
+-- function; a call of many is mostly copying, so that what events share comes once.
 do $make$
 declare
   v_function record;
-  -- The fields of each event of :rows, typed, and their hashes. Each `offset 0` keeps a step apart, so that the next one
-  -- works on plain columns; only then are the functions inlined (a tenfold difference).
+  -- The fields of each event, typed, and their hashes. Each `offset 0` keeps a step apart, so that the next one works on
+  -- plain columns; only then are the functions inlined (a tenfold difference).
   v_hashed constant text := $hashed$
-      select i, append_no, tenant, effect, expected, expected_generation, id, correlation_id, aggregate_type, aggregate_id, allowed,
-             content, proof,
-             eventplane.event_digest(content, schema_version, key_refs, status, finalizers, component, basis_version, step,
-               decided_at, emits, lookups, traceparent, caused_by_hash) || sha256(proof) as link
+      select id, allowed, :digest as digest
       from (
         select *,
-               eventplane.content_hash(tenant, id, kind, type, aggregate_type, aggregate_id, source, correlation_id,
-                 causation_id, occurred_at, spec) as content,
-               case when caused_by = f[27] then v_caused_by_hash else eventplane.json_hash(caused_by) end as caused_by_hash,
-               case v_tier
-                 when 'edge' then component is null and basis_version is null and step is null and decided_at is null
-                   and emits is null and lookups is null and status = '{}' and id_version in ('4', '7', '8')
-                   and case when kind = 'intent' then source is null and effect in ('creates', 'updates', 'deletes')
-                            when kind <> 'fact' then false
-                            when source is null then effect = 'system'
-                            else effect in ('creates', 'updates', 'deletes') end
-                 else component is not null and basis_version is not null and step is not null and decided_at is not null
-                   and source is null and kind in ('fact', 'internal') and effect in ('derived', 'finishes')
-                   and id_version = '5' and basis_version between 0 and 9007199254740991
-                   and decided_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00'
-               end
-               and tenant is not null
-               -- What could not be read again: microseconds beyond a safe integer, a payload that is no object.
+               eventplane.content_hash(tenant, id, kind, type, aggregate_type, aggregate_id, source, correlation_id, causation_id,
+                 occurred_at, spec) as content,
+               tenant is not null and cause_hash is not null and left(spec, 1) = '{' and coalesce(left(finalizers, 1), '{') = '{'
+               -- What could not be read again: microseconds beyond a safe integer.
                and (occurred_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is not false
-               and left(spec, 1) = '{' and left(status, 1) = '{' and left(finalizers, 1) = '{' and left(caused_by, 1) = '{'
-                 as allowed
+               and :allowed as allowed
         from (
-          select i, f[b + 1]::integer as append_no, a[f[b + 1]::integer * 6 - 5]::uuid as tenant, f[b + 2] as effect,
-                 f[b + 3]::bigint as expected, f[b + 4]::bigint as expected_generation, f[b + 5]::uuid as id,
-                 -- Of the stored id: a text may spell the same id with its hyphens elsewhere.
-                 substr(f[b + 5]::uuid::text, 15, 1) as id_version, f[b + 6] as kind, f[b + 7] collate "C" as aggregate_type,
-                 f[b + 8] collate "C" as aggregate_id, f[b + 9] as type, f[b + 10]::bigint as schema_version,
-                 f[b + 11]::uuid as correlation_id, f[b + 12]::uuid as causation_id, f[b + 13]::timestamptz as occurred_at,
-                 f[b + 14] as source, f[b + 15] as traceparent, f[b + 16] as component, f[b + 17]::bigint as basis_version,
-                 f[b + 18]::bigint as step, f[b + 19]::timestamptz as decided_at, f[b + 20] as emits, f[b + 21] as lookups,
-                 f[b + 22] as key_refs, f[b + 23] as status, f[b + 24] as finalizers, f[b + 25] as spec,
-                 f[b + 26] as caused_by, decode(f[b + 27], 'hex') as proof
-          from :rows at_field
+          select t_tenant[v_tenant[i]] as tenant, c_hash[v_cause[i]] as cause_hash, v_effect[i] as effect,
+                 case f[b + 1] when 'i' then 'intent' when 'f' then 'fact' when 'n' then 'internal' end as kind,
+                 f[b + 2]::uuid as id, f[b + 3] as aggregate_type, f[b + 4] as aggregate_id, f[b + 5] as type,
+                 f[b + 6]::bigint as schema_version, f[b + 7] as spec, coalesce(r[1], f[b + 2])::uuid as correlation_id,
+                 r[2]::uuid as causation_id, r[3]::timestamptz as occurred_at, r[4] as source, r[5] as traceparent,
+                 r[6] as key_refs, r[7] as finalizers, r[8] as status:decided
+          from (
+            select i, i * 8 - 8 as b, string_to_array(f[i * 8], e'\x1e', '') as r from generate_series(1, n) i offset 0
+          ) at_field
           offset 0
         ) typed
         offset 0
       ) named
-      offset 0
 $hashed$;
   v_body constant text := $body$
 #variable_conflict use_column
 declare
-  v_tier constant text := ':tier';
-  f text[] := string_to_array(p_call, e'\x1f', '');
-  a text[] := string_to_array(f[1], e'\x1e', '');
-  n integer := (cardinality(f) - 1) / 27;
-  -- Of the first event: all events of a request have the same.
-  v_caused_by json := f[27];
-  v_caused_by_hash bytea := eventplane.json_hash(f[27]);
-  v_misplaced text;
+  v_part text[] := string_to_array(p_call, e'\x1d');
+  t_tenant uuid[] := string_to_array(v_part[1], e'\x1f')::uuid[];
+  p_proof text[] := string_to_array(v_part[2], e'\x1f');
+  c_text text[] := string_to_array(v_part[3], e'\x1f');
+  x text[] := string_to_array(v_part[5], e'\x1f', '');
+  f text[] := string_to_array(v_part[6], e'\x1f', '');
+  n integer := cardinality(f) / 8;
+  a_last integer[] := x[1]::integer[];
+  s_first integer[] := x[2]::integer[];
+  v_tenant integer[] := x[3]::integer[];
+  v_stream integer[] := x[4]::integer[];
+  v_proof integer[] := x[5]::integer[];
+  v_leaf smallint[] := x[6]::smallint[];
+  v_cause integer[] := x[7]::integer[];
+  v_effect integer[] := x[8]::integer[];
+  v_expected bigint[] := x[9]::bigint[];
+  v_expected_generation bigint[] := x[10]::bigint[];
+  v_twin integer[] := x[11]::integer[];
+  c_json json[];
+  c_hash bytea[];
   -- One element an event of the call.
-  v_append integer[];
-  v_tenant integer[];
-  v_stream integer[];
-  v_id integer[];
-  v_effect text[];
-  v_expected bigint[];
-  v_expected_generation bigint[];
-  v_content bytea[];
-  v_link bytea[];
-  v_event_id uuid[];
-  v_correlation uuid[];
-  v_proof bytea[];
+  v_id uuid[];
+  v_digest bytea[];
   v_same boolean[];
   v_outcome integer[];
   v_code text[];
   v_position bigint[];
   v_version bigint[];
   v_generation integer[];
-  v_lifecycle text[];
+  v_lifecycle "char"[];
+  v_stored_proof bytea[];
   v_hash bytea[];
-  v_previous bytea[];
   v_before_generation integer[];
-  v_before_lifecycle text[];
-  -- One element a stream, and one an id: what earlier events of the call made of them.
+  v_before_lifecycle "char"[];
+  v_holder integer[];
+  -- One element a stream: what earlier events of the call made of it.
   s_version bigint[];
   s_generation integer[];
-  s_lifecycle text[];
-  i_holder integer[];
-  i_append integer[];
+  s_lifecycle "char"[];
   -- One element a tenant.
-  t_tenant uuid[];
   t_position bigint[];
   t_recorded_at timestamptz[];
   t_recorded_us bigint[];
   t_hash bytea[];
   t_epoch integer[];
-  v_now timestamptz;
+  v_misplaced text;
+  v_leases text[];
+  v_known boolean;
+  v_repeated boolean;
   v_refer boolean := false;
+  v_refers text;
   v_first integer := 1;
   v_last integer;
   v_bad integer;
   v_bad_code text;
-  v_known integer;
   v_unknown integer;
   v_differs boolean;
-  i integer;
+  v_state "char";
+  v_effect_now integer;
+  v_position_now bigint;
+  v_hash_now bytea;
+  v_proof_now integer := 0;
+  v_carrier bigint;
+  v_reference bytea;
   k integer;
   s integer;
-  t integer;
-  v_state text;
-  v_effect_now text;
+  t integer := 0;
 begin
-  if octet_length(p_call) > 8388608 or n not between 1 and 1000 or cardinality(f) % 27 <> 1 or cardinality(a) % 6 <> 0 then
+  if octet_length(p_call) > 8388608 or n not between 1 and 1000 or cardinality(f) % 8 <> 0 or cardinality(v_part) <> 6
+     or a_last[cardinality(a_last)] is distinct from n then
     raise exception 'eventplane: a call of % bytes and % events is no call of append', octet_length(p_call), n
       using errcode = 'protocol_violation';
   end if;
-  if cardinality(a) = 6 then
-    t_tenant := array[a[1]::uuid];
-  else
-    t_tenant := array(select distinct a[x]::uuid from generate_series(1, cardinality(a), 6) x order by 1);
-  end if;
-  if cardinality(t_tenant) > 64 then
-    raise exception 'eventplane: a call is of at most 64 tenants' using errcode = 'protocol_violation';
-  end if;
+  for t in 2 .. cardinality(t_tenant) loop
+    if (t_tenant[t - 1] < t_tenant[t]) is not true then
+      raise exception 'eventplane: the tenants of a call ascend' using errcode = 'protocol_violation';
+    end if;
+  end loop;
 
-  -- All that needs no lock: numbers of tenants, streams and ids, tier, and the hashes of what will be stored. What is dear
-  -- to parse (ids, proofs) is kept. A lone event needs no sorting.
-  if n = 1 and cardinality(a) = 6 then
-    select array[1], array[1], array[1], array[1], array[effect], array[expected], array[expected_generation], array[content],
-           array[link], array[id], array[correlation_id], array[proof], case when allowed then null else id::text end
-      into v_append, v_tenant, v_stream, v_id, v_effect, v_expected, v_expected_generation, v_content, v_link, v_event_id,
-           v_correlation, v_proof, v_misplaced
-    from (:hashed_one) hashed;
-  else
-    select array_agg(append_no), array_agg(array_position(t_tenant, tenant)), array_agg(stream_no), array_agg(id_no), array_agg(effect),
-           array_agg(expected), array_agg(expected_generation), array_agg(content), array_agg(link), array_agg(id),
-           array_agg(correlation_id), array_agg(proof), string_agg(case when allowed then null else id::text end, ', ')
-      into v_append, v_tenant, v_stream, v_id, v_effect, v_expected, v_expected_generation, v_content, v_link, v_event_id,
-           v_correlation, v_proof, v_misplaced
-    from (
-      select i, append_no, tenant, effect, expected, expected_generation, id, correlation_id, content, link, proof, allowed,
-             dense_rank() over (order by tenant, aggregate_type, aggregate_id) as stream_no,
-             dense_rank() over (order by tenant, id) as id_no
-      from (:hashed_all) hashed
-      order by i
-    ) numbered;
-  end if;
+  -- Hashes, before the locks.
+  for k in 1 .. cardinality(c_text) loop
+    c_hash[k] := case when left(c_text[k], 1) = '{' then sha256(convert_to(c_text[k], 'UTF8')) end;
+  end loop;
+  select array_agg(id), array_agg(digest), string_agg(case when allowed then null else id::text end, ', ')
+    into v_id, v_digest, v_misplaced
+  from (:hashed) hashed;
   if v_misplaced is not null then
-    raise exception 'eventplane: the % tier may not append %', v_tier, v_misplaced using errcode = 'insufficient_privilege';
+    raise exception 'eventplane: the :tier tier may not append %', v_misplaced using errcode = 'insufficient_privilege';
   end if;
 
   -- Heads: missing ones first, then all locked in the order of tenants, by statements of their own: what follows must
@@ -176,191 +162,174 @@ begin
       order by tenant
       on conflict (tenant_id) do nothing;
     end if;
-    select array_agg(position), array_agg(recorded_at), array_agg(hash), array_agg(log_epoch)
-      into t_position, t_recorded_at, t_hash, t_epoch
+    -- The clock is read under the locks, or a later position could get an earlier time.
+    select array_agg(position), array_agg(recorded_at), array_agg(eventplane.us(recorded_at)), array_agg(hash), array_agg(log_epoch)
+      into t_position, t_recorded_at, t_recorded_us, t_hash, t_epoch
     from (
-      select position, recorded_at, hash, log_epoch from eventplane.heads where tenant_id = any (t_tenant) order by tenant_id for update
-    ) locked;
+      select position, greatest(clock_timestamp(), recorded_at) as recorded_at, hash, log_epoch
+      from (
+        select position, recorded_at, hash, log_epoch from eventplane.heads where tenant_id = any (t_tenant) order by tenant_id for update
+      ) locked
+      offset 0
+    ) now_locked;
     exit when t_position is not null;
-  end loop;
-  -- The clock is read under the locks, or a later position could get an earlier time.
-  v_now := clock_timestamp();
-  t_recorded_us := t_position;
-  for t in 1 .. cardinality(t_tenant) loop
-    t_recorded_at[t] := greatest(v_now, t_recorded_at[t]);
-    t_recorded_us[t] := eventplane.us(t_recorded_at[t]);
   end loop;
 
   -- Which ids are known, with which content, and where the streams stand.
-  select array_agg(same), array_agg(version), array_agg(generation), array_agg(lifecycle)
-    into v_same, v_version, v_generation, v_lifecycle
+  select ids.same, ids.known, streams.version, streams.generation, streams.lifecycle
+    into v_same, v_known, s_version, s_generation, s_lifecycle
   from (
-    select known.same, stream.version, stream.generation, stream.lifecycle
-    from generate_series(1, n) i,
-         lateral (
-           select i * 27 - 26 as b, t_tenant[v_tenant[i]] as tenant, v_event_id[i] as id offset 0
-         ) at_field
+    select array_agg(known.same) as same, bool_or(known.same is not null) as known
+    from (
+      select t_tenant[v_tenant[i]] as tenant, v_id[i] as id, i * 8 - 8 as b from generate_series(1, n) i offset 0
+    ) event
     left join lateral (
-      select (e.kind, e.type, e.aggregate_type, e.aggregate_id, e.correlation_id, e.spec::text)
-               = (f[b + 6], f[b + 9], f[b + 7], f[b + 8], v_correlation[i], f[b + 25])
-             and e.source is not distinct from f[b + 14] and e.causation_id is not distinct from f[b + 12]::uuid
-             and e.occurred_at is not distinct from f[b + 13]::timestamptz
-             and (v_tier = 'edge' or (e.status::text = f[b + 23] and e.finalizers::text = f[b + 24])) as same
-      from eventplane.events e
-      where e.tenant_id = at_field.tenant and e.event_id >= at_field.id and e.event_id <= at_field.id
+      select (e.kind::text, e.type, e.aggregate_type, e.aggregate_id,
+              coalesce(e.correlation_id, e.event_id), e.spec::text)
+               = (f[b + 1], f[b + 5], f[b + 3], f[b + 4], coalesce(r[1]::uuid, event.id), f[b + 7])
+             and e.source is not distinct from r[4] and e.causation_id is not distinct from r[2]::uuid
+             and e.occurred_at is not distinct from r[3]::timestamptz
+             and (':tier' = 'edge' or (e.status::text is not distinct from r[8] and e.finalizers::text is not distinct from r[7]))
+             as same
+      from eventplane.events e, lateral (select string_to_array(f[b + 8], e'\x1e', '') as r offset 0) rest
+      where e.tenant_id = event.tenant and e.event_id >= event.id and e.event_id <= event.id
       order by e.event_id
       limit 1
     ) known on true
+  ) ids, (
+    select array_agg(coalesce(stream.version, 0)) as version, array_agg(coalesce(stream.generation, 0)) as generation,
+           array_agg(coalesce(stream.lifecycle, 'n')) as lifecycle
+    from (
+      select t_tenant[v_tenant[first]] as tenant, f[first * 8 - 5] collate "C" as aggregate_type,
+             f[first * 8 - 4] collate "C" as aggregate_id
+      from unnest(s_first) first offset 0
+    ) name
     left join lateral (
       select e.version, e.generation, e.lifecycle
       from eventplane.events e
-      where e.tenant_id = at_field.tenant and e.aggregate_type = f[b + 7] and e.aggregate_id = f[b + 8]
+      where e.tenant_id = name.tenant and e.aggregate_type = name.aggregate_type and e.aggregate_id = name.aggregate_id
       order by e.version desc
       limit 1
     ) stream on true
-  ) found;
-
-  s_version := array_fill(0::bigint, array[n]);
-  s_generation := array_fill(0, array[n]);
-  s_lifecycle := array_fill('none'::text, array[n]);
-  i_holder := array_fill(0, array[n]);
-  i_append := i_holder;
-  v_outcome := i_holder;
-  v_code := array_fill(null::text, array[n]);
-  v_before_generation := i_holder;
-  v_before_lifecycle := s_lifecycle;
-  v_position := array_fill(null::bigint, array[n]);
-  v_hash := array_fill(null::bytea, array[n]);
-  v_previous := v_hash;
-  for i in 1 .. n loop
-    if v_version[i] is not null then
-      s := v_stream[i];
-      s_version[s] := v_version[i];
-      s_generation[s] := v_generation[i];
-      s_lifecycle[s] := v_lifecycle[i];
-    end if;
-  end loop;
+  ) streams;
+  -- An id twice in the call is looked at like one that is known.
+  v_known := v_known or v_twin is not null;
 
   -- The appends, in the order in which they came.
-  while v_first <= n loop
-    v_last := v_first;
-    while v_last < n and v_append[v_last + 1] = v_append[v_first] loop
-      v_last := v_last + 1;
-    end loop;
+  for a in 1 .. cardinality(a_last) loop
+    v_last := a_last[a];
     v_bad := 0;
+    v_repeated := false;
 
     -- Ids first (P5): an id twice in one append, known ids, other content.
-    v_known := 0;
-    v_unknown := 0;
-    v_differs := false;
-    for i in v_first .. v_last loop
-      k := v_id[i];
-      if i_append[k] = v_append[i] then
-        v_bad := i;
-        exit;
-      end if;
-      i_append[k] := v_append[i];
-    end loop;
-    if v_bad > 0 then
-      v_bad_code := 'content_mismatch';
-    else
+    if v_known then
+      v_unknown := 0;
+      v_differs := false;
       for i in v_first .. v_last loop
-        k := i_holder[v_id[i]];
-        if k > 0 then
-          v_same[i] := v_content[i] = v_content[k]
-            and (v_tier = 'edge' or (f[i * 27 - 3] = f[k * 27 - 3] and f[i * 27 - 2] = f[k * 27 - 2]));
+        k := coalesce(nullif(v_twin[i], 0), i);
+        if k < 0 then
+          v_bad := i;
+          v_bad_code := 'content_mismatch';
+          exit;
+        end if;
+        if v_holder[k] is not null and v_same[i] is null then
+          k := v_holder[k];
+          v_same[i] := v_id[i] = v_id[k] and v_tenant[i] = v_tenant[k] and (
+            select (f[b + 1], f[b + 3], f[b + 4], f[b + 5], f[b + 7]) = (f[d + 1], f[d + 3], f[d + 4], f[d + 5], f[d + 7])
+                   and (r[1], r[2], r[3]::timestamptz, r[4]) is not distinct from (q[1], q[2], q[3]::timestamptz, q[4])
+                   and (':tier' = 'edge' or (r[7], r[8]) is not distinct from (q[7], q[8]))
+            from (select i * 8 - 8 as b, k * 8 - 8 as d, string_to_array(f[i * 8], e'\x1e', '') as r,
+                         string_to_array(f[k * 8], e'\x1e', '') as q offset 0) both_of);
         end if;
         if v_same[i] is null then
           -- A deletion that has nothing to do left no id behind when it was appended.
-          if v_effect[i] = 'deletes' and s_lifecycle[v_stream[i]] in ('deleting', 'deleted') then continue; end if;
-          v_differs := true;
+          if v_effect[i] = 3 and s_lifecycle[v_stream[i]] in ('d', 'x') then continue; end if;
           if v_unknown = 0 then v_unknown := i; end if;
         else
-          v_known := v_known + 1;
+          v_repeated := true;
           if not v_same[i] then
             v_differs := true;
             if v_bad = 0 then v_bad := i; end if;
           end if;
         end if;
       end loop;
-      if v_known = 0 then
-        v_bad := 0;
-      elsif v_tier = 'edge' and v_differs then
-        v_bad_code := 'content_mismatch';
-        if v_bad = 0 then v_bad := v_unknown; end if;
-      else
-        v_bad := 0;
-        v_refer := true;
-        for i in v_first .. v_last loop
-          if v_same[i] is not null then
-            v_outcome[i] := 2;
-          elsif v_tier = 'edge' then
-            v_outcome[i] := 3;
+      if v_bad_code is not null then
+        v_repeated := false;
+      elsif v_repeated then
+        v_differs := v_differs or v_unknown > 0;
+        if ':tier' = 'edge' and v_differs then
+          v_bad_code := 'content_mismatch';
+          if v_bad = 0 then v_bad := v_unknown; end if;
+        else
+          v_bad := 0;
+          v_refer := true;
+          v_code := coalesce(v_code, array_fill(null::text, array[n]));
+          for i in v_first .. v_last loop
+            v_outcome[i] := case when v_same[i] is not null then 2 when ':tier' = 'edge' then 3 else 0 end;
             v_version[i] := s_version[v_stream[i]];
-          end if;
-          if v_differs then v_code[i] := 'content_differs'; end if;
-        end loop;
+            v_position[i] := null;
+            v_generation[i] := null;
+            v_lifecycle[i] := null;
+            v_hash[i] := null;
+            if v_differs then v_code[i] := 'content_differs'; end if;
+          end loop;
+        end if;
       end if;
     end if;
 
     -- Then, event by event: lifecycle, generation, version. Each sees those before it.
-    if v_known = 0 and v_bad = 0 then
+    if v_bad_code is null and not v_repeated then
       for i in v_first .. v_last loop
         s := v_stream[i];
+        k := s_first[s];
+        if k <> i and (f[k * 8 - 5] <> f[i * 8 - 5] or f[k * 8 - 4] <> f[i * 8 - 4] or v_tenant[k] <> v_tenant[i]) then
+          raise exception 'eventplane: event % is of another stream', v_id[i] using errcode = 'protocol_violation';
+        end if;
         v_state := s_lifecycle[s];
         v_effect_now := v_effect[i];
-        v_before_generation[i] := s_generation[s];
-        v_before_lifecycle[i] := v_state;
-        if v_effect_now = 'deletes' and v_state in ('deleting', 'deleted') then
-          v_outcome[i] := 3;
-          v_version[i] := s_version[s];
-          v_refer := true;
-          continue;
+        if v_last > v_first or ':tier' = 'runtime' then
+          v_before_generation[i] := s_generation[s];
+          v_before_lifecycle[i] := v_state;
         end if;
         v_bad_code := case
-          when v_effect_now = 'creates' and v_state = 'live' then 'resource_exists'
-          when v_effect_now in ('creates', 'updates') and v_state = 'deleting' then 'resource_deleting'
-          when v_effect_now = 'updates' and v_state = 'deleted' then 'resource_deleted'
-          when v_effect_now in ('deletes', 'derived') and v_state = 'none' then 'wrong_expected_version'
-          when v_effect_now = 'finishes' and v_state <> 'deleting' then 'wrong_expected_version'
-          when v_expected_generation[i] <> s_generation[s] then 'wrong_expected_generation'
-          when v_expected[i] = -1 then null
-          when v_expected[i] = -2 then case when s_version[s] = 0 then 'wrong_expected_version' end
-          when v_expected[i] <> s_version[s] then 'wrong_expected_version'
+          when v_state = 'l' then case v_effect_now when 1 then 'resource_exists' when 6 then 'wrong_expected_version' end
+          when v_state = 'n' then case when v_effect_now in (3, 5, 6) then 'wrong_expected_version' end
+          when v_effect_now = 3 then 'nothing'
+          when v_state = 'd' then case when v_effect_now < 3 then 'resource_deleting' end
+          else case v_effect_now when 2 then 'resource_deleted' when 6 then 'wrong_expected_version' end
         end;
-        if v_bad_code is not null then
+        if v_bad_code is null and v_expected_generation[i] >= 0 and v_expected_generation[i] <> s_generation[s] then
+          v_bad_code := 'wrong_expected_generation';
+        elsif v_bad_code is null and v_expected[i] <> -1 and v_expected[i] <> s_version[s]
+          and (v_expected[i] <> -2 or s_version[s] = 0) then
+          v_bad_code := 'wrong_expected_version';
+        end if;
+        if v_bad_code is null then
+          v_outcome[i] := 1;
+          s_version[s] := s_version[s] + 1;
+          if v_effect_now < 4 then
+            s_generation[s] := s_generation[s] + 1;
+            s_lifecycle[s] := case v_effect_now when 3 then 'd' else 'l' end;
+          elsif v_effect_now = 6 then
+            s_lifecycle[s] := 'x';
+          end if;
+          v_version[i] := s_version[s];
+          v_generation[i] := s_generation[s];
+          v_lifecycle[i] := s_lifecycle[s];
+        elsif v_bad_code = 'nothing' then
+          v_bad_code := null;
+          v_outcome[i] := 3;
+          v_version[i] := s_version[s];
+          v_generation[i] := null;
+          v_lifecycle[i] := null;
+          v_refer := true;
+        else
           v_bad := i;
           exit;
         end if;
-        v_outcome[i] := 1;
-        s_version[s] := s_version[s] + 1;
-        case v_effect_now
-          when 'creates', 'updates' then
-            s_generation[s] := s_generation[s] + 1;
-            s_lifecycle[s] := 'live';
-          when 'deletes' then
-            s_generation[s] := s_generation[s] + 1;
-            s_lifecycle[s] := 'deleting';
-          when 'finishes' then
-            s_lifecycle[s] := 'deleted';
-          else
-        end case;
-        v_version[i] := s_version[s];
-        v_generation[i] := s_generation[s];
-        v_lifecycle[i] := s_lifecycle[s];
       end loop;
-      -- Last, the lease: settled only when everything else holds.
-      k := v_append[v_first] * 6;
-      if v_bad = 0 and a[k - 1] is not null
-        and not eventplane.work_settle(a[k - 5]::uuid, a[k - 4], a[k - 3], a[k - 2], a[k - 1]::uuid, a[k]::bigint) then
-        v_bad := v_first;
-        v_bad_code := 'lease_lost';
-      end if;
-      if v_bad = 0 then
-        for i in v_first .. v_last loop
-          if v_outcome[i] = 1 then i_holder[v_id[i]] := i; end if;
-        end loop;
-      else
+      :settle
+      if v_bad_code is not null then
         for i in reverse v_last .. v_first loop
           if v_outcome[i] = 1 then
             s := v_stream[i];
@@ -368,103 +337,164 @@ begin
             s_generation[s] := v_before_generation[i];
             s_lifecycle[s] := v_before_lifecycle[i];
           end if;
-          v_outcome[i] := 0;
         end loop;
       end if;
     end if;
-    if v_bad > 0 then
+    if v_bad_code is not null then
+      v_code := coalesce(v_code, array_fill(null::text, array[n]));
+      for i in v_first .. v_last loop
+        v_outcome[i] := 0;
+        v_position[i] := null;
+        v_version[i] := null;
+        v_generation[i] := null;
+        v_lifecycle[i] := null;
+        v_hash[i] := null;
+      end loop;
       s := v_stream[v_bad];
       v_outcome[v_bad] := 4;
       v_code[v_bad] := v_bad_code;
       v_version[v_bad] := s_version[s];
       v_generation[v_bad] := s_generation[s];
       v_lifecycle[v_bad] := s_lifecycle[s];
+      v_bad_code := null;
+      v_first := v_last + 1;
+      continue;
     end if;
+    if v_repeated then
+      v_first := v_last + 1;
+      continue;
+    end if;
+
+    -- The chain. The first event of a commit carries its proof, the others refer to it.
+    for i in v_first .. v_last loop
+      if v_outcome[i] <> 1 then
+        v_position[i] := null;
+        v_hash[i] := null;
+        continue;
+      end if;
+      if v_tenant[i] <> t then
+        if t > 0 then
+          t_position[t] := v_position_now;
+          t_hash[t] := v_hash_now;
+        end if;
+        t := v_tenant[i];
+        v_position_now := t_position[t];
+        v_hash_now := t_hash[t];
+        v_proof_now := 0;
+      end if;
+      v_position_now := v_position_now + 1;
+      if v_proof[i] <> v_proof_now then
+        v_proof_now := v_proof[i];
+        v_carrier := v_position_now;
+        v_reference := int2send(v_leaf[i]) || '\x0000'::bytea || decode(p_proof[v_proof_now], 'hex');
+      else
+        v_reference := int2send(v_leaf[i]) || int2send((v_position_now - v_carrier)::smallint);
+      end if;
+      v_hash_now := eventplane.chain_hash(v_hash_now, v_position_now, v_version[i], t_recorded_us[t], v_digest[i], sha256(v_reference));
+      v_position[i] := v_position_now;
+      v_stored_proof[i] := v_reference;
+      v_hash[i] := v_hash_now;
+      if v_known then v_holder[coalesce(nullif(v_twin[i], 0), i)] := i; end if;
+    end loop;
     v_first := v_last + 1;
   end loop;
 
-  -- The chain.
-  for i in 1 .. n loop
-    if v_outcome[i] = 1 then
-      t := v_tenant[i];
-      t_position[t] := t_position[t] + 1;
-      v_position[i] := t_position[t];
-      v_previous[i] := t_hash[t];
-      t_hash[t] := eventplane.chain_hash(t_hash[t], t_position[t], v_version[i], t_recorded_us[t], v_link[i], '');
-      v_hash[i] := t_hash[t];
-    end if;
-  end loop;
-
-  insert into eventplane.events (
-    position, version, recorded_at, occurred_at, decided_at, basis_version, generation, schema_version, log_epoch, step,
-    tenant_id, event_id, correlation_id, causation_id, kind, lifecycle, aggregate_type, aggregate_id, type, component, source,
-    traceparent, hash, previous_hash, proof, status, finalizers, spec, caused_by, emits, lookups, key_refs
-  )
-  select v_position[i], v_version[i], t_recorded_at[t], f[b + 13]::timestamptz, f[b + 19]::timestamptz, f[b + 17]::bigint,
-         v_generation[i], f[b + 10]::integer, t_epoch[t], f[b + 18]::integer, t_tenant[t], v_event_id[i], v_correlation[i],
-         f[b + 12]::uuid, f[b + 6], v_lifecycle[i], f[b + 7], f[b + 8], f[b + 9], f[b + 16], f[b + 14], f[b + 15], v_hash[i],
-         v_previous[i], v_proof[i], f[b + 23]::json, f[b + 24]::json, f[b + 25]::json,
-         case when f[b + 26] = f[27] then v_caused_by else f[b + 26]::json end, f[b + 20]::json, f[b + 21]::json, f[b + 22]::json
-  from (
-    select i, i * 27 - 26 as b, v_tenant[i] as t
-    from generate_series(1, n) i
-    where v_outcome[i] = 1
-    -- Neighbours in the indexes become neighbours on disk, and the pages of the indexes stay full.
-    order by t, v_position[i]
-  ) placed;
-  update eventplane.heads h
-  set position = moved.position, recorded_at = moved.recorded_at, hash = moved.hash
-  from unnest(t_tenant, t_position, t_recorded_at, t_hash) moved (tenant, position, recorded_at, hash)
-  where h.tenant_id = moved.tenant and h.position <> moved.position;
-
-  return query
-  select i, v_outcome[i], v_code[i], v_position[i], v_version[i], v_generation[i], v_lifecycle[i], encode(v_hash[i], 'hex'),
-         t_recorded_us[v_tenant[i]], null::uuid, null::text, null::text, null::uuid
-  from generate_series(1, n) i
-  where v_outcome[i] in (1, 4);
-  if v_refer then
-    return query
-    select i, v_outcome[i], v_code[i], e.position, e.version, e.generation, e.lifecycle, encode(e.hash, 'hex'),
-           eventplane.us(e.recorded_at), e.event_id, e.aggregate_type, e.aggregate_id, e.correlation_id
-    from generate_series(1, n) i,
-         lateral (
-           select t_tenant[v_tenant[i]] as tenant, v_event_id[i] as id, f[i * 27 - 19] as aggregate_type,
-                  f[i * 27 - 18] as aggregate_id
-           offset 0
-         ) wanted,
-         lateral (
-           (select e.position, e.version, e.generation, e.lifecycle, e.hash, e.recorded_at, e.event_id, e.aggregate_type,
-                   e.aggregate_id, e.correlation_id
-            from eventplane.events e
-            where v_outcome[i] = 2 and e.tenant_id = wanted.tenant and e.event_id >= wanted.id and e.event_id <= wanted.id
-            order by e.event_id
-            limit 1)
-           union all
-           (select e.position, e.version, e.generation, e.lifecycle, e.hash, e.recorded_at, e.event_id, e.aggregate_type,
-                   e.aggregate_id, e.correlation_id
-            from eventplane.events e
-            where v_outcome[i] = 3 and e.tenant_id = wanted.tenant and e.aggregate_type = wanted.aggregate_type
-              and e.aggregate_id = wanted.aggregate_id and e.version >= v_version[i]
-            order by e.version
-            limit 1)
-         ) e;
+  if t > 0 then
+    t_position[t] := v_position_now;
+    t_hash[t] := v_hash_now;
+    c_json := c_text::json[];
+    insert into eventplane.events (
+      position, version, recorded_at, occurred_at, decided_at, basis_version, generation, schema_version, log_epoch, step,
+      tenant_id, event_id, correlation_id, causation_id, kind, lifecycle, aggregate_type, aggregate_id, type, component, source,
+      traceparent, hash, proof, status, finalizers, spec, caused_by, emits, lookups, key_refs
+    )
+    select v_position[i], v_version[i], t_recorded_at[t], r[3]::timestamptz, r[12]::timestamptz, r[10]::bigint, v_generation[i],
+           f[b + 6]::integer, t_epoch[t], r[11]::integer, t_tenant[t], v_id[i], r[1]::uuid, r[2]::uuid, f[b + 1]::"char",
+           v_lifecycle[i], f[b + 3], f[b + 4], f[b + 5], r[9], r[4], r[5], v_hash[i], v_stored_proof[i], r[8]::json, r[7]::json,
+           f[b + 7]::json, c_json[v_cause[i]], r[13]::json, r[14]::json, r[6]::json
+    from (
+      select i, i * 8 - 8 as b, v_tenant[i] as t, string_to_array(f[i * 8], e'\x1e', '') as r
+      from generate_series(1, n) i
+      where v_outcome[i] = 1
+      offset 0
+    ) placed;
+    update eventplane.heads h
+    set position = moved.position, recorded_at = moved.recorded_at, hash = moved.hash
+    from unnest(t_tenant, t_position, t_recorded_at, t_hash) moved (tenant, position, recorded_at, hash)
+    where h.tenant_id = moved.tenant and h.position <> moved.position;
   end if;
+
+  if v_refer then
+    select string_agg(concat_ws(e'\x1e', i, e.position, e.version, e.generation, e.lifecycle, encode(e.hash, 'hex'),
+             eventplane.us(e.recorded_at), e.event_id, e.aggregate_type, e.aggregate_id, coalesce(e.correlation_id, e.event_id)),
+             e'\x1d' order by i)
+      into v_refers
+    from (
+      select i, t_tenant[v_tenant[i]] as tenant, v_id[i] as id, f[i * 8 - 5] as aggregate_type, f[i * 8 - 4] as aggregate_id
+      from generate_series(1, n) i
+      offset 0
+    ) wanted, lateral (
+      (select e.position, e.version, e.generation, e.lifecycle, e.hash, e.recorded_at, e.event_id, e.aggregate_type,
+              e.aggregate_id, e.correlation_id
+       from eventplane.events e
+       where v_outcome[i] = 2 and e.tenant_id = wanted.tenant and e.event_id >= wanted.id and e.event_id <= wanted.id
+       order by e.event_id
+       limit 1)
+      union all
+      (select e.position, e.version, e.generation, e.lifecycle, e.hash, e.recorded_at, e.event_id, e.aggregate_type,
+              e.aggregate_id, e.correlation_id
+       from eventplane.events e
+       where v_outcome[i] = 3 and e.tenant_id = wanted.tenant and e.aggregate_type = wanted.aggregate_type
+         and e.aggregate_id = wanted.aggregate_id and e.version >= v_version[i]
+       order by e.version
+       limit 1)
+    ) e;
+  end if;
+  return concat_ws(e'\x1f', array_to_string(v_outcome, ','), coalesce(array_to_string(v_code, ',', ''), ''),
+    array_to_string(v_position, ',', ''), array_to_string(v_version, ',', ''), array_to_string(v_generation, ',', ''),
+    array_to_string(v_lifecycle, ',', ''), array_to_string(v_hash, ',', ''), array_to_string(t_recorded_us, ','), v_refers);
 end
 $body$;
 begin
-  for v_function in select name, tier from (values ('append_edge', 'edge'), ('append_derived', 'runtime')) f (name, tier) loop
+  for v_function in
+    select * from (values
+      ('append_edge', 'edge',
+       $$eventplane.published_digest(content, schema_version, key_refs, finalizers, traceparent, cause_hash)$$,
+       $$get_byte(uuid_send(id), 6) >> 4 in (4, 7, 8) and status is null and (rare > 8) is not true
+         and case kind when 'intent' then source is null and effect < 4
+                       when 'fact' then (source is null) = (effect = 4) and effect < 5
+                       else false end$$,
+       $$, cardinality(r) as rare$$,
+       ''),
+      ('append_derived', 'runtime',
+       $$eventplane.event_digest(content, schema_version, key_refs, status, finalizers, component, basis_version, step, decided_at,
+           emits, lookups, traceparent, cause_hash)$$,
+       $$source is null and component is not null and step is not null and kind in ('fact', 'internal') and effect in (5, 6)
+         and get_byte(uuid_send(id), 6) >> 4 = 5 and coalesce(left(status, 1), '{') = '{'
+         and (basis_version between 0 and 9007199254740991) is true
+         and (decided_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is true$$,
+       $$, r[9] as component, r[10]::bigint as basis_version, r[11]::bigint as step, r[12]::timestamptz as decided_at,
+                 r[13] as emits, r[14] as lookups$$,
+       $$-- Last, the leases: settled only when everything else holds.
+      if v_bad_code is null and v_part[4] <> '' then
+        v_leases := coalesce(v_leases, string_to_array(v_part[4], e'\x1f', ''));
+        for k in 1 .. cardinality(v_leases) / 6 loop
+          if v_leases[k * 6 - 5]::integer = a and not eventplane.work_settle(t_tenant[v_tenant[v_first]], v_leases[k * 6 - 4],
+               v_leases[k * 6 - 3], v_leases[k * 6 - 2], v_leases[k * 6 - 1]::uuid, v_leases[k * 6]::bigint) then
+            v_bad := v_first;
+            v_bad_code := 'lease_lost';
+          end if;
+        end loop;
+      end if;$$)
+    ) f (name, tier, digest, allowed, decided, settle)
+  loop
     execute format(
-      'create function eventplane.%I(p_call text)
-       returns table (
-         item integer, outcome integer, code text, "position" bigint, version bigint, generation integer, lifecycle text,
-         hash text, recorded_at_us bigint, event_id uuid, aggregate_type text, aggregate_id text, correlation_id uuid
-       )
+      'create function eventplane.%I(p_call text) returns text
        language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
        as %L',
       v_function.name,
-      replace(replace(replace(v_body, ':hashed_one', replace(v_hashed, ':rows', '(select 1 as i, 1 as b offset 0)')),
-        ':hashed_all', replace(v_hashed, ':rows', '(select i, i * 27 - 26 as b from generate_series(1, n) i offset 0)')),
-        ':tier', v_function.tier)
+      replace(replace(replace(v_body, ':hashed', replace(replace(replace(v_hashed, ':digest', v_function.digest), ':allowed', v_function.allowed), ':decided', v_function.decided)),
+        ':settle', v_function.settle), ':tier', v_function.tier)
     );
   end loop;
 end
