@@ -6,7 +6,15 @@
  */
 import type { DraftEvent, EventKind, Lifecycle } from "../../event/index.js";
 import { assert, type EventId, formatUs, type TenantId } from "../../kernel/index.js";
-import type { AppendItem, AppendOutcome, LifecycleEffect, Receipt, RefusalCode, SignedAppend } from "../port.js";
+import type {
+  AppendItem,
+  AppendOutcome,
+  ExpectedVersion,
+  LifecycleEffect,
+  Receipt,
+  RefusalCode,
+  SignedAppend,
+} from "../port.js";
 
 const partSeparator = "\u001d";
 const rareSeparator = "\u001e";
@@ -27,6 +35,64 @@ const effectNumbers: Readonly<Record<LifecycleEffect, string>> = {
 };
 const expectedCodes = { any: "-1", streamExists: "-2", noStream: "0" } as const;
 const twiceInItsAppend = -1;
+
+/** The parameters of append_edge_one for an append of one event. */
+export function encodeOne({ items, commitProof }: SignedAppend): (string | null)[] {
+  const [item] = items;
+  assert(item !== undefined && items.length === 1, "one event");
+  const { event, effect, expectedVersion, expectedGeneration } = item;
+  return [
+    event.tenantId,
+    `\\x${hexOf(commitProof)}`,
+    event.causedByText,
+    effectNumbers[effect],
+    expectedText(expectedVersion),
+    expectedGeneration === undefined ? "-1" : String(expectedGeneration),
+    event.kind,
+    event.id,
+    event.aggregateType,
+    event.aggregateId,
+    event.type,
+    String(event.schemaVersion),
+    event.specText,
+    event.correlationId === event.id ? null : event.correlationId,
+    event.causationId,
+    event.occurredAt,
+    event.source,
+    event.traceparent,
+    event.keyRefsText,
+    event.finalizersText === "{}" ? null : event.finalizersText,
+  ];
+}
+
+/** The outcome of append_edge_one, which was not null. */
+export function decodeOne({ items }: SignedAppend, answer: string): AppendOutcome {
+  const [code, position, version, generation, lifecycle, hash, recordedAtUs] = answer.split(fieldSeparator);
+  const [item] = items;
+  assert(item !== undefined && code !== undefined, "one event");
+  if (code !== "") {
+    const current = { version: number(version), generation: number(generation), lifecycle: lifecycleOf(lifecycle) };
+    return { result: "refused", code: code as RefusalCode, index: 0, current }; // the function knows these codes only
+  }
+  const { id, tenantId, aggregateType, aggregateId, correlationId } = item.event;
+  const receipt: Receipt = {
+    id,
+    tenantId,
+    aggregateType,
+    aggregateId,
+    version: number(version),
+    position: number(position),
+    generation: number(generation),
+    correlationId,
+    hash: hash ?? "",
+    recordedAt: formatUs(number(recordedAtUs)),
+  };
+  return { result: "appended", receipts: [receipt] };
+}
+
+function expectedText(expected: ExpectedVersion): string {
+  return typeof expected === "number" ? String(expected) : expectedCodes[expected];
+}
 
 /** The one parameter of an append function. */
 export function encodeCall(call: readonly SignedAppend[]): string {
@@ -93,7 +159,7 @@ class CallWriter {
     leaves?.push(String(place.leaf));
     causes?.push(this.#causeOf(event.causedByText));
     effects?.push(effectNumbers[effect]);
-    versions?.push(typeof expectedVersion === "number" ? String(expectedVersion) : expectedCodes[expectedVersion]);
+    versions?.push(expectedText(expectedVersion));
     generations?.push(expectedGeneration === undefined ? "-1" : String(expectedGeneration));
     this.#twins.push(this.#twinOf(`${place.tenant} ${event.id}`, place.append));
   }

@@ -24,9 +24,118 @@
 --
 -- The numbers of a call are its caller's: a wrong one ends in an exception or harms nothing but the caller's own proofs.
 --
--- One body makes both functions; a function around a shared one would cost every call a tenth. A call of one event is
+-- append_edge_one adds one event of the edge, which most calls of an idle plane have; it answers null where something is to
+-- be looked at that append_edge looks at, and has done nothing then.
+--
+-- One body makes both other functions; a function around a shared one would cost every call a tenth. A call of one event is
 -- mostly the starting of expressions and statements, so there are few of them, and what a tier never has is not in its
 -- function; a call of many is mostly copying, so that what events share comes once.
+
+-- What is wrong with an event for its stream, in the order in which it is asked: lifecycle, generation, version. Null: nothing;
+-- `nothing`: it is a deletion that has nothing to do.
+create function eventplane.append_refusal(
+  effect integer, lifecycle "char", expected_generation bigint, generation bigint, expected bigint, version bigint
+) returns text language sql immutable parallel safe
+  return case
+    when lifecycle = 'l' and effect = 1 then 'resource_exists'
+    when lifecycle = 'd' and effect < 3 then 'resource_deleting'
+    when lifecycle = 'x' and effect = 2 then 'resource_deleted'
+    when lifecycle in ('d', 'x') and effect = 3 then 'nothing'
+    when lifecycle = 'n' and effect in (3, 5) or lifecycle <> 'd' and effect = 6 then 'wrong_expected_version'
+    when expected_generation >= 0 and expected_generation <> generation then 'wrong_expected_generation'
+    when expected <> -1 and expected <> version and (expected <> -2 or version = 0) then 'wrong_expected_version'
+  end;
+
+-- p_effect, p_expected and p_expected_generation: as the numbers of a call. Answers what is apart by 0x1f: code (empty when
+-- added), position, version, generation, lifecycle, hash, recorded_at in microseconds.
+create function eventplane.append_edge_one(
+  p_tenant uuid, p_proof bytea, p_caused_by text, p_effect integer, p_expected bigint, p_expected_generation bigint, p_kind text,
+  p_id uuid, p_aggregate_type text, p_aggregate_id text, p_type text, p_schema_version bigint, p_spec text, p_correlation uuid,
+  p_causation uuid, p_occurred_at timestamptz, p_source text, p_traceparent text, p_key_refs text, p_finalizers text
+) returns text
+language plpgsql volatile security definer set search_path = pg_catalog, pg_temp
+as $$
+declare
+  v_position bigint;
+  v_recorded_at timestamptz;
+  v_recorded_us bigint;
+  v_hash bytea;
+  v_epoch integer;
+  v_known boolean;
+  v_version bigint;
+  v_generation integer;
+  v_lifecycle "char";
+  v_content bytea;
+  v_code text;
+begin
+  if (get_byte(uuid_send(p_id), 6) >> 4 in (4, 7, 8)
+    and case p_kind when 'intent' then p_source is null and p_effect < 4
+                    when 'fact' then (p_source is null) = (p_effect = 4) and p_effect < 5
+                    else false end
+    and left(p_spec, 1) = '{' and left(p_caused_by, 1) = '{' and coalesce(left(p_finalizers, 1), '{') = '{'
+    and (p_occurred_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is not false) is not true then
+    raise exception 'eventplane: the edge tier may not append %', p_id using errcode = 'insufficient_privilege';
+  end if;
+
+  -- The head is locked by a statement of its own; the clock is read above the lock.
+  select position, recorded_at, eventplane.us(recorded_at), hash, log_epoch
+    into v_position, v_recorded_at, v_recorded_us, v_hash, v_epoch
+  from (
+    select position, greatest(clock_timestamp(), recorded_at) as recorded_at, hash, log_epoch
+    from (select h.position, h.recorded_at, h.hash, h.log_epoch from eventplane.heads h where h.tenant_id = p_tenant for update) locked
+    offset 0
+  ) now_locked;
+  if v_position is null then return null; end if;
+  select ids.known, streams.version, streams.generation, streams.lifecycle
+    into v_known, v_version, v_generation, v_lifecycle
+  from (select 1 offset 0) one
+  left join lateral (
+    select true as known from eventplane.events e
+    where e.tenant_id = p_tenant and e.event_id >= p_id and e.event_id <= p_id
+    order by e.event_id
+    limit 1
+  ) ids on true
+  left join lateral (
+    select e.version, e.generation, e.lifecycle from eventplane.events e
+    where e.tenant_id = p_tenant and e.aggregate_type = p_aggregate_type and e.aggregate_id = p_aggregate_id
+    order by e.version desc
+    limit 1
+  ) streams on true;
+  if v_known then return null; end if;
+  if v_version is null then
+    v_version := 0;
+    v_generation := 0;
+    v_lifecycle := 'n';
+  end if;
+  v_code := eventplane.append_refusal(p_effect, v_lifecycle, p_expected_generation, v_generation, p_expected, v_version);
+  if v_code = 'nothing' then return null; end if;
+  if v_code is not null then
+    return concat_ws(e'\x1f', v_code, '', v_version, v_generation, v_lifecycle, '', '');
+  end if;
+
+  v_content := eventplane.content_hash(p_tenant, p_id, p_kind, p_type, p_aggregate_type, p_aggregate_id, p_source,
+    coalesce(p_correlation, p_id), p_causation, p_occurred_at, p_spec);
+  insert into eventplane.events (
+    position, version, recorded_at, occurred_at, generation, schema_version, log_epoch, tenant_id, event_id, correlation_id,
+    causation_id, kind, lifecycle, aggregate_type, aggregate_id, type, source, traceparent, hash, proof, finalizers, spec,
+    caused_by, key_refs
+  )
+  values (
+    v_position + 1, v_version + 1, v_recorded_at, p_occurred_at, v_generation + (p_effect < 4)::integer, p_schema_version, v_epoch,
+    p_tenant, p_id, p_correlation, p_causation, case p_kind when 'intent' then 'i'::"char" else 'f' end,
+    case p_effect when 3 then 'd'::"char" when 4 then v_lifecycle else 'l' end, p_aggregate_type, p_aggregate_id, p_type, p_source,
+    p_traceparent,
+    eventplane.chain_hash(v_hash, v_position + 1, v_version + 1, v_recorded_us,
+      eventplane.published_digest(v_content, p_schema_version, p_key_refs, p_finalizers, p_traceparent, sha256(convert_to(p_caused_by, 'UTF8'))),
+      sha256('\x00000000'::bytea || p_proof)),
+    '\x00000000'::bytea || p_proof, p_finalizers::json, p_spec::json, p_caused_by::json, p_key_refs::json
+  )
+  returning hash, generation, lifecycle into v_hash, v_generation, v_lifecycle;
+  update eventplane.heads set position = v_position + 1, recorded_at = v_recorded_at, hash = v_hash where tenant_id = p_tenant;
+  return concat_ws(e'\x1f', '', v_position + 1, v_version + 1, v_generation, v_lifecycle, encode(v_hash, 'hex'), v_recorded_us);
+end
+$$;
+
 do $make$
 declare
   v_function record;
@@ -291,19 +400,7 @@ begin
           v_before_generation[i] := s_generation[s];
           v_before_lifecycle[i] := v_state;
         end if;
-        v_bad_code := case
-          when v_state = 'l' then case v_effect_now when 1 then 'resource_exists' when 6 then 'wrong_expected_version' end
-          when v_state = 'n' then case when v_effect_now in (3, 5, 6) then 'wrong_expected_version' end
-          when v_effect_now = 3 then 'nothing'
-          when v_state = 'd' then case when v_effect_now < 3 then 'resource_deleting' end
-          else case v_effect_now when 2 then 'resource_deleted' when 6 then 'wrong_expected_version' end
-        end;
-        if v_bad_code is null and v_expected_generation[i] >= 0 and v_expected_generation[i] <> s_generation[s] then
-          v_bad_code := 'wrong_expected_generation';
-        elsif v_bad_code is null and v_expected[i] <> -1 and v_expected[i] <> s_version[s]
-          and (v_expected[i] <> -2 or s_version[s] = 0) then
-          v_bad_code := 'wrong_expected_version';
-        end if;
+        v_bad_code := eventplane.append_refusal(v_effect_now, v_state, v_expected_generation[i], s_generation[s], v_expected[i], s_version[s]);
         if v_bad_code is null then
           v_outcome[i] := 1;
           s_version[s] := s_version[s] + 1;
@@ -505,7 +602,10 @@ $make$;
 revoke all on all functions in schema eventplane from public;
 grant create on schema eventplane to :prefix_appender;
 alter function eventplane.append_edge(text) owner to :prefix_appender;
+alter function eventplane.append_edge_one owner to :prefix_appender;
 alter function eventplane.append_derived(text) owner to :prefix_appender;
 revoke create on schema eventplane from :prefix_appender;
+grant execute on function eventplane.append_refusal to :prefix_appender;
 grant execute on function eventplane.append_edge(text) to :prefix_edge;
+grant execute on function eventplane.append_edge_one to :prefix_edge;
 grant execute on function eventplane.append_derived(text) to :prefix_runtime;
