@@ -57,5 +57,5 @@ union all select 'of the heap: ' || column_name, bytes from (
   select 'spec' as column_name, sum(pg_column_size(spec)) as bytes from eventplane.events
   union all select 'caused_by', sum(pg_column_size(caused_by)) from eventplane.events
   union all select 'proof', sum(pg_column_size(proof)) from eventplane.events
-  union all select 'hashes', sum(pg_column_size(hash) + pg_column_size(previous_hash)) from eventplane.events
+  union all select 'hashes', sum(pg_column_size(hash)) from eventplane.events
 ) columns`;

@@ -14,7 +14,7 @@ export const limits = {
   callTenantsMax: 64,
   callEventsMax: 1_000,
   /** Events that a coalescer gathers into one call; a larger append goes alone. Smaller calls of several tenants run side by side. */
-  callEventsGathered: 400,
+  callEventsGathered: 200,
   callBytesMax: 4_194_304,
   /** Calls of one coalescer in flight, in all; per tenant it is always one. */
   callsInFlightMax: 4,

@@ -22,7 +22,8 @@
 -- hash, recorded_at, id, aggregate_type, aggregate_id, correlation_id. Expected outcomes are never exceptions; only
 -- broken callers meet those.
 --
--- The numbers of a call are its caller's: a wrong one ends in an exception or harms nothing but the caller's own proofs.
+-- The numbers of a call are its caller's: a wrong one ends in an exception or harms nothing but the caller's own proofs. An
+-- event is of the tenant and stream that it is hashed for.
 --
 -- append_edge_one adds one event of the edge, which most calls of an idle plane have; it answers null where something is to
 -- be looked at that append_edge looks at, and has done nothing then.
@@ -147,19 +148,22 @@ declare
         select *,
                eventplane.content_hash(tenant, id, kind, type, aggregate_type, aggregate_id, source, correlation_id, causation_id,
                  occurred_at, spec) as content,
-               tenant is not null and cause_hash is not null and left(spec, 1) = '{' and coalesce(left(finalizers, 1), '{') = '{'
+               tenant is not null and cause_hash is not null and is_of_stream and left(spec, 1) = '{' and coalesce(left(finalizers, 1), '{') = '{'
                -- What could not be read again: microseconds beyond a safe integer.
                and (occurred_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is not false
                and :allowed as allowed
         from (
           select t_tenant[v_tenant[i]] as tenant, c_hash[v_cause[i]] as cause_hash, v_effect[i] as effect,
+                 v_tenant[i] = v_tenant[first] and f[b + 3] = f[first * 8 - 5] and f[b + 4] = f[first * 8 - 4] as is_of_stream,
                  case f[b + 1] when 'i' then 'intent' when 'f' then 'fact' when 'n' then 'internal' end as kind,
                  f[b + 2]::uuid as id, f[b + 3] as aggregate_type, f[b + 4] as aggregate_id, f[b + 5] as type,
                  f[b + 6]::bigint as schema_version, f[b + 7] as spec, coalesce(r[1], f[b + 2])::uuid as correlation_id,
                  r[2]::uuid as causation_id, r[3]::timestamptz as occurred_at, r[4] as source, r[5] as traceparent,
                  r[6] as key_refs, r[7] as finalizers, r[8] as status:decided
           from (
-            select i, i * 8 - 8 as b, string_to_array(f[i * 8], e'\x1e', '') as r from generate_series(1, n) i offset 0
+            select i, i * 8 - 8 as b, s_first[v_stream[i]] as first, string_to_array(f[i * 8], e'\x1e', '') as r
+            from generate_series(1, n) i
+            offset 0
           ) at_field
           offset 0
         ) typed
@@ -201,13 +205,16 @@ declare
   v_lifecycle "char"[];
   v_stored_proof bytea[];
   v_hash bytea[];
-  v_before_generation integer[];
-  v_before_lifecycle "char"[];
   v_holder integer[];
   -- One element a stream: what earlier events of the call made of it.
   s_version bigint[];
   s_generation integer[];
   s_lifecycle "char"[];
+  -- What an append under way has made of streams that it has left, to undo it.
+  u_stream integer[];
+  u_version bigint[];
+  u_generation integer[];
+  u_lifecycle "char"[];
   -- One element a tenant.
   t_position bigint[];
   t_recorded_at timestamptz[];
@@ -227,12 +234,16 @@ declare
   v_unknown integer;
   v_differs boolean;
   v_state "char";
-  v_effect_now integer;
+  v_version_now bigint;
+  v_generation_now integer;
   v_position_now bigint;
+  v_position_before bigint;
   v_hash_now bytea;
-  v_proof_now integer := 0;
+  v_hash_before bytea;
+  v_proof_now integer;
+  v_proof_before integer;
   v_carrier bigint;
-  v_reference bytea;
+  v_carrier_before bigint;
   k integer;
   s integer;
   t integer := 0;
@@ -386,39 +397,77 @@ begin
       end if;
     end if;
 
-    -- Then, event by event: lifecycle, generation, version. Each sees those before it.
+    -- Then, event by event: lifecycle, generation, version, and the chain. Each sees those before it. The first event of a
+    -- commit keeps its proof, the others refer to it.
     if v_bad_code is null and not v_repeated then
+      if v_tenant[v_first] <> t then
+        if t > 0 then
+          t_position[t] := v_position_now;
+          t_hash[t] := v_hash_now;
+        end if;
+        t := v_tenant[v_first];
+        v_position_now := t_position[t];
+        v_hash_now := t_hash[t];
+        v_proof_now := 0;
+      end if;
+      if v_last > v_first or ':tier' = 'runtime' then
+        v_position_before := v_position_now;
+        v_hash_before := v_hash_now;
+        v_proof_before := v_proof_now;
+        v_carrier_before := v_carrier;
+      end if;
+      s := 0;
       for i in v_first .. v_last loop
-        s := v_stream[i];
-        k := s_first[s];
-        if k <> i and (f[k * 8 - 5] <> f[i * 8 - 5] or f[k * 8 - 4] <> f[i * 8 - 4] or v_tenant[k] <> v_tenant[i]) then
-          raise exception 'eventplane: event % is of another stream', v_id[i] using errcode = 'protocol_violation';
-        end if;
-        v_state := s_lifecycle[s];
-        v_effect_now := v_effect[i];
-        if v_last > v_first or ':tier' = 'runtime' then
-          v_before_generation[i] := s_generation[s];
-          v_before_lifecycle[i] := v_state;
-        end if;
-        v_bad_code := eventplane.append_refusal(v_effect_now, v_state, v_expected_generation[i], s_generation[s], v_expected[i], s_version[s]);
-        if v_bad_code is null then
-          v_outcome[i] := 1;
-          s_version[s] := s_version[s] + 1;
-          if v_effect_now < 4 then
-            s_generation[s] := s_generation[s] + 1;
-            s_lifecycle[s] := case v_effect_now when 3 then 'd' else 'l' end;
-          elsif v_effect_now = 6 then
-            s_lifecycle[s] := 'x';
+        if v_stream[i] <> s then
+          if v_tenant[i] <> t then
+            raise exception 'eventplane: an append is of one tenant' using errcode = 'protocol_violation';
           end if;
-          v_version[i] := s_version[s];
-          v_generation[i] := s_generation[s];
-          v_lifecycle[i] := s_lifecycle[s];
+          if s > 0 then
+            u_stream := u_stream || s;
+            u_version := u_version || s_version[s];
+            u_generation := u_generation || s_generation[s];
+            u_lifecycle := u_lifecycle || s_lifecycle[s];
+            s_version[s] := v_version_now;
+            s_generation[s] := v_generation_now;
+            s_lifecycle[s] := v_state;
+          end if;
+          s := v_stream[i];
+          v_version_now := s_version[s];
+          v_generation_now := s_generation[s];
+          v_state := s_lifecycle[s];
+        end if;
+        v_bad_code := eventplane.append_refusal(v_effect[i], v_state, v_expected_generation[i], v_generation_now, v_expected[i], v_version_now);
+        if v_bad_code is null then
+          v_version_now := v_version_now + 1;
+          if v_effect[i] < 4 then
+            v_generation_now := v_generation_now + 1;
+            v_state := case v_effect[i] when 3 then 'd' else 'l' end;
+          elsif v_effect[i] = 6 then
+            v_state := 'x';
+          end if;
+          v_position_now := v_position_now + 1;
+          if v_proof[i] <> v_proof_now then
+            v_proof_now := v_proof[i];
+            v_carrier := v_position_now;
+            v_stored_proof[i] := int2send(v_leaf[i]) || '\x0000'::bytea || decode(p_proof[v_proof_now], 'hex');
+          else
+            v_stored_proof[i] := int2send(v_leaf[i]) || int2send((v_position_now - v_carrier)::smallint);
+          end if;
+          v_hash_now := eventplane.chain_hash(v_hash_now, v_position_now, v_version_now, t_recorded_us[t], v_digest[i], sha256(v_stored_proof[i]));
+          v_outcome[i] := 1;
+          v_position[i] := v_position_now;
+          v_version[i] := v_version_now;
+          v_generation[i] := v_generation_now;
+          v_lifecycle[i] := v_state;
+          v_hash[i] := v_hash_now;
         elsif v_bad_code = 'nothing' then
           v_bad_code := null;
           v_outcome[i] := 3;
-          v_version[i] := s_version[s];
+          v_position[i] := null;
+          v_version[i] := v_version_now;
           v_generation[i] := null;
           v_lifecycle[i] := null;
+          v_hash[i] := null;
           v_refer := true;
         else
           v_bad := i;
@@ -426,15 +475,31 @@ begin
         end if;
       end loop;
       :settle
-      if v_bad_code is not null then
-        for i in reverse v_last .. v_first loop
-          if v_outcome[i] = 1 then
-            s := v_stream[i];
-            s_version[s] := s_version[s] - 1;
-            s_generation[s] := v_before_generation[i];
-            s_lifecycle[s] := v_before_lifecycle[i];
-          end if;
+      if v_bad_code is null then
+        s_version[s] := v_version_now;
+        s_generation[s] := v_generation_now;
+        s_lifecycle[s] := v_state;
+        if v_known then
+          for i in v_first .. v_last loop
+            if v_outcome[i] = 1 then v_holder[coalesce(nullif(v_twin[i], 0), i)] := i; end if;
+          end loop;
+        end if;
+      elsif v_last > v_first or ':tier' = 'runtime' then
+        v_position_now := v_position_before;
+        v_hash_now := v_hash_before;
+        v_proof_now := v_proof_before;
+        v_carrier := v_carrier_before;
+        for k in reverse coalesce(cardinality(u_stream), 0) .. 1 loop
+          s_version[u_stream[k]] := u_version[k];
+          s_generation[u_stream[k]] := u_generation[k];
+          s_lifecycle[u_stream[k]] := u_lifecycle[k];
         end loop;
+      end if;
+      if u_stream is not null then
+        u_stream := null;
+        u_version := null;
+        u_generation := null;
+        u_lifecycle := null;
       end if;
     end if;
     if v_bad_code is not null then
@@ -454,45 +519,7 @@ begin
       v_generation[v_bad] := s_generation[s];
       v_lifecycle[v_bad] := s_lifecycle[s];
       v_bad_code := null;
-      v_first := v_last + 1;
-      continue;
     end if;
-    if v_repeated then
-      v_first := v_last + 1;
-      continue;
-    end if;
-
-    -- The chain. The first event of a commit carries its proof, the others refer to it.
-    for i in v_first .. v_last loop
-      if v_outcome[i] <> 1 then
-        v_position[i] := null;
-        v_hash[i] := null;
-        continue;
-      end if;
-      if v_tenant[i] <> t then
-        if t > 0 then
-          t_position[t] := v_position_now;
-          t_hash[t] := v_hash_now;
-        end if;
-        t := v_tenant[i];
-        v_position_now := t_position[t];
-        v_hash_now := t_hash[t];
-        v_proof_now := 0;
-      end if;
-      v_position_now := v_position_now + 1;
-      if v_proof[i] <> v_proof_now then
-        v_proof_now := v_proof[i];
-        v_carrier := v_position_now;
-        v_reference := int2send(v_leaf[i]) || '\x0000'::bytea || decode(p_proof[v_proof_now], 'hex');
-      else
-        v_reference := int2send(v_leaf[i]) || int2send((v_position_now - v_carrier)::smallint);
-      end if;
-      v_hash_now := eventplane.chain_hash(v_hash_now, v_position_now, v_version[i], t_recorded_us[t], v_digest[i], sha256(v_reference));
-      v_position[i] := v_position_now;
-      v_stored_proof[i] := v_reference;
-      v_hash[i] := v_hash_now;
-      if v_known then v_holder[coalesce(nullif(v_twin[i], 0), i)] := i; end if;
-    end loop;
     v_first := v_last + 1;
   end loop;
 
