@@ -24,13 +24,13 @@ export interface CoalescerCall {
 export function signCall(signer: Signer, entries: readonly CoalescerEntry[]): CoalescerCall {
   const signed: SignedAppend[] = [];
   for (const group of groupsByTenant(entries)) {
-    const commitProof = signCommit(
-      signer,
-      group.flatMap(({ digests }) => digests),
-    );
+    const leaves: Uint8Array[] = [];
+    for (const { digests } of group) for (const digest of digests) leaves.push(digest);
+    const commitProof = signCommit(signer, leaves);
     let firstLeaf = 0;
     for (const { append, digests } of group) {
-      signed.push({ ...append, commitProof, firstLeaf });
+      const { tenantId, items, lease } = append;
+      signed.push(lease === undefined ? { tenantId, items, commitProof, firstLeaf } : { ...append, commitProof, firstLeaf });
       firstLeaf += digests.length;
     }
   }

@@ -110,31 +110,34 @@ export class Coalescer {
       const events = append.items.map(({ event }) => event);
       const bytes = callBytes(events);
       this.#refuseWhenFull(bytes);
-      const stopListening = (): void => signal?.removeEventListener("abort", abort);
-      const entry: CoalescerEntry = {
-        tenantId: append.tenantId,
-        events: events.length,
-        bytes,
-        append,
-        digests: events.map(eventDigest),
-        resolve: (outcome) => {
-          stopListening();
-          resolve(outcome);
-        },
-        reject: (error) => {
-          stopListening();
-          reject(error);
-        },
-      };
-      const abort = (): void => {
-        this.#queue.remove(entry);
-        entry.reject(aborted(append.tenantId));
-        this.#tellIdle();
-      };
-      signal?.addEventListener("abort", abort, { once: true });
-      this.#queue.add(entry);
+      const { tenantId } = append;
+      const digests = events.map(eventDigest);
+      const entry = { tenantId, events: events.length, bytes, append, digests, resolve, reject };
+      this.#queue.add(signal === undefined ? entry : this.#abortable(entry, signal));
       this.#scheduleFlush();
     });
+  }
+
+  /** The entry, taken out of the queue and rejected when the signal aborts first. */
+  #abortable(entry: CoalescerEntry, signal: AbortSignal): CoalescerEntry {
+    const listened: CoalescerEntry = {
+      ...entry,
+      resolve: (outcome) => {
+        signal.removeEventListener("abort", abort);
+        entry.resolve(outcome);
+      },
+      reject: (error) => {
+        signal.removeEventListener("abort", abort);
+        entry.reject(error);
+      },
+    };
+    const abort = (): void => {
+      this.#queue.remove(listened);
+      listened.reject(aborted(entry.tenantId));
+      this.#tellIdle();
+    };
+    signal.addEventListener("abort", abort, { once: true });
+    return listened;
   }
 
   /**
@@ -267,7 +270,8 @@ export class Coalescer {
       }
       // A repetition may be the unknown first try of this very call.
       if (outcome.result === "appended" || (outcome.result === "repeated" && attempt > 1)) {
-        const last = Math.max(positions.get(entry.tenantId) ?? 0, ...outcome.receipts.map(({ position }) => position));
+        let last = positions.get(entry.tenantId) ?? 0;
+        for (const { position } of outcome.receipts) if (position > last) last = position;
         positions.set(entry.tenantId, last);
       }
       this.#end(entry, () => entry.resolve(outcome));
