@@ -6,7 +6,7 @@ import {
   headStatement,
   idsStatement,
   pageStatement,
-  proofsStatement,
+  sharedStatement,
   type Statement,
   streamStatement,
 } from "../src/store/postgres/read-statements.js";
@@ -98,7 +98,7 @@ describe("plans on fresh tables", () => {
     ],
     ["events by id", idsStatement(tenantId, [correlationId]), [byId]],
     ["a stream", streamStatement(tenantId, stream, { afterVersion: 0, limit: 10 }), [byStream]],
-    ["proofs", proofsStatement(tenantId, [1, 2]), [byPosition]],
+    ["what events share", sharedStatement(tenantId, [1, 2]), [byPosition]],
     ["a head", headStatement(tenantId), [heads]],
   ];
   for (const [name, statement, indexes] of reads) {

@@ -40,6 +40,7 @@ export const eventColumns: string = [
   "e.emits",
   "e.lookups",
   "e.key_refs",
+  "e.cause_back",
 ].join(", ");
 
 type Column = string | null | undefined;
@@ -48,8 +49,12 @@ const kinds: Readonly<Record<string, EventKind>> = Object.fromEntries(
   Object.entries(kindLetters).map(([kind, letter]) => [letter, kind as EventKind]), // the keys of kindLetters
 );
 
-/** An event whose commit's proof may be with an event before it. */
-export type ReferringRow = Omit<EventRow, "commitProof">;
+/** An event as its row tells it: what it shares with others is with an event before it. */
+export type ReferringRow = Omit<EventRow, "commitProof" | "causedByText"> & {
+  /** null: that of the event `causeBack` positions before. */
+  readonly causedByText: string | null;
+  readonly causeBack: number;
+};
 
 /** One event from the texts of {@link eventColumns}. */
 export function decodeEventRow(tenantId: TenantId, row: readonly Column[]): ReferringRow {
@@ -83,7 +88,8 @@ export function decodeEventRow(tenantId: TenantId, row: readonly Column[]): Refe
     statusText: row[24] ?? "{}",
     finalizersText: row[25] ?? "{}",
     specText: present(row[26]),
-    causedByText: present(row[27]),
+    causedByText: row[27] ?? null,
+    causeBack: Number(row[31] ?? 0),
     keyRefsText: row[30] ?? null,
   };
 }

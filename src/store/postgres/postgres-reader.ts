@@ -10,7 +10,7 @@ import {
   headStatement,
   idsStatement,
   pageStatement,
-  proofsStatement,
+  sharedStatement,
   type Statement,
   streamStatement,
 } from "./read-statements.js";
@@ -75,23 +75,36 @@ export class PostgresReader implements LogReader {
 
   async #events(tenantId: TenantId, statement: Statement): Promise<readonly EventRow[]> {
     const rows = await this.#rows(tenantId, statement);
-    return this.#withCommitProofs(
+    return this.#whole(
       tenantId,
       rows.map((row) => decodeEventRow(tenantId, row)),
     );
   }
 
-  /** Most pages hold whole commits; what an event before them keeps is read by one more statement. */
-  async #withCommitProofs(tenantId: TenantId, rows: readonly ReferringRow[]): Promise<readonly EventRow[]> {
-    const kept = new Map<number, Uint8Array>();
-    for (const { position, proof } of rows) if (proofBack(proof) === 0) kept.set(position, keptCommitProof(proof));
-    const keeperOf = ({ position, proof }: ReferringRow): number => position - proofBack(proof);
-    const missing = new Set(rows.map(keeperOf).filter((position) => !kept.has(position)));
-    if (missing.size > 0) {
-      for (const [position, proof] of await this.#rows(tenantId, proofsStatement(tenantId, [...missing])))
-        kept.set(integer(position), keptCommitProof(bytesOf(proof)));
+  /** Most pages hold whole commits; what events before them keep for them is read by one more statement. */
+  async #whole(tenantId: TenantId, rows: readonly ReferringRow[]): Promise<readonly EventRow[]> {
+    const proofs = new Map<number, Uint8Array>();
+    const causes = new Map<number, string>();
+    for (const { position, proof, causedByText } of rows) {
+      if (proofBack(proof) === 0) proofs.set(position, keptCommitProof(proof));
+      if (causedByText !== null) causes.set(position, causedByText);
     }
-    return rows.map((row) => ({ ...row, commitProof: kept.get(keeperOf(row)) ?? new Uint8Array() }));
+    const missing = new Set<number>();
+    for (const row of rows) {
+      if (!proofs.has(proofKeeper(row))) missing.add(proofKeeper(row));
+      if (!causes.has(row.position - row.causeBack)) missing.add(row.position - row.causeBack);
+    }
+    for (const [position, proof, causedBy] of missing.size === 0
+      ? []
+      : await this.#rows(tenantId, sharedStatement(tenantId, [...missing]))) {
+      proofs.set(integer(position), keptCommitProof(bytesOf(proof)));
+      if (causedBy !== null && causedBy !== undefined) causes.set(integer(position), causedBy);
+    }
+    return rows.map(({ causeBack, ...row }) => ({
+      ...row,
+      causedByText: causes.get(row.position - causeBack) ?? "{}",
+      commitProof: proofs.get(proofKeeper(row)) ?? new Uint8Array(),
+    }));
   }
 
   async #rows(tenantId: TenantId, statement: Statement): Promise<readonly RawRow[]> {
@@ -103,6 +116,11 @@ export class PostgresReader implements LogReader {
       throw translatePgError(error);
     }
   }
+}
+
+/** The position of the event that keeps the proof of a row's commit. */
+function proofKeeper({ position, proof }: Pick<EventRow, "position" | "proof">): number {
+  return position - proofBack(proof);
 }
 
 const setTenant = "select set_config('eventplane.tenant_id', $1, true)";

@@ -128,12 +128,12 @@ order by e.version limit $5::bigint`),
   };
 }
 
-/** The stored proofs of the events at these positions. */
-export function proofsStatement(tenantId: string, positions: readonly number[]): Statement {
+/** What other events share of the events at these positions: position, proof, caused_by. */
+export function sharedStatement(tenantId: string, positions: readonly number[]): Statement {
   return {
-    name: "read_proofs",
-    text: settingTenant(`select e.position, e.proof from unnest($2::bigint[]) wanted (position), lateral (
-  select e.position, e.proof from eventplane.events e
+    name: "read_shared",
+    text: settingTenant(`select e.position, e.proof, e.caused_by from unnest($2::bigint[]) wanted (position), lateral (
+  select e.position, e.proof, e.caused_by from eventplane.events e
   where e.tenant_id = $1::uuid and e.position >= wanted.position and e.position <= wanted.position
   order by e.position limit 1) e`),
     values: [tenantId, positions.map(String)],

@@ -16,7 +16,8 @@ create table eventplane.heads (
 
 -- Columns in the order of their alignment: no byte is lost to padding. Payloads are json, never jsonb: the exact text
 -- that was hashed. What most events have is null: correlation_id where it is the event's own id, status and finalizers
--- where they are {}. The hash before an event's own is that of the position before it.
+-- where they are {}, caused_by where it is that of the event cause_back positions before, in the same append. The hash before
+-- an event's own is that of the position before it.
 --   kind: i intent, f fact, n internal        lifecycle: l live, d deleting, x deleted, n none
 create table eventplane.events (
   position bigint not null,
@@ -35,6 +36,7 @@ create table eventplane.events (
   causation_id uuid,
   kind "char" not null,
   lifecycle "char" not null,
+  cause_back smallint,
   aggregate_type text collate "C" not null,
   aggregate_id text collate "C" not null,
   type text collate "C" not null,
@@ -46,10 +48,11 @@ create table eventplane.events (
   status json,
   finalizers json,
   spec json not null,
-  caused_by json not null,
+  caused_by json,
   emits json,
   lookups json,
   key_refs json,
+  check ((caused_by is null) = (cause_back is not null)),
   primary key (tenant_id, position),
   unique (tenant_id, event_id),
   unique (tenant_id, aggregate_type, aggregate_id, version)

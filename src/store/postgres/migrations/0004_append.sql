@@ -204,6 +204,7 @@ declare
   v_generation integer[];
   v_lifecycle "char"[];
   v_stored_proof bytea[];
+  v_cause_back smallint[];
   v_hash bytea[];
   v_holder integer[];
   -- One element a stream: what earlier events of the call made of it.
@@ -242,6 +243,8 @@ declare
   v_hash_before bytea;
   v_proof_now integer;
   v_proof_before integer;
+  v_cause_now integer;
+  v_cause_at bigint;
   v_carrier bigint;
   v_carrier_before bigint;
   k integer;
@@ -417,6 +420,7 @@ begin
         v_carrier_before := v_carrier;
       end if;
       s := 0;
+      v_cause_now := 0;
       for i in v_first .. v_last loop
         if v_stream[i] <> s then
           if v_tenant[i] <> t then
@@ -452,6 +456,12 @@ begin
             v_stored_proof[i] := int2send(v_leaf[i]) || '\x0000'::bytea || decode(p_proof[v_proof_now], 'hex');
           else
             v_stored_proof[i] := int2send(v_leaf[i]) || int2send((v_position_now - v_carrier)::smallint);
+          end if;
+          if v_cause[i] <> v_cause_now then
+            v_cause_now := v_cause[i];
+            v_cause_at := v_position_now;
+          else
+            v_cause_back[i] := v_position_now - v_cause_at;
           end if;
           v_hash_now := eventplane.chain_hash(v_hash_now, v_position_now, v_version_now, t_recorded_us[t], v_digest[i], sha256(v_stored_proof[i]));
           v_outcome[i] := 1;
@@ -530,12 +540,12 @@ begin
     insert into eventplane.events (
       position, version, recorded_at, occurred_at, decided_at, basis_version, generation, schema_version, log_epoch, step,
       tenant_id, event_id, correlation_id, causation_id, kind, lifecycle, aggregate_type, aggregate_id, type, component, source,
-      traceparent, hash, proof, status, finalizers, spec, caused_by, emits, lookups, key_refs
+      traceparent, hash, proof, status, finalizers, spec, caused_by, cause_back, emits, lookups, key_refs
     )
     select v_position[i], v_version[i], t_recorded_at[t], r[3]::timestamptz, r[12]::timestamptz, r[10]::bigint, v_generation[i],
            f[b + 6]::integer, t_epoch[t], r[11]::integer, t_tenant[t], v_id[i], r[1]::uuid, r[2]::uuid, f[b + 1]::"char",
            v_lifecycle[i], f[b + 3], f[b + 4], f[b + 5], r[9], r[4], r[5], v_hash[i], v_stored_proof[i], r[8]::json, r[7]::json,
-           f[b + 7]::json, c_json[v_cause[i]], r[13]::json, r[14]::json, r[6]::json
+           f[b + 7]::json, case when v_cause_back[i] is null then c_json[v_cause[i]] end, v_cause_back[i], r[13]::json, r[14]::json, r[6]::json
     from (
       select i, i * 8 - 8 as b, v_tenant[i] as t, string_to_array(f[i * 8], e'\x1e', '') as r
       from generate_series(1, n) i
