@@ -1,7 +1,7 @@
 /** Plans of the hot statements on fresh tables without statistics, as the roles that run them plan them. */
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { encodeCall } from "../src/store/postgres/append-codec.js";
+import { encodeCall, encodeOne } from "../src/store/postgres/append-codec.js";
 import {
   headStatement,
   idsStatement,
@@ -11,6 +11,7 @@ import {
   streamStatement,
 } from "../src/store/postgres/read-statements.js";
 import {
+  appending,
   appendOf,
   createTestSigner,
   creating,
@@ -73,6 +74,7 @@ function accessPaths(plans: readonly string[], alias = "(?! p )"): readonly stri
   return [...new Set(found.map((match) => match[1] ?? match[2] ?? ""))].sort();
 }
 
+const oneText = `select eventplane.append_edge_one(${Array.from({ length: 20 }, (_, index) => `$${index + 1}`).join(", ")})`;
 const byPosition = "events_pkey";
 const byId = "events_tenant_id_event_id_key";
 const byStream = "events_tenant_id_aggregate_type_aggregate_id_version_key";
@@ -118,6 +120,27 @@ describe("plans on fresh tables", () => {
     });
     expect(plans.some((plan) => plan.includes("Insert on events"))).toBe(true);
     expect(accessPaths(plans)).toEqual([byStream, byId, heads].sort());
+  });
+
+  it("append keeps to these indexes whatever size the log has when a connection plans it", async () => {
+    const signer = createTestSigner("edge");
+    const [one, other] = [newTenantId(), newTenantId()];
+    const stream = (tenant: typeof one, count: number): ReturnType<typeof signAppend> => {
+      const first = draftIntent({ tenantId: tenant });
+      const more = Array.from({ length: count - 1 }, () =>
+        appending(draftIntent({ tenantId: tenant, aggregateId: first.aggregateId })),
+      );
+      return signAppend(signer, appendOf(creating(first), ...more));
+    };
+    const seen: (readonly string[])[] = [];
+    for (let round = 0; round < 16; round++) {
+      for (const call of [stream(round % 2 === 0 ? one : other, 50), stream(one, 1)]) {
+        const text = call.items.length === 1 ? oneText : "select eventplane.append_edge($1)";
+        const values = call.items.length === 1 ? encodeOne(call) : [encodeCall([call])];
+        seen.push(accessPaths(await plansOf(installation.url("edge"), { text, values })));
+      }
+    }
+    expect(new Set(seen.map((paths) => paths.join()))).toEqual(new Set([[byStream, byId, heads].sort().join()]));
   });
 
   it("the check turns red on a sequential scan", async () => {
