@@ -6,8 +6,8 @@ import {
   headStatement,
   idsStatement,
   pageStatement,
-  sharedStatement,
   type Statement,
+  sharedStatement,
   streamStatement,
 } from "../src/store/postgres/read-statements.js";
 import {

@@ -73,7 +73,10 @@ export function readProof({ proof, commitProof }: Pick<StoredFields, "proof" | "
   const index = proof.byteLength < referenceBytes ? size : viewOf(proof).readUInt16BE(0);
   if (leafBytes < 0 || leafBytes === hashBytes || !Number.isInteger(size) || index >= size) {
     const bytes = `${proof.byteLength} and ${commit.byteLength} bytes`;
-    throw new EventplaneError("event_corrupt", `A stored proof and that of its commit have ${bytes}, which no proof has.`);
+    throw new EventplaneError(
+      "event_corrupt",
+      `A stored proof and that of its commit have ${bytes}, which no proof has.`,
+    );
   }
   return {
     keyId: uuidFromBytes(commit.subarray(0, keyIdBytes)) as SigningKeyId, // 16 bytes are always a UUID in form

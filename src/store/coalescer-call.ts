@@ -30,7 +30,9 @@ export function signCall(signer: Signer, entries: readonly CoalescerEntry[]): Co
     let firstLeaf = 0;
     for (const { append, digests } of group) {
       const { tenantId, items, lease } = append;
-      signed.push(lease === undefined ? { tenantId, items, commitProof, firstLeaf } : { ...append, commitProof, firstLeaf });
+      signed.push(
+        lease === undefined ? { tenantId, items, commitProof, firstLeaf } : { ...append, commitProof, firstLeaf },
+      );
       firstLeaf += digests.length;
     }
   }

@@ -10,8 +10,8 @@ import {
   headStatement,
   idsStatement,
   pageStatement,
-  sharedStatement,
   type Statement,
+  sharedStatement,
   streamStatement,
 } from "./read-statements.js";
 

@@ -9,8 +9,8 @@
  * A probe by id or correlation is a range in the order of its index: see migration 0001, "Places in the log".
  */
 import { formatUs } from "../../kernel/index.js";
-import { kindLetters } from "./append-codec.js";
 import type { ReadFilter, ReadQuery } from "../port.js";
+import { kindLetters } from "./append-codec.js";
 import { eventColumns } from "./event-row.js";
 
 /** One prepared statement with its parameters. */
