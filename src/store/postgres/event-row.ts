@@ -83,7 +83,8 @@ export function decodeEventRow(tenantId: TenantId, row: readonly Column[]): Refe
     source: row[19] ?? null,
     traceparent: row[20] ?? null,
     hash: bytesOf(row[21]),
-    previousHash: position === 1 ? genesisHash(tenantId, logEpoch) : bytesOf(row[22]),
+    // Empty when the row before is gone: no chain goes on from that.
+    previousHash: position === 1 ? genesisHash(tenantId, logEpoch) : bytesOf(row[22] ?? ""),
     proof: bytesOf(row[23]),
     statusText: row[24] ?? "{}",
     finalizersText: row[25] ?? "{}",
