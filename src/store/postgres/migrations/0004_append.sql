@@ -66,7 +66,6 @@ declare
   v_version bigint;
   v_generation integer;
   v_lifecycle "char";
-  v_content bytea;
   v_code text;
 begin
   if (get_byte(uuid_send(p_id), 6) >> 4 in (4, 7, 8)
@@ -114,8 +113,6 @@ begin
     return concat_ws(e'\x1f', v_code, '', v_version, v_generation, v_lifecycle, '', '');
   end if;
 
-  v_content := eventplane.content_hash(p_tenant, p_id, p_kind, p_type, p_aggregate_type, p_aggregate_id, p_source,
-    coalesce(p_correlation, p_id), p_causation, p_occurred_at, p_spec);
   insert into eventplane.events (
     position, version, recorded_at, occurred_at, generation, schema_version, log_epoch, tenant_id, event_id, correlation_id,
     causation_id, kind, lifecycle, aggregate_type, aggregate_id, type, source, traceparent, hash, proof, finalizers, spec,
@@ -127,7 +124,10 @@ begin
     case p_effect when 3 then 'd'::"char" when 4 then v_lifecycle else 'l' end, p_aggregate_type, p_aggregate_id, p_type, p_source,
     p_traceparent,
     eventplane.chain_hash(v_hash, v_position + 1, v_version + 1, v_recorded_us,
-      eventplane.published_digest(v_content, p_schema_version, p_key_refs, p_finalizers, p_traceparent, sha256(convert_to(p_caused_by, 'UTF8'))),
+      eventplane.published_digest(
+        eventplane.content_hash(p_tenant, p_id, p_kind, p_type, p_aggregate_type, p_aggregate_id, p_source,
+          coalesce(p_correlation, p_id), p_causation, p_occurred_at, p_spec),
+        p_schema_version, p_key_refs, p_finalizers, p_traceparent, sha256(convert_to(p_caused_by, 'UTF8'))),
       sha256('\x00000000'::bytea || p_proof)),
     '\x00000000'::bytea || p_proof, p_finalizers::json, p_spec::json, p_caused_by::json, p_key_refs::json
   )
