@@ -75,7 +75,10 @@ export function checkTraceparent(text: string | undefined): string | null {
 
 /** The conditions of an append, with the default for a missing expectedVersion. */
 export function checkExpected(
-  request: { readonly expectedVersion?: ExpectedVersion; readonly expectedGeneration?: number },
+  request: {
+    readonly expectedVersion?: ExpectedVersion | undefined;
+    readonly expectedGeneration?: number | undefined;
+  },
   otherwise: ExpectedVersion,
 ): { readonly expectedVersion: ExpectedVersion; readonly expectedGeneration?: number } {
   const { expectedVersion = otherwise, expectedGeneration } = request;

@@ -30,26 +30,26 @@ export interface IntentRequest {
   readonly tenantId: TenantId;
   readonly type: string;
   /** May be given; must then equal the root of the type. */
-  readonly aggregateType?: string;
+  readonly aggregateType?: string | undefined;
   /** Default: the id. */
-  readonly aggregateId?: string;
+  readonly aggregateId?: string | undefined;
   readonly spec: JsonObject;
   /** The spec's exact JSON text as it came: this is what is hashed and stored. */
   readonly specText: string;
   /** UUIDv4 or 7; default a new UUIDv7. */
-  readonly id?: string;
+  readonly id?: string | undefined;
   /** The id was mapped from an outside key: it is a UUIDv8. */
-  readonly idFromOutsideKey?: boolean;
-  readonly schemaVersion?: number;
-  readonly expectedVersion?: ExpectedVersion;
-  readonly expectedGeneration?: number;
-  readonly causationId?: string;
+  readonly idFromOutsideKey?: boolean | undefined;
+  readonly schemaVersion?: number | undefined;
+  readonly expectedVersion?: ExpectedVersion | undefined;
+  readonly expectedGeneration?: number | undefined;
+  readonly causationId?: string | undefined;
   /** Default: the id. */
-  readonly correlationId?: string;
+  readonly correlationId?: string | undefined;
   /** RFC 3339. */
-  readonly occurredAt?: string;
+  readonly occurredAt?: string | undefined;
   /** W3C Trace Context. */
-  readonly traceparent?: string;
+  readonly traceparent?: string | undefined;
 }
 
 /** The types of system facts. They bear no spec of a resource and open no generation. */

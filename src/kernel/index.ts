@@ -19,7 +19,7 @@ export {
   uuidFromBytes,
   uuidVersion,
 } from "./ids.js";
-export { type ScannedJson, type ScanOptions, scanJson, scanLargeJson } from "./json/index.js";
+export { type ScannedJson, type ScanOptions, scanJson, scanLargeJson, turnBytes } from "./json/index.js";
 export type { JsonObject, JsonValue } from "./json-types.js";
 export { limits } from "./limits.js";
 export { LruMap } from "./lru.js";

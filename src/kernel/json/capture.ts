@@ -6,7 +6,9 @@ import { assert } from "../errors.js";
 export interface CaptureNode {
   /** The value at this place is cut out. */
   readonly cut: boolean;
-  readonly members: readonly { readonly name: string; readonly node: CaptureNode }[];
+  /** The place, when no step `*` leads to it. */
+  readonly pointer: string | undefined;
+  readonly members: readonly { readonly name: string; readonly nameBytes: Uint8Array; readonly node: CaptureNode }[];
   /** The step `*`: every element of an array. */
   readonly element: CaptureNode | undefined;
 }
@@ -19,10 +21,12 @@ const step = /^(?:\*|[\w-]{1,64})$/;
  * @throws EventplaneError `internal` when a name is not plain (`[A-Za-z0-9_-]`, at most 64) or one pointer lies inside another
  */
 export function captureTree(patterns: readonly string[]): CaptureNode | undefined {
-  return patterns.length === 0 ? undefined : nodeOf(patterns.map((pattern) => pattern.split("/").slice(1)));
+  if (patterns.length === 0) return undefined;
+  const paths = patterns.map((pattern) => pattern.split("/").slice(1));
+  return nodeOf(paths, "");
 }
 
-function nodeOf(paths: readonly (readonly string[])[]): CaptureNode {
+function nodeOf(paths: readonly (readonly string[])[], pointer: string | undefined): CaptureNode {
   const tails = new Map<string, string[][]>();
   for (const [head, ...rest] of paths) {
     if (head === undefined) continue;
@@ -35,7 +39,12 @@ function nodeOf(paths: readonly (readonly string[])[]): CaptureNode {
   tails.delete("*");
   return {
     cut,
-    members: [...tails].map(([name, rest]) => ({ name, node: nodeOf(rest) })),
-    element: elements === undefined ? undefined : nodeOf(elements),
+    pointer,
+    members: [...tails].map(([name, rest]) => ({
+      name,
+      nameBytes: Buffer.from(name),
+      node: nodeOf(rest, pointer === undefined ? undefined : `${pointer}/${name}`),
+    })),
+    element: elements === undefined ? undefined : nodeOf(elements, undefined),
   };
 }

@@ -1,1 +1,1 @@
-export { type ScannedJson, type ScanOptions, scanJson, scanLargeJson } from "./scan-json.js";
+export { type ScannedJson, type ScanOptions, scanJson, scanLargeJson, turnBytes } from "./scan-json.js";

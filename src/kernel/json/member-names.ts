@@ -43,10 +43,7 @@ export function decodeName(bytes: Buffer, start: number, end: number): string {
 
 /** Adds a name to its object. Returns undefined, or why it is refused. */
 export function addName(bytes: Buffer, names: ObjectNames, name: RawName): Fault | undefined {
-  const length = name.end - name.start;
-  if (name.escaped || length === 9 || length === 11) {
-    if (forbidden.has(decodeName(bytes, name.start, name.end))) return fault.forbiddenKey;
-  }
+  if (mayBeForbidden(bytes, name) && forbidden.has(decodeName(bytes, name.start, name.end))) return fault.forbiddenKey;
   if (names.set === undefined && (name.escaped || names.count === comparedNamesMax)) startSet(bytes, names);
   if (names.set !== undefined) return addToSet(names.set, decodeName(bytes, name.start, name.end));
   for (let at = 0; at < names.count; at++) {
@@ -59,6 +56,13 @@ export function addName(bytes: Buffer, names: ObjectNames, name: RawName): Fault
   names.ends[names.count] = name.end;
   names.count++;
   return undefined;
+}
+
+/** Looks at the length and the first byte, so that few names are decoded. */
+function mayBeForbidden(bytes: Buffer, { start, end, escaped }: RawName): boolean {
+  if (escaped) return true;
+  const first = bytes[start];
+  return end - start === 9 ? first === 0x5f || first === 0x70 : end - start === 11 && first === 0x63;
 }
 
 function startSet(bytes: Buffer, names: ObjectNames): void {

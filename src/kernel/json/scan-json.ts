@@ -6,9 +6,9 @@ import { setImmediate } from "node:timers/promises";
 import { EventplaneError, isEventplaneError } from "../errors.js";
 import type { JsonValue } from "../json-types.js";
 import { limits } from "../limits.js";
-import { captureTree } from "./capture.js";
+import { type CaptureNode, captureTree } from "./capture.js";
 import { fault, faultError } from "./faults.js";
-import { type Cut, JsonScanner } from "./scanner.js";
+import { type Cut, JsonScanner, type ScannerOptions } from "./scanner.js";
 import { firstInvalidUtf8 } from "./utf8.js";
 
 /** Bounds and wishes of one scan. */
@@ -19,7 +19,7 @@ export interface ScanOptions {
   readonly valuesMax?: number;
   /**
    * JSON pointers of the members to give back as text, where the step `*` stands for every element of an array:
-   * `/spec`, or `/intents/` followed by `*` and `/spec`. The empty pointer is the whole text.
+   * `/spec`, or `/intents/` followed by `*` and `/spec`. The empty pointer is the whole text. Keep the list: it is prepared once.
    */
   readonly capture?: readonly string[];
   /** Bytes of one captured member; default: no bound of its own. */
@@ -47,19 +47,18 @@ export interface ScannedJson {
 export function scanJson(bytes: Uint8Array, options: ScanOptions = {}): ScannedJson {
   const buffer = asBuffer(bytes);
   const encoding = encodingOf(buffer, options);
-  const scanner = new JsonScanner(buffer, withDefaults(options));
-  scanner.run(Number.POSITIVE_INFINITY);
+  const cuts = scanAtOnce(buffer, withDefaults(options));
   const text = buffer.toString(encoding);
   const slices = new Map<string, string>();
-  for (const { pointer, start, end } of scanner.cuts) {
+  for (const { pointer, start, end } of cuts) {
     slices.set(pointer, encoding === "latin1" ? text.slice(start, end) : buffer.toString(encoding, start, end));
   }
   // The scanner accepts nothing but JSON.
   return { value: JSON.parse(text) as JsonValue, slices };
 }
 
-/** Bytes that are scanned or parsed before other work gets its turn. */
-const turnBytes = 65_536;
+/** Bytes that are scanned or parsed before other work gets its turn; {@link scanJson} may read as many. */
+export const turnBytes = 65_536;
 
 /**
  * Does what {@link scanJson} does, with the same result and refusals, but lets other work run after every 64 KiB.
@@ -77,7 +76,8 @@ export async function scanLargeJson(
   if (bytes.byteLength <= turnBytes) return scanJson(bytes, options);
   const buffer = asBuffer(bytes);
   const encoding = encodingOf(buffer, options);
-  const scanner = new JsonScanner(buffer, withDefaults(options));
+  const scannerOptions = withDefaults(options);
+  const scanner = new JsonScanner(scannerOptions).start(buffer, scannerOptions);
   while (!scanner.run(scanner.at + turnBytes)) await nextTurn(options.signal);
   const slices = new Map<string, string>();
   let value = parseRest(buffer, scanner.cuts);
@@ -131,12 +131,36 @@ function asBuffer(bytes: Uint8Array): Buffer {
   return Buffer.isBuffer(bytes) ? bytes : Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength);
 }
 
-function withDefaults(options: ScanOptions): ConstructorParameters<typeof JsonScanner>[1] {
+/** One for all scans that are done in one go: its open containers are most of what a scan would allocate. */
+const sharedScanner = new JsonScanner(withDefaults({}));
+
+/** The captured members of the whole text. */
+function scanAtOnce(buffer: Buffer, options: ScannerOptions): readonly Cut[] {
+  try {
+    sharedScanner.start(buffer, options).run(Number.POSITIVE_INFINITY);
+    return sharedScanner.cuts;
+  } finally {
+    // The text is not held until the next scan.
+    sharedScanner.release();
+  }
+}
+
+/** By the list of patterns: callers keep theirs, so that its tree is built once. */
+const trees = new WeakMap<readonly string[], CaptureNode>();
+
+function treeOf(patterns: readonly string[] | undefined): CaptureNode | undefined {
+  if (patterns === undefined) return undefined;
+  const tree = trees.get(patterns) ?? captureTree(patterns);
+  if (tree !== undefined) trees.set(patterns, tree);
+  return tree;
+}
+
+function withDefaults(options: ScanOptions): ScannerOptions {
   return {
     depthMax: options.depthMax ?? limits.jsonDepthMax,
     valuesMax: options.valuesMax ?? limits.jsonValuesMax,
     captureBytesMax: options.captureBytesMax ?? Number.POSITIVE_INFINITY,
-    capture: captureTree(options.capture ?? []),
+    capture: treeOf(options.capture),
   };
 }
 
@@ -147,7 +171,7 @@ function encodingOf(buffer: Buffer, options: ScanOptions): "latin1" | "utf8" {
   const byte = firstInvalidUtf8(buffer);
   let pointer = "";
   try {
-    new JsonScanner(buffer.subarray(0, byte), withDefaults(options)).run(Number.POSITIVE_INFINITY);
+    scanAtOnce(buffer.subarray(0, byte), withDefaults(options));
   } catch (error) {
     if (!isEventplaneError(error)) throw error;
     pointer = String(error.details["pointer"]);

@@ -5,7 +5,7 @@
  */
 import type { CaptureNode } from "./capture.js";
 import { fault, faultError } from "./faults.js";
-import { addName, decodeName, type ObjectNames, objectNames } from "./member-names.js";
+import { addName, decodeName, type ObjectNames, objectNames, type RawName } from "./member-names.js";
 import { type Place, pointerOf } from "./pointer.js";
 import { scanNumber } from "./scan-number.js";
 import { scanString } from "./scan-string.js";
@@ -35,12 +35,19 @@ interface Frame extends Place {
 /** What may come next. */
 const expect = { value: 0, firstElement: 1, firstKey: 2, key: 3, after: 4 } as const;
 
-/** Scans one JSON text. Call {@link JsonScanner.run} until it is true, then read {@link JsonScanner.cuts}. */
+const nothing = Buffer.alloc(0);
+
+/**
+ * Scans one JSON text after the other: {@link JsonScanner.start}, then {@link JsonScanner.run} until it is true, then read
+ * {@link JsonScanner.cuts}. Its memory of open containers is used again.
+ */
 export class JsonScanner {
-  readonly #bytes: Buffer;
-  readonly #options: ScannerOptions;
+  #bytes: Buffer = nothing;
+  #options: ScannerOptions;
   readonly #frames: Frame[] = [];
-  readonly #cuts: Cut[] = [];
+  /** The name that is being read. */
+  readonly #name = { start: 0, end: 0, hash: 0, escaped: false };
+  #cuts: Cut[] = [];
   #depth = 0;
   #at = 0;
   /** Values outside of captured members. */
@@ -50,10 +57,28 @@ export class JsonScanner {
   /** Capture node of the value that comes next. */
   #node: CaptureNode | undefined;
 
-  constructor(bytes: Buffer, options: ScannerOptions) {
+  constructor(options: ScannerOptions) {
+    this.#options = options;
+  }
+
+  /** Begins with another text, whatever became of the one before. */
+  start(bytes: Buffer, options: ScannerOptions): this {
+    this.release();
     this.#bytes = bytes;
     this.#options = options;
     this.#node = options.capture;
+    this.#at = 0;
+    this.#values = 0;
+    this.#insideCut = false;
+    this.#expect = expect.value;
+    return this;
+  }
+
+  /** Forgets the text and what was found in it; the cuts that were read before stay as they are. */
+  release(): void {
+    this.#bytes = nothing;
+    this.#cuts = [];
+    for (; this.#depth > 0; this.#depth--) this.#top().names.set = undefined;
   }
 
   /** The members that were cut out so far, in the order of their ends. */
@@ -124,7 +149,7 @@ export class JsonScanner {
     if (end < 0) this.#fail(end);
     this.#at = end;
     this.#expect = expect.after;
-    if (this.#node?.cut) this.#cut(start);
+    if (this.#node?.cut) this.#cut(this.#node, start);
   }
 
   #open(isObject: boolean): void {
@@ -138,7 +163,6 @@ export class JsonScanner {
     frame.index = -1;
     frame.keyStart = -1;
     frame.names.count = 0;
-    frame.names.set = undefined;
     frame.node = this.#node;
     frame.start = this.#at;
     if (frame.node?.cut) this.#insideCut = true;
@@ -149,12 +173,13 @@ export class JsonScanner {
 
   #close(): void {
     const frame = this.#top();
+    frame.names.set = undefined;
     this.#depth--;
     this.#at++;
     this.#expect = expect.after;
     if (frame.node?.cut) {
       this.#insideCut = false;
-      this.#cut(frame.start);
+      this.#cut(frame.node, frame.start);
     }
   }
 
@@ -197,16 +222,20 @@ export class JsonScanner {
       hash = (Math.imul(hash, 31) + next) | 0;
       next = bytes[++end];
     }
-    const escaped = next !== 0x22;
-    if (escaped) {
+    const name = this.#name;
+    name.start = start;
+    name.hash = hash;
+    name.escaped = next !== 0x22;
+    if (name.escaped) {
       end = scanString(bytes, end);
       if (end < 0) this.#fail(end);
     }
+    name.end = end;
     frame.keyStart = start;
     frame.keyEnd = end;
-    const refused = addName(bytes, frame.names, { start, end, hash, escaped });
+    const refused = addName(bytes, frame.names, name);
     if (refused !== undefined) this.#fail(refused);
-    this.#node = frame.node === undefined ? undefined : memberNode(bytes, frame.node, { start, end, escaped });
+    this.#node = frame.node === undefined ? undefined : memberNode(bytes, frame.node, name);
     this.#at = end + 1;
     this.#colon();
   }
@@ -219,9 +248,10 @@ export class JsonScanner {
     this.#expect = expect.value;
   }
 
-  #cut(start: number): void {
+  #cut(node: CaptureNode, start: number): void {
     if (this.#at - start > this.#options.captureBytesMax) this.#fail(fault.memberTooLarge);
-    this.#cuts.push({ pointer: pointerOf(this.#bytes, this.#frames, this.#depth), start, end: this.#at });
+    const pointer = node.pointer ?? pointerOf(this.#bytes, this.#frames, this.#depth);
+    this.#cuts.push({ pointer, start, end: this.#at });
   }
 
   #fail(found: number): never {
@@ -234,14 +264,14 @@ export class JsonScanner {
   }
 }
 
-function memberNode(
-  bytes: Buffer,
-  parent: CaptureNode,
-  name: { readonly start: number; readonly end: number; readonly escaped: boolean },
-): CaptureNode | undefined {
+function memberNode(bytes: Buffer, parent: CaptureNode, name: RawName): CaptureNode | undefined {
   for (const member of parent.members) {
-    if (!name.escaped && member.name.length !== name.end - name.start) continue;
-    if (member.name === decodeName(bytes, name.start, name.end)) return member.node;
+    const { nameBytes } = member;
+    const isIt = name.escaped
+      ? member.name === decodeName(bytes, name.start, name.end)
+      : nameBytes.length === name.end - name.start &&
+        bytes.compare(nameBytes, 0, nameBytes.length, name.start, name.end) === 0;
+    if (isIt) return member.node;
   }
   return undefined;
 }
