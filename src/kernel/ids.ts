@@ -4,8 +4,9 @@
  * The namespace and the bytes that go into a version 8 UUID are fixed for ever; docs/reference/vectors.json holds them.
  */
 import { createHash, randomBytes } from "node:crypto";
-import { v4, v7, validate, version } from "uuid";
+import { v4, validate, version } from "uuid";
 import { fields } from "./bytes.js";
+import { uuid7Source } from "./uuid7.js";
 
 declare const brand: unique symbol;
 type Branded<Name extends string> = string & { readonly [brand]: Name };
@@ -29,7 +30,13 @@ export interface IdSource {
 }
 
 /** Ids from the operating system's randomness. */
-export const systemIds: IdSource = { uuid7: () => v7(), uuid4: () => v4() };
+export const systemIds: IdSource = {
+  uuid7: uuid7Source(
+    () => Date.now(),
+    () => v4(),
+  ),
+  uuid4: () => v4(),
+};
 
 /** Source of chance: a float in [0, 1). */
 export type Random = () => number;
