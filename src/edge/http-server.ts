@@ -6,7 +6,6 @@
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
-import underPressure from "@fastify/under-pressure";
 import Fastify, { type FastifyError, type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import {
   type Clock,
@@ -16,6 +15,7 @@ import {
   isEventplaneError,
   limits,
 } from "../kernel/index.js";
+import { type LoadBounds, watchLoad } from "./load.js";
 import { asEventplaneError, type Problem, problemHeaders, problemOf } from "./problem.js";
 import { securityHeaders } from "./security-headers.js";
 import { endUnused } from "./unused-connections.js";
@@ -24,17 +24,12 @@ import { endUnused } from "./unused-connections.js";
 export type FailureListener = (request: FastifyRequest, error: EventplaneError, problem: Problem) => void;
 
 /** What the server needs. */
-export interface HttpServerOptions {
+export interface HttpServerOptions extends LoadBounds {
   readonly ids: IdSource;
   readonly clock: Clock;
   readonly onFailure: FailureListener;
-  /** Event-loop delay at which requests are refused as `busy`, milliseconds. */
-  readonly eventLoopDelayMsMax?: number;
-  readonly heapBytesMax?: number;
 }
 
-const eventLoopDelayMsMax = 1_000;
-const heapBytesMax = 1_500_000_000;
 const paramCharactersMax = 512;
 const headersTimeoutMs = 10_000;
 const requestTimeoutMs = 30_000;
@@ -51,7 +46,7 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const server = Fastify({
     logger: false,
     bodyLimit: limits.bodyBytesMax,
-    genReqId: () => options.ids.uuid7(),
+    genReqId: () => options.ids.uuid4(),
     requestIdHeader: false,
     exposeHeadRoutes: false,
     forceCloseConnections: "idle",
@@ -72,9 +67,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   server.removeAllContentTypeParsers();
   server.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
   const headers = await securityHeaders();
+  const isOverloaded = await watchLoad(server, options);
   server.addHook("onRequest", (request, reply, done) => {
     reply.headers(headers).header("x-request-id", request.id);
-    done(refusalOfEncoding(request));
+    done(refusalOfEncoding(request) ?? (isOverloaded() ? refusalOfLoad(request) : undefined));
   });
   server.setErrorHandler(async (error, request, reply) => {
     await discardBody(request.raw, options.clock);
@@ -89,14 +85,6 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     );
     answerFailure(options, request, { reply, error });
     return reply;
-  });
-  await server.register(underPressure, {
-    maxEventLoopDelay: options.eventLoopDelayMsMax ?? eventLoopDelayMsMax,
-    maxHeapUsedBytes: options.heapBytesMax ?? heapBytesMax,
-    pressureHandler: (request) => {
-      if (request.routeOptions.config.alwaysServed === true) return;
-      throw new EventplaneError("busy", "This edge has more work than it can do now. Try again shortly.");
-    },
   });
   return server;
 }
@@ -195,6 +183,11 @@ function translate(error: unknown): EventplaneError {
     return new EventplaneError("request_invalid", "The request is not valid HTTP for this address.");
   }
   return asEventplaneError(error);
+}
+
+function refusalOfLoad(request: FastifyRequest): EventplaneError | undefined {
+  if (request.routeOptions.config.alwaysServed === true) return undefined;
+  return new EventplaneError("busy", "This edge has more work than it can do now. Try again shortly.");
 }
 
 function refusalOfEncoding(request: FastifyRequest): EventplaneError | undefined {
