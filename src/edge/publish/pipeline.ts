@@ -87,11 +87,6 @@ export class PublishPipeline {
     intents: readonly (IntentInput | EventplaneError)[],
     options: PublishOptions,
   ): Promise<readonly PublishResult[]> {
-    const note = (error: EventplaneError): EventplaneError => {
-      const { requestId, via } = options;
-      this.#dependencies.refusals.note({ principal, error, action: "PublishIntent", requestId, via });
-      return error;
-    };
     try {
       const ruling = authorizePublish(principal, tenantId);
       const request = { tenantId, causedBy: this.#stamp(principal, ruling, options), options };
@@ -102,11 +97,16 @@ export class PublishPipeline {
       );
       if (options.atomic) return await this.#publishAtomic(request, named);
       const results = await this.#publishEach(request, named);
-      for (const each of results) if (each.result === "refused") note(each.error);
+      for (const each of results) if (each.result === "refused") this.#note(principal, options, each.error);
       return results;
     } catch (error) {
-      throw isEventplaneError(error) ? note(error) : error;
+      if (isEventplaneError(error)) this.#note(principal, options, error);
+      throw error;
     }
+  }
+
+  #note(principal: Principal, { requestId, via }: PublishOptions, error: EventplaneError): void {
+    this.#dependencies.refusals.note({ principal, error, action: "PublishIntent", requestId, via });
   }
 
   #stamp(principal: Principal, ruling: Ruling, { requestId, via }: PublishOptions): CausedBy {
@@ -118,27 +118,30 @@ export class PublishPipeline {
     request: Request,
     intents: readonly (IntentRequest | EventplaneError)[],
   ): Promise<readonly PublishResult[]> {
+    const [only] = intents;
+    if (only !== undefined && intents.length === 1) return [await this.#settle(request, only, 0)];
     const guardedTails = new Map<string, Promise<unknown>>();
     return Promise.all(
-      intents.map(async (intent, index): Promise<PublishResult> => {
-        try {
-          if (intent instanceof EventplaneError) throw intent;
-          const stream = this.#guardedStream(intent);
-          if (stream === undefined) return await this.#publishOne(request, intent);
-          const before = guardedTails.get(stream) ?? Promise.resolve();
-          const own = before.then(() => this.#publishOne(request, intent));
-          guardedTails.set(
-            stream,
-            own.catch(() => undefined),
-          );
-          return await own;
-        } catch (error) {
-          // A failure of one intent, a guard's for example, must not hide what became of the others.
-          const own = asEventplaneError(error);
-          return { result: "refused", error: request.options.isList === true ? inItem(own, index) : own };
-        }
+      intents.map((intent, index) => {
+        const stream = intent instanceof EventplaneError ? undefined : this.#guardedStream(intent);
+        if (stream === undefined) return this.#settle(request, intent, index);
+        const before = guardedTails.get(stream) ?? Promise.resolve();
+        const own = before.then(() => this.#settle(request, intent, index));
+        guardedTails.set(stream, own);
+        return own;
       }),
     );
+  }
+
+  /** A failure of one intent, a guard's for example, must not hide what became of the others. */
+  async #settle(request: Request, intent: IntentRequest | EventplaneError, index: number): Promise<PublishResult> {
+    try {
+      if (intent instanceof EventplaneError) throw intent;
+      return await this.#publishOne(request, intent);
+    } catch (error) {
+      const own = asEventplaneError(error);
+      return { result: "refused", error: request.options.isList === true ? inItem(own, index) : own };
+    }
   }
 
   /** Guards see what the intents before theirs did, so guarded intents of one stream wait for each other. */

@@ -51,8 +51,10 @@ export interface TenantRoute {
 declare module "fastify" {
   interface FastifyRequest {
     /** Set as soon as the credential is known; refusals are counted under it. */
-    principal?: Principal;
-    action?: Action;
+    principal?: Principal | undefined;
+    action?: Action | undefined;
+    /** Set when the rules of the route have let the request in. */
+    caller?: Caller | undefined;
   }
 }
 
@@ -67,6 +69,7 @@ export class Routes {
   constructor(server: FastifyInstance, parts: EdgeParts) {
     this.#server = server;
     this.#parts = parts;
+    for (const member of ["principal", "action", "caller"] as const) server.decorateRequest(member, undefined);
   }
 
   /** The methods of each address, for the answers to other methods. */
@@ -89,11 +92,10 @@ export class Routes {
   /** A route of a tenant: the credential and the tenant are checked before a byte of the body is read. */
   tenant(route: TenantRoute): void {
     this.#note(route.method, route.url);
-    const callers = new WeakMap<FastifyRequest, Caller>();
     this.#server.route({
       method: route.method,
       url: route.url,
-      onRequest: async (request, reply) => {
+      onRequest: (request, reply, done) => {
         request.action = route.action;
         const principal = authenticate(request.headers.authorization, this.#parts.platform, this.#parts.clock);
         request.principal = principal;
@@ -101,10 +103,11 @@ export class Routes {
         const tenantId = route.ofCaller === true ? principal.tenantId : this.#tenantOf(principal, t, route.action);
         if (route.authorize !== "handler") assertAllowed(principal, route.action, tenantId);
         this.#makeRoom(tenantId, request, reply);
-        callers.set(request, { principal, tenantId });
+        request.caller = { principal, tenantId };
+        done();
       },
-      handler: async (request, reply) => {
-        const caller = callers.get(request);
+      handler: (request, reply) => {
+        const { caller } = request;
         if (caller === undefined)
           throw new EventplaneError("internal", "A request reached its handler without a caller.");
         return route.handle(request, reply, caller);
