@@ -110,11 +110,19 @@ export class SseConnection {
   /** Serves the client until it leaves or is cut. Never throws. */
   async run(): Promise<void> {
     this.#write(bookmarkFrame(this.#position));
+    let letGo: (() => void) | undefined;
     while (!this.#ended.signal.aborted) {
       const joined = this.#dependencies.feed.join(this.#position, this.#onBatch);
-      if (joined === undefined) await this.#catchUpPage();
-      else await this.#live(joined);
+      if (joined === undefined) {
+        letGo ??= this.#dependencies.feed.hold();
+        await this.#catchUpPage();
+        continue;
+      }
+      letGo?.();
+      letGo = undefined;
+      await this.#live(joined);
     }
+    letGo?.();
     this.#dependencies.feed.leave(this.#onBatch);
   }
 

@@ -82,7 +82,10 @@ export class FrameBatch {
   bytesFor(filter: SubscribeFilter, key: string): Buffer {
     let joined = this.#joined.get(key);
     if (joined === undefined) {
-      joined = Buffer.concat(this.frames.filter((frame) => matches(filter, frame)).map((frame) => frame.bytes));
+      const matching = this.frames.filter((frame) => matches(filter, frame));
+      const [only] = matching;
+      joined =
+        only !== undefined && matching.length === 1 ? only.bytes : Buffer.concat(matching.map(({ bytes }) => bytes));
       this.#joined.set(key, joined);
     }
     return joined;

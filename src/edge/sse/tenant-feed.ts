@@ -1,8 +1,8 @@
 /**
  * The end of one tenant's log, serialized once for all of its subscribers in this process.
  *
- * The feed keeps the last frames, so that a subscriber that catches up from the store can join without a gap, and gives
- * every batch to all that have joined. The more subscribers, the longer a batch gathers: at 500 they are written to about
+ * Every batch is given to all that have joined. While a subscriber catches up from the store, the feed keeps the frames that
+ * come meanwhile, so that it can join without a gap; when none does, it keeps nothing. The more subscribers, the longer a batch gathers: at 500 they are written to about
  * 80 times a second each, whatever the rate of events.
  */
 import type { Clock, TenantId } from "../../kernel/index.js";
@@ -44,6 +44,8 @@ export class TenantFeed {
   /** When each of them came. */
   #keptAtMs: number[] = [];
   #keptBytes = 0;
+  /** Subscribers that catch up. */
+  #holders = 0;
   #position = 0;
   #started: Promise<void> | undefined;
   #running: Promise<void> | undefined;
@@ -76,13 +78,23 @@ export class TenantFeed {
   /**
    * Joins after `position`: the kept frames behind it are returned, later ones go to `listener`.
    *
-   * @returns undefined when `position` is older than what is kept; read the store up to {@link position} and try again
+   * @returns undefined when `position` is older than what is kept; {@link hold}, read the store up to {@link position} and
+   * try again
    */
   join(position: number, listener: FeedListener): FrameBatch | undefined {
     const oldest = this.#position - this.#kept.length;
     if (position < oldest) return undefined;
     this.#listeners.add(listener);
     return new FrameBatch(this.#kept.filter((frame) => frame.position > position));
+  }
+
+  /** Keeps the frames that come from now on, for somebody who catches up. @returns the function that lets go of them; once */
+  hold(): () => void {
+    this.#holders++;
+    return () => {
+      this.#holders--;
+      if (this.#holders === 0) this.#drop(this.#kept.length);
+    };
   }
 
   /** Stops giving batches to `listener`. */
@@ -129,28 +141,33 @@ export class TenantFeed {
   forget(): void {
     const sinceMs = this.#dependencies.clock.monotonicMs() - keptMsMax;
     let dropped = 0;
+    let bytes = this.#keptBytes;
     while (
       dropped < this.#kept.length &&
-      (this.#kept.length - dropped > keptFramesMax ||
-        this.#keptBytes > keptBytesMax ||
-        (this.#keptAtMs[dropped] ?? 0) < sinceMs)
+      (this.#kept.length - dropped > keptFramesMax || bytes > keptBytesMax || (this.#keptAtMs[dropped] ?? 0) < sinceMs)
     ) {
-      this.#keptBytes -= this.#kept[dropped]?.bytes.byteLength ?? 0;
+      bytes -= this.#kept[dropped]?.bytes.byteLength ?? 0;
       dropped++;
     }
-    if (dropped === 0) return;
-    this.#kept = this.#kept.slice(dropped);
-    this.#keptAtMs = this.#keptAtMs.slice(dropped);
+    this.#drop(dropped);
+  }
+
+  #drop(count: number): void {
+    if (count === 0) return;
+    for (const frame of this.#kept.slice(0, count)) this.#keptBytes -= frame.bytes.byteLength;
+    this.#kept = this.#kept.slice(count);
+    this.#keptAtMs = this.#keptAtMs.slice(count);
   }
 
   #keep(batch: readonly Frame[]): void {
+    this.#position = batch.at(-1)?.position ?? this.#position;
+    if (this.#holders === 0) return;
     const atMs = this.#dependencies.clock.monotonicMs();
     for (const frame of batch) {
       this.#kept.push(frame);
       this.#keptAtMs.push(atMs);
       this.#keptBytes += frame.bytes.byteLength;
     }
-    this.#position = batch.at(-1)?.position ?? this.#position;
     this.forget();
   }
 }

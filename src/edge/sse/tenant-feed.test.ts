@@ -1,0 +1,62 @@
+import { afterEach, expect, test } from "vitest";
+import { createDoorbell, createLogHub, type LogHub } from "../../store/index.js";
+import { appending, createTestLog, draftIntent, VirtualClock } from "../../testing/index.js";
+import type { FrameBatch } from "./frame.js";
+import { TenantFeed } from "./tenant-feed.js";
+
+interface Bench {
+  readonly feed: TenantFeed;
+  readonly log: LogHub;
+  /** Appends so many events and waits until the feed has given them out. */
+  readonly append: (count: number) => Promise<void>;
+}
+
+const open: Bench[] = [];
+afterEach(async () => {
+  for (const { feed, log } of open.splice(0)) {
+    await feed.close();
+    await log.close();
+  }
+});
+
+async function bench(): Promise<Bench> {
+  const clock = new VirtualClock();
+  const { tenantId, store, add } = createTestLog(clock);
+  const { reader } = store;
+  const log = createLogHub({ reader, doorbell: createDoorbell(), clock });
+  const feed = new TenantFeed(tenantId, { reader, log, clock, mayDeliver: () => true, report: () => undefined });
+  await feed.start();
+  await clock.advance(1_000);
+  const append = async (count: number): Promise<void> => {
+    for (let done = 0; done < count; done++) await add(appending(draftIntent({ tenantId })));
+    await clock.advance(1_000);
+  };
+  open.push({ feed, log, append });
+  return { feed, log, append };
+}
+
+const ignore = (): void => undefined;
+const positions = (batch: FrameBatch | undefined): number[] | undefined =>
+  batch?.frames.map(({ position }) => position);
+
+test("a feed keeps no frame while nobody catches up", async () => {
+  const { feed, append } = await bench();
+  await append(3);
+  expect(feed.position).toBe(3);
+  expect(feed.join(2, ignore)).toBeUndefined();
+  expect(positions(feed.join(3, ignore))).toEqual([]);
+});
+
+test("what comes while somebody catches up is kept until the last one lets go", async () => {
+  const { feed, append } = await bench();
+  await append(1);
+  const letGo = feed.hold();
+  const other = feed.hold();
+  await append(2);
+  expect(feed.join(0, ignore)).toBeUndefined();
+  expect(positions(feed.join(1, ignore))).toEqual([2, 3]);
+  letGo();
+  expect(positions(feed.join(2, ignore))).toEqual([3]);
+  other();
+  expect(feed.join(2, ignore)).toBeUndefined();
+});
