@@ -27,8 +27,11 @@ export interface TailItem {
 
 const rowsMax = 4_000;
 const bytesMax = 4_194_304;
-/** Listeners who are further behind than this read for themselves. */
-const keptMsMax = 2_000;
+/**
+ * Listeners who are further behind than this read for themselves. Short, because what is kept for less than the time between
+ * two collections of the young generation is collected by the next one; what survives two waits for a full collection.
+ */
+const keptMsMax = 100;
 const tickMsMax = 1_000;
 
 /** Reads from `start` on for as long as `run` is not aborted. */
@@ -81,6 +84,8 @@ export class LogTail {
   /** Looks at each ring and each `pollMs` until the abort; never rejects. */
   async run(signal: AbortSignal): Promise<void> {
     const stop = this.#options.doorbell.listen((_, position) => this.#ring(position), this.#tenantId);
+    const wake = (): void => this.#wake?.();
+    signal.addEventListener("abort", wake, { once: true });
     try {
       while (!signal.aborted) {
         const rings = await this.#readOn(signal);
@@ -90,6 +95,7 @@ export class LogTail {
     } catch (error) {
       if (!signal.aborted) this.#failure = asFailure(error);
     } finally {
+      signal.removeEventListener("abort", wake);
       stop();
       this.#tell();
     }
@@ -153,13 +159,11 @@ export class LogTail {
     if (signal.aborted) return;
     const woken = new AbortController();
     this.#wake = () => woken.abort();
-    signal.addEventListener("abort", this.#wake, { once: true });
     try {
       await this.#options.clock.sleep(Math.min(this.#options.pollMs, tickMsMax), woken.signal);
     } catch (error) {
       if (!isEventplaneError(error, "aborted")) throw error;
     } finally {
-      signal.removeEventListener("abort", this.#wake);
       this.#wake = undefined;
     }
   }
