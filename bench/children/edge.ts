@@ -14,6 +14,7 @@ import {
 import { systemClock, systemIds, type TenantId } from "../../dist/kernel/index.js";
 import { createLogger, createMetrics } from "../../dist/observe/index.js";
 import { Bootstrap } from "../../dist/plane/bootstrap.js";
+import { boundHeapGrowth } from "../../dist/plane/heap-growth.js";
 import { PostgresResourceReader } from "../../dist/projection/index.js";
 import { Coalescer, createDoorbell, ResourceLoader } from "../../dist/store/index.js";
 import { createPool, PostgresAppender, PostgresReader } from "../../dist/store/postgres/index.js";
@@ -70,6 +71,7 @@ serveParent<EdgeOrder>(
 );
 
 async function open(databaseUrl: string): Promise<EdgeAnswer> {
+  boundHeapGrowth(); // as runPlane does for `evtctl dev` and `start`
   const clock = systemClock;
   const pool = createPool(databaseUrl);
   const [rootKey, edgeKey] = [generateSigningKey(), generateSigningKey()];

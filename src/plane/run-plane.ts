@@ -8,6 +8,7 @@ import { EventplaneError, isEventplaneError } from "../kernel/errors.js";
 import type { Logger } from "../observe/index.js";
 import { AppWatcher } from "./app-watcher.js";
 import type { Config } from "./config.js";
+import { boundHeapGrowth } from "./heap-growth.js";
 import { assertPortFree } from "./port-check.js";
 
 /** A plane that serves. */
@@ -41,6 +42,7 @@ export interface RunPlaneOptions {
  */
 export async function runPlane(options: RunPlaneOptions): Promise<void> {
   const { config, appFile, logger, mode, signal } = options;
+  boundHeapGrowth();
   const dataDir = config.required("data.dir");
   prepareFolder(dataDir);
   await assertPortFree({ host: config.required("edge.host"), port: config.integer("edge.port") }, dataDir);
