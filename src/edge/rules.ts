@@ -57,20 +57,45 @@ export const builtInPolicySetHash: string = sha256("eventplane.rules.v1\n", JSON
 );
 
 const keptRulingsMax = 1_000;
-/** Rulings by the grants of a key, which are one object as long as the key is what it is: a request asks twice, for 12 µs each. */
-const kept = new WeakMap<ReadonlySet<Grant>, Map<string, Ruling>>();
+/** The question as it was asked, and its ruling. */
+interface KeptRuling {
+  readonly principal: Pick<Principal, "id" | "tenantId">;
+  readonly action: Action;
+  readonly tenantId: TenantId;
+  readonly ruling: Ruling;
+}
+
+/**
+ * Rulings by the grants of a key, which are one object as long as the key is what it is: a request asks twice, for 12 µs
+ * each. `last` is compared first, because a key asks the same question again and again.
+ */
+const kept = new WeakMap<ReadonlySet<Grant>, { last: KeptRuling; readonly all: Map<string, KeptRuling> }>();
 
 /** Rules whether `principal` may do `action` in `tenantId`. */
 export function rule(principal: Principal, action: Action, tenantId: TenantId): Ruling {
+  const own = kept.get(principal.grants);
+  if (own !== undefined && answers(own.last, principal, action, tenantId)) return own.last.ruling;
   const question = `${principal.tenantId} ${principal.id} ${action} ${tenantId}`;
-  let rulings = kept.get(principal.grants);
-  if (rulings === undefined || rulings.size >= keptRulingsMax) {
-    rulings = new Map();
-    kept.set(principal.grants, rulings);
-  }
-  const ruling = rulings.get(question) ?? ruleAnew(principal, action, tenantId);
-  rulings.set(question, ruling);
-  return ruling;
+  const all = own === undefined || own.all.size >= keptRulingsMax ? new Map<string, KeptRuling>() : own.all;
+  const { id, tenantId: home } = principal;
+  const last = all.get(question) ?? {
+    principal: { id, tenantId: home },
+    action,
+    tenantId,
+    ruling: ruleAnew(principal, action, tenantId),
+  };
+  all.set(question, last);
+  kept.set(principal.grants, { last, all });
+  return last.ruling;
+}
+
+function answers(given: KeptRuling, principal: Principal, action: Action, tenantId: TenantId): boolean {
+  return (
+    given.action === action &&
+    given.tenantId === tenantId &&
+    given.principal.id === principal.id &&
+    given.principal.tenantId === principal.tenantId
+  );
 }
 
 function ruleAnew(principal: Principal, action: Action, tenantId: TenantId): Ruling {

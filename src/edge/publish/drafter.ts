@@ -45,7 +45,7 @@ export class Drafter {
   /** The intent with its tenant and, from the Idempotency-Key, its id: a UUIDv4 or 7 as it is, else a UUIDv8 of it. */
   name(intent: IntentInput, index: number, naming: Naming): IntentRequest {
     const { principal, tenantId, idempotencyKey: key, traceparent, isList } = naming;
-    const request = { ...intent, tenantId, ...(traceparent === undefined ? {} : { traceparent }) };
+    const request = { ...intent, tenantId, traceparent };
     if (request.id !== undefined || key === undefined) return request;
     const lower = key.toLowerCase();
     if (!isList && isUuid(lower) && publisherVersions.includes(uuidVersion(lower))) return { ...request, id: lower };

@@ -35,10 +35,10 @@ export interface PublishOptions {
   /** `http` or `embedded`. */
   readonly via: string;
   /** Names the request for its repetitions; intents without an id get theirs from it. */
-  readonly idempotencyKey?: string;
+  readonly idempotencyKey?: string | undefined;
   /** The body was a list, so derived ids carry the index. */
   readonly isList?: boolean;
-  readonly traceparent?: string;
+  readonly traceparent?: string | undefined;
   /** An abort leaves the outcome open: what was handed to the log may still be appended. */
   readonly signal?: AbortSignal;
 }

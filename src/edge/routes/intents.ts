@@ -39,8 +39,8 @@ async function publish(parts: EdgeParts, { request, reply, caller }: Exchange): 
     isList: body.isList,
     requestId: request.id,
     via: "http",
-    ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
-    ...traceparentOf(request),
+    idempotencyKey,
+    traceparent: traceparentOf(request),
   });
   if (body.isList) logFailures(parts, request, results);
   return body.isList
@@ -131,9 +131,10 @@ function withIfMatch(
   return [{ ...intent, expectedGeneration }];
 }
 
-function traceparentOf(request: FastifyRequest): { readonly traceparent?: string } {
+const traceparentForm = /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/;
+
+/** A header that is none is passed over, as W3C Trace Context asks. */
+function traceparentOf(request: FastifyRequest): string | undefined {
   const value = request.headers["traceparent"];
-  const isUsable =
-    typeof value === "string" && /^00-(?!0{32})[0-9a-f]{32}-(?!0{16})[0-9a-f]{16}-[0-9a-f]{2}$/.test(value);
-  return isUsable ? { traceparent: value } : {};
+  return typeof value === "string" && traceparentForm.test(value) ? value : undefined;
 }

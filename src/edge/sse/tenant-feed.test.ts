@@ -21,14 +21,15 @@ afterEach(async () => {
 
 async function bench(): Promise<Bench> {
   const clock = new VirtualClock();
-  const { tenantId, store, add } = createTestLog(clock);
-  const { reader } = store;
+  const events = createTestLog(clock);
+  const { tenantId } = events;
+  const { reader } = events.store;
   const log = createLogHub({ reader, doorbell: createDoorbell(), clock });
   const feed = new TenantFeed(tenantId, { reader, log, clock, mayDeliver: () => true, report: () => undefined });
   await feed.start();
   await clock.advance(1_000);
   const append = async (count: number): Promise<void> => {
-    for (let done = 0; done < count; done++) await add(appending(draftIntent({ tenantId })));
+    for (let done = 0; done < count; done++) await events.add(appending(draftIntent({ tenantId })));
     await clock.advance(1_000);
   };
   open.push({ feed, log, append });
