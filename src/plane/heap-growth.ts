@@ -8,7 +8,7 @@ const percentOfLive = 50;
  *
  * By itself V8 lets a small heap grow to four times that on a machine with much memory: garbage that costs nothing on a
  * workstation and is the size of the process in a container. A plane keeps 30 to 50 MB alive and makes steady garbage, so it
- * collects every few seconds then, concurrently, for 5 to 10 ms of its thread each. For processes that serve a plane and do
+ * collects every few seconds then, for 5 to 15 ms of its thread beside concurrent marking. For processes that serve a plane and do
  * nothing else: the setting is one of the whole process.
  */
 export function boundHeapGrowth(): void {
