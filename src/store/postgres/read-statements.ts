@@ -46,7 +46,7 @@ export function pageStatement(tenantId: string, query: ReadQuery): Statement {
   if (filter.aggregateType !== undefined && filter.aggregateId !== undefined) {
     return { name: `read_stream_page_${order}`, text: streamPageText(order), values };
   }
-  return { name: `read_${order}`, text: positionText(order), values, setsTenant: true };
+  return { name: `read_${order}`, text: positionTexts[order], values, setsTenant: true };
 }
 
 function filterValues(filter: ReadFilter): (string | null)[] {
@@ -77,6 +77,8 @@ function positionText(order: Order): string {
     `select ${eventColumns} from eventplane.events e where ${bounds} and ${filters} order by e.position ${order} limit $10::bigint`,
   );
 }
+
+const positionTexts: Readonly<Record<Order, string>> = { asc: positionText("asc"), desc: positionText("desc") };
 
 /** In a stream, the order of versions is that of positions. */
 function streamPageText(order: Order): string {
@@ -112,6 +114,10 @@ export function idsStatement(tenantId: string, ids: readonly string[]): Statemen
   };
 }
 
+const streamText = settingTenant(`select ${eventColumns} from eventplane.events e
+where e.tenant_id = $1::uuid and e.aggregate_type = $2::text and e.aggregate_id = $3::text and e.version > $4::bigint
+order by e.version limit $5::bigint`);
+
 /** One stream after a version. */
 export function streamStatement(
   tenantId: string,
@@ -120,9 +126,7 @@ export function streamStatement(
 ): Statement {
   return {
     name: "read_stream",
-    text: settingTenant(`select ${eventColumns} from eventplane.events e
-where e.tenant_id = $1::uuid and e.aggregate_type = $2::text and e.aggregate_id = $3::text and e.version > $4::bigint
-order by e.version limit $5::bigint`),
+    text: streamText,
     values: [tenantId, stream.aggregateType, stream.aggregateId, afterVersion, limit],
     setsTenant: true,
   };
