@@ -1,4 +1,4 @@
-/** Eventplane for the team that writes an `eventplane.config.ts`: declare aggregates, controllers and the application. */
+/** Eventplane for the team that writes an `eventplane.config.ts`: declare aggregates, controllers, workers and the application. */
 export {
   type Aggregate,
   type AggregateConfig,
@@ -20,7 +20,6 @@ export {
   reject,
   type SpecOf,
   type StatusOf,
-  TerminalError,
 } from "./controller/index.js";
 export type {
   AggregateDefinition,
@@ -29,6 +28,10 @@ export type {
   Condition,
   ControllerDefinition,
   Decision,
+  EffectFailure,
+  EffectOutcome,
+  EffectRequests,
+  EffectState,
   Event,
   EventKind,
   ExpectedVersion,
@@ -39,7 +42,17 @@ export type {
   Phase,
   ReconcileContext,
   Resource,
+  WorkerCall,
+  WorkerDefinition,
 } from "./event/index.js";
 export type { JsonObject, JsonValue } from "./kernel/index.js";
-export { type ErrorCode, type ErrorDetails, EventplaneError, errorCodes, isEventplaneError } from "./kernel/index.js";
+export {
+  type ErrorCode,
+  type ErrorDetails,
+  EventplaneError,
+  errorCodes,
+  isEventplaneError,
+  TerminalError,
+} from "./kernel/index.js";
 export type { Infer, MergePatchOf, SchemaSource } from "./schema/index.js";
+export { defineWorker, TryAgainError, type Worker, type WorkerConfig } from "./worker/index.js";

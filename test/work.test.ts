@@ -76,7 +76,8 @@ describe("grants of the work table", () => {
     for (const forbidden of [
       "delete from eventplane.work",
       "update eventplane.work set state = 'idle'",
-      "select eventplane.work_claim(array['quota'], 1, 1000, '00000000-0000-0000-0000-000000000000')",
+      "select eventplane.work_claim('', array['quota'], 1, 1000, '00000000-0000-0000-0000-000000000000')",
+      "select eventplane.effect_dispatch(gen_random_uuid(), 0, 1, 1, '', '{}', '{}', '{}', '{}')",
       "insert into eventplane.cursors values ('work', gen_random_uuid(), 1, 0, '')",
     ]) {
       await expect(edge.query(forbidden)).rejects.toThrow(/permission denied/);
@@ -217,8 +218,34 @@ describe("plans of the work table", () => {
        from generate_series(1, ${rows}) n`,
     );
     const call =
-      "select * from eventplane.work_claim(array['quota'], 8, 30000, '00000000-0000-0000-0000-000000000000')";
+      "select * from eventplane.work_claim('', array['quota'], 8, 30000, '00000000-0000-0000-0000-000000000000')";
     expect(await blocksOf(call)).toBeLessThan(blocksMax);
-    expect(await blocksOf("select eventplane.work_next_due_ms(array['quota'])")).toBeLessThan(blocksMax);
+    const due = "select eventplane.work_next_due_ms(array[''], array['quota'])";
+    expect(await blocksOf(due)).toBeLessThan(blocksMax);
+  });
+
+  it("a worker whose effects pile up is not walked through for a controller or another worker", async () => {
+    const flooded = "22222222-2222-4222-8222-222222222222";
+    await installation.asSuperuser(
+      `insert into eventplane.work (tenant_id, aggregate_type, aggregate_id, component, state, due_at)
+       select $1, 'effect', 'slow-' || n, 'effect:slow', 'ready', now() - interval '1 hour' from generate_series(1, ${rows}) n
+       union all values ($1::uuid, 'effect', 'quick', 'effect:quick', 'ready', now()),
+         ($1, 'organization', 'acme', 'billing', 'ready', now())`,
+      [flooded],
+    );
+    for (const [queue, component] of [
+      ["", "billing"],
+      ["effect:quick", "effect:quick"],
+      ["effect:slow", "effect:slow"],
+    ]) {
+      const next = `select eventplane.work_next_due_ms(array['${queue}'], array['${component}'])`;
+      expect(await blocksOf(next)).toBeLessThan(blocksMax);
+      const claim = `select * from eventplane.work_claim('${queue}', array['${component}'], 8, 30000, '11111111-1111-4111-8111-111111111111')`;
+      expect(await blocksOf(claim)).toBeLessThan(blocksMax);
+    }
+    const { rows: leased } = await installation
+      .pool("runtime")
+      .query("select component from eventplane.work where tenant_id = $1 and lease_token is not null", [flooded]);
+    expect(leased).toHaveLength(10);
   });
 });

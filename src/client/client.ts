@@ -1,7 +1,7 @@
 /**
  * The typed client of the HTTP API, for browsers and Node: fetch and nothing else.
  */
-import type { Event, ProofDocument, ProvenEvent, Resource } from "../event/index.js";
+import type { EffectState, Event, ProofDocument, ProvenEvent, Resource } from "../event/index.js";
 import { EventplaneError } from "../kernel/errors.js";
 import type { JsonObject } from "../kernel/index.js";
 import { AdminClient } from "./admin-client.js";
@@ -58,7 +58,9 @@ export interface ReadEventsQuery extends Omit<SubscribeQuery, "after"> {
 }
 
 /** A resource as the edge shows it. */
-export type ResourceView = Omit<Resource, "origin" | "expected"> & {
+export type ResourceView = Omit<Resource, "origin" | "expected" | "effects"> & {
+  /** Outside calls that its controllers asked for since it was created, in no order. */
+  readonly effects: readonly EffectState[];
   /** Controllers that the current generation waits for. */
   readonly waitsFor: readonly string[];
   /** The event that opened the current generation. */

@@ -11,9 +11,8 @@ import {
 } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import type { Append, AppendOutcome, ResourceLoader } from "../store/index.js";
-import type { WorkClaim, WorkStore } from "../work/index.js";
+import { describeFailure, type Failure, type WorkClaim, type WorkStore } from "../work/index.js";
 import { type Decision, decide, isOpen } from "./decide.js";
-import { describeFailure, type Failure } from "./failure.js";
 import { ownRows } from "./own-rows.js";
 
 /**

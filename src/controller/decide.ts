@@ -43,8 +43,8 @@ export function decide(claim: WorkClaim, resource: Resource | undefined, options
     "a claimed row names a controller and an aggregate of the app",
   );
   const log = logger.child({ tenantId: claim.tenantId, controller: controller.name });
-  const decisions = reconcile(controller, resource, { clock, logger: log, now, checkDeterminism });
-  return mutate.decide({ resource, aggregate, controller: controller.name, decisions, now });
+  const reconciled = reconcile(controller, resource, { app, clock, logger: log, now, checkDeterminism });
+  return mutate.decide({ ...reconciled, resource, aggregate, controller: controller.name, now });
 }
 
 /** Whether anything can still be decided on it. */

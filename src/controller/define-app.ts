@@ -1,7 +1,13 @@
 /**
  * `defineApp`: what the plane runs.
  */
-import type { AggregateDefinition, AppDefinition, ControllerDefinition } from "../event/index.js";
+import type {
+  AggregateDefinition,
+  AnyWorker,
+  AppDefinition,
+  ControllerDefinition,
+  WorkerDefinition,
+} from "../event/index.js";
 import { EventplaneError, limits } from "../kernel/index.js";
 import type { AnyAggregate, MessageOf } from "./aggregate-types.js";
 
@@ -9,6 +15,7 @@ import type { AnyAggregate, MessageOf } from "./aggregate-types.js";
 export interface AppConfig<Aggregates extends readonly AnyAggregate[]> {
   readonly aggregates: Aggregates;
   readonly controllers?: readonly ControllerDefinition[];
+  readonly workers?: readonly AnyWorker[];
 }
 
 /** An application that knows which intents it takes. */
@@ -18,10 +25,18 @@ export interface App<Message = never> extends AppDefinition {
 }
 
 /** Aggregate types of the platform's own log. */
-const reservedAggregates: readonly string[] = ["tenant", "key", "signing-key", "schema", "dead-letter", "refusal"];
+const reservedAggregates: readonly string[] = [
+  "tenant",
+  "key",
+  "signing-key",
+  "schema",
+  "dead-letter",
+  "effect",
+  "refusal",
+];
 
 /**
- * Puts aggregates and controllers together.
+ * Puts aggregates, controllers and workers together.
  *
  * @throws EventplaneError `config_invalid` for names that are taken or reserved, and for a controller that watches an
  * aggregate of another application
@@ -42,7 +57,12 @@ export function defineApp<const Aggregates extends readonly AnyAggregate[]>(
     checkDerivedTypes(controller, aggregates.get(controller.watches));
     controllers.set(controller.name, controller);
   }
-  return Object.freeze({ aggregates, controllers });
+  const workers = new Map<string, WorkerDefinition>();
+  for (const { definition } of config.workers ?? []) {
+    if (workers.has(definition.name)) throw invalid(`Two workers are called ${definition.name}`);
+    workers.set(definition.name, definition);
+  }
+  return Object.freeze({ aggregates, controllers, workers });
 }
 
 /** The events that a controller will make are named after the intent and the controller. */

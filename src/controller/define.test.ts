@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
-import { compileSchema } from "../kernel/index.js";
-import { defineAggregate, defineApp, defineController, done, type IntentConfig, TerminalError } from "./index.js";
+import { compileSchema, TerminalError } from "../kernel/index.js";
+import { defineAggregate, defineApp, defineController, done, type IntentConfig } from "./index.js";
 
 const spec = z.object({ name: z.string(), plan: z.enum(["free", "team"]) });
 const house = defineAggregate("house", {

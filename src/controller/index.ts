@@ -14,4 +14,3 @@ export { type AggregateConfig, defineAggregate } from "./define-aggregate.js";
 export { type App, type AppConfig, defineApp } from "./define-app.js";
 export { type ControllerConfig, defineController, type StatusOfController } from "./define-controller.js";
 export { ControllerRuntime, type ControllerRuntimeOptions } from "./runtime.js";
-export { TerminalError } from "./terminal-error.js";

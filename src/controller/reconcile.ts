@@ -1,16 +1,20 @@
 /** One call of a controller: what it sees, what it may return, and how long it may take. */
 import {
+  type AppDefinition,
   type ControllerDefinition,
   type Decision,
+  type EffectAsk,
   type ReconcileContext,
   type Resource,
   seededRandom,
 } from "../event/index.js";
 import { assert, type Clock, EventplaneError, type JsonObject } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
+import { EffectAsking } from "./effects.js";
 
 /** What a call needs besides the controller and the resource. */
 export interface ReconcileOptions {
+  readonly app: Pick<AppDefinition, "workers">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** `ctx.now`, RFC 3339 UTC with microseconds. */
@@ -21,13 +25,19 @@ export interface ReconcileOptions {
 
 type Decisions = Decision | readonly Decision[] | undefined;
 
+/** What a controller wants: what it returned, and what it asked for on the way. */
+export interface Reconciled {
+  readonly decisions: Decisions;
+  readonly asks: readonly EffectAsk[];
+}
+
 /**
  * Runs reconcile on a resource that has an origin.
  *
  * @throws whatever the controller throws; EventplaneError `decision_invalid` for a promise, `reconcile_timeout` when it
  * held the thread longer than its `timeoutMs`, `decision_not_deterministic`
  */
-export function reconcile(controller: ControllerDefinition, resource: Resource, options: ReconcileOptions): Decisions {
+export function reconcile(controller: ControllerDefinition, resource: Resource, options: ReconcileOptions): Reconciled {
   const first = callOnce(controller, resource, options);
   if (!options.checkDeterminism) return first;
   const second = callOnce(controller, resource, options);
@@ -40,9 +50,10 @@ export function reconcile(controller: ControllerDefinition, resource: Resource, 
   );
 }
 
-function callOnce(controller: ControllerDefinition, resource: Resource, options: ReconcileOptions): Decisions {
-  const { clock } = options;
-  const context = contextOf(controller.name, resource, options);
+function callOnce(controller: ControllerDefinition, resource: Resource, options: ReconcileOptions): Reconciled {
+  const { app, clock } = options;
+  const effects = new EffectAsking(app, resource, controller.name);
+  const context = contextOf(controller.name, resource, { ...options, effects });
   const startMs = clock.monotonicMs();
   const decisions: unknown = controller.reconcile(context);
   const tookMs = clock.monotonicMs() - startMs;
@@ -55,7 +66,7 @@ function callOnce(controller: ControllerDefinition, resource: Resource, options:
       { details: { controller: controller.name } },
     );
   }
-  return decisions as Decisions; // mutate.decide checks every part of it
+  return { decisions: decisions as Decisions, asks: effects.asks }; // mutate.decide checks every part of it
 }
 
 function promiseReturned(controller: ControllerDefinition, promise: PromiseLike<unknown>): EventplaneError {
@@ -72,14 +83,19 @@ function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
   return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
 }
 
-function contextOf(name: string, resource: Resource, { logger, now }: ReconcileOptions): ReconcileContext {
-  const { origin, position: _position, updatedAt: _updatedAt, ...visible } = resource;
+function contextOf(
+  name: string,
+  resource: Resource,
+  { logger, now, effects }: ReconcileOptions & { readonly effects: EffectAsking },
+): ReconcileContext {
+  const { origin, position: _position, updatedAt: _updatedAt, effects: _effects, ...visible } = resource;
   assert(origin !== null, "a resource that is reconciled has an origin");
   const { id, type, spec, version, recordedAt } = origin;
   const fields: JsonObject = { aggregateId: resource.aggregateId, version: resource.version };
   return Object.freeze({
     resource: Object.freeze(visible),
     event: Object.freeze({ id, type, spec, version, recordedAt }),
+    effects: Object.freeze({ get: effects.get.bind(effects) }),
     now,
     random: seededRandom(id, name, resource.version),
     log: Object.freeze({

@@ -3,6 +3,7 @@
  */
 import type { JsonValue } from "../kernel/index.js";
 import { deadLetterComponent, runtimeComponent } from "./derived.js";
+import { effectRoleOf } from "./effects.js";
 import { isJsonObject } from "./merge-patch.js";
 import type { Condition, Resource } from "./resource.js";
 
@@ -10,14 +11,16 @@ import type { Condition, Resource } from "./resource.js";
 export type ConditionReport = Pick<Condition, "type" | "status" | "reason" | "message">;
 
 /** Condition types that only the runtime states. */
-export const reservedConditionTypes: readonly string[] = ["Ready", "Stalled", "Rejected"];
+export const reservedConditionTypes: readonly string[] = ["Ready", "Stalled", "Rejected", "OutcomeUnknown"];
 
 /** The key of event.status under which conditions travel. */
 export const conditionsKey = "conditions";
 
-/** A new generation starts without verdicts on the one before. */
+/** A new generation starts without verdicts on the one before; effects go on, so what stands in their way does too. */
 export function clearedForNewGeneration(conditions: readonly Condition[]): readonly Condition[] {
-  return conditions.filter(({ type }) => type !== "Rejected" && type !== "Stalled");
+  return conditions.filter(
+    ({ type, component }) => type !== "Rejected" && (type !== "Stalled" || effectRoleOf(component) === "dead"),
+  );
 }
 
 /**

@@ -4,7 +4,7 @@
  */
 import type { JsonObject } from "../kernel/index.js";
 import type { LifecycleEffect } from "./append-item.js";
-import type { Condition, Resource } from "./resource.js";
+import type { Condition, EffectFailure, Resource } from "./resource.js";
 
 /** What an intent does to the life of its resource. */
 export type IntentEffect = Extract<LifecycleEffect, "creates" | "updates" | "deletes">;
@@ -42,10 +42,53 @@ export interface AggregateDefinition {
   ) => string | undefined;
 }
 
+/** A worker of any type. */
+export interface AnyWorker {
+  readonly definition: WorkerDefinition;
+}
+
+/** A worker that knows what it takes and gives. */
+export interface TypedWorker<Input, Output> extends AnyWorker {
+  /** For types only; never present at run time. */
+  readonly "~types"?: { readonly input: Input; readonly output: Output };
+}
+
+/**
+ * What a controller knows of an effect; exactly one member is there.
+ *
+ * `unknown`: a call was made and nobody knows what became of it; somebody decides. Only of workers with `onUnknown: "hold"`.
+ */
+export type EffectOutcome<Output> =
+  | { readonly pending: true; readonly ok?: undefined; readonly failed?: undefined; readonly unknown?: undefined }
+  | { readonly ok: Output; readonly pending?: undefined; readonly failed?: undefined; readonly unknown?: undefined }
+  | {
+      readonly failed: EffectFailure;
+      readonly pending?: undefined;
+      readonly ok?: undefined;
+      readonly unknown?: undefined;
+    }
+  | {
+      readonly unknown: EffectFailure;
+      readonly pending?: undefined;
+      readonly ok?: undefined;
+      readonly failed?: undefined;
+    };
+
+/** The way of a controller to the world outside: it asks, a worker calls, the answer wakes it. */
+export interface EffectRequests {
+  /**
+   * What is known of the worker's effect with this input. The first time that a controller names an input in a resource's
+   * life it asks for it, together with its decision; the same input is the same effect in every later generation.
+   *
+   * @throws EventplaneError `decision_invalid` when the input does not fit, or the app has no such worker
+   */
+  get<Input, Output>(worker: TypedWorker<Input, Output>, input: NoInfer<Input>): EffectOutcome<Output>;
+}
+
 /** What a controller sees. Pure and synchronous: no I/O, no clock, no identity. */
 export interface ReconcileContext<Spec = JsonObject, Status = JsonObject> {
   /** Without what only the log knows of the last event: reconciles claimed together decide before it is stored. */
-  readonly resource: Omit<Resource<Spec, Status>, "origin" | "position" | "updatedAt">;
+  readonly resource: Omit<Resource<Spec, Status>, "origin" | "position" | "updatedAt" | "effects">;
   /** The spec-bearing event that opened the current generation. */
   readonly event: {
     readonly id: string;
@@ -54,6 +97,7 @@ export interface ReconcileContext<Spec = JsonObject, Status = JsonObject> {
     readonly version: number;
     readonly recordedAt: string;
   };
+  readonly effects: EffectRequests;
   /** RFC 3339 UTC; recorded in the decision. */
   readonly now: string;
   /** Deterministic, seeded by (origin.id, component, basis version); [0, 1). */
@@ -83,8 +127,35 @@ export interface ControllerDefinition {
   readonly reconcile: (context: ReconcileContext) => Decision | readonly Decision[] | undefined;
 }
 
+/** One call of a worker. */
+export interface WorkerCall<Input = JsonObject> {
+  readonly input: Input;
+  /** A UUID, the same for every attempt of one effect: give it to the service that is called. */
+  readonly idempotencyKey: string;
+  /** Aborts when the time is over, the lease is lost or the process stops: give it to fetch. */
+  readonly signal: AbortSignal;
+}
+
+/** A worker, normalized. */
+export interface WorkerDefinition {
+  readonly name: string;
+  /** JSON Schemas of objects, closed. */
+  readonly inputSchema: JsonObject;
+  readonly outputSchema: JsonObject;
+  readonly timeoutMs: number;
+  /** Attempts in all; waits before them double from `baseMs` to `capMs`, with full jitter. */
+  readonly retry: { readonly attempts: number; readonly baseMs: number; readonly capMs: number };
+  /** After `failures` in a row no call for `openMs`, then one to try. */
+  readonly breaker: { readonly failures: number; readonly openMs: number };
+  /** Calls at once in one process. */
+  readonly concurrency: number;
+  readonly onUnknown: "retry" | "hold";
+  readonly run: (call: WorkerCall) => JsonObject | Promise<JsonObject>;
+}
+
 /** The application, normalized: what plane/ runs. */
 export interface AppDefinition {
   readonly aggregates: ReadonlyMap<string, AggregateDefinition>;
   readonly controllers: ReadonlyMap<string, ControllerDefinition>;
+  readonly workers: ReadonlyMap<string, WorkerDefinition>;
 }

@@ -23,7 +23,16 @@ export function deadLetterComponent(controller: string): string {
 }
 
 /** Last tokens that only the runtime may give to a type. */
-export const reservedTails: readonly string[] = ["ready", "deleted", "rejected", "dead-lettered"];
+export const reservedTails: readonly string[] = [
+  "ready",
+  "deleted",
+  "rejected",
+  "dead-lettered",
+  "effect-asked",
+  "effect-succeeded",
+  "effect-failed",
+  "effect-unknown",
+];
 
 /** Spec-bearing events open a generation: intents, and facts from outside sources. */
 export function isSpecBearing(event: Pick<DraftEvent, "kind" | "source">): boolean {

@@ -59,6 +59,8 @@ export const systemFactTypes = [
   "refusal.recorded",
   "dead-letter.redriven",
   "dead-letter.discarded",
+  "effect.resolved",
+  "effect.retried",
 ] as const;
 
 /** One of {@link systemFactTypes}. */

@@ -5,6 +5,7 @@ import { EventplaneError, formatUs, type JsonObject, type TenantId } from "../ke
 import { clearedForNewGeneration, replaceConditions, withReady } from "./conditions.js";
 import type { AggregateDefinition } from "./definitions.js";
 import { isSpecBearing, runtimeComponent } from "./derived.js";
+import { effectComponent, effectReports, effectRoleOf, foldEffects } from "./effects.js";
 import type { DraftEvent, Finalizers, Lifecycle, StoredFields } from "./event.js";
 import { deepFreeze, isJsonObject, mergeObject } from "./merge-patch.js";
 import type { Condition, Phase, Resource } from "./resource.js";
@@ -39,6 +40,7 @@ export function emptyFold(stream: StreamName): Resource {
     status: emptySpec,
     finalizers: Object.freeze({}),
     conditions: Object.freeze([]),
+    effects: Object.freeze({}),
     expected: Object.freeze([]),
     settled: null,
     origin: null,
@@ -66,7 +68,12 @@ export function foldEvent(
   const before = resource ?? emptyFold(row);
   checkNext(before, row, aggregate);
   if (isSpecBearing(row)) return openGeneration(before, row, aggregate);
-  if (row.decision !== null) return foldDerived(before, row, row.decision.component);
+  if (row.decision !== null) {
+    const { component } = row.decision;
+    return effectRoleOf(component) === undefined
+      ? foldDerived(before, row, component)
+      : foldEffect(before, row, component);
+  }
   return Object.freeze({ ...before, ...place(before, row) });
 }
 
@@ -91,6 +98,7 @@ function openGeneration(before: Resource, row: FoldableRow, aggregate: Aggregate
     spec: deepFreeze(spec),
     status: reborn ? emptySpec : before.status,
     finalizers: Object.freeze(reborn ? set : { ...before.finalizers, ...set }),
+    effects: reborn ? Object.freeze({}) : before.effects,
     expected: Object.freeze(Object.keys(set)),
     settled: null,
     origin: Object.freeze({
@@ -134,6 +142,27 @@ function foldDerived(before: Resource, row: FoldableRow, component: string): Res
     generation: next.generation,
     at: next.updatedAt,
   });
+  return finish(next, conditions, "Progressing");
+}
+
+/** What is asked of a worker, and what became of it; status and finalizers are the controllers' own. */
+function foldEffect(before: Resource, row: FoldableRow, component: string): Resource {
+  const payload = { spec: storedObject(row, "specText"), status: storedObject(row, "statusText") };
+  const effects = foldEffects(before.effects, row, payload);
+  const next = { ...before, ...place(before, row), lifecycle: row.lifecycle, effects };
+  const worker = component.slice(component.lastIndexOf(":") + 1);
+  const now = { generation: next.generation, at: next.updatedAt };
+  const reports = effectReports(effects, worker);
+  const conditions = [effectComponent("dead", worker), effectComponent("unknown", worker)].reduce(
+    (stated, of) =>
+      replaceConditions(
+        stated,
+        of,
+        reports.filter((report) => report.component === of),
+        now,
+      ),
+    before.conditions,
+  );
   return finish(next, conditions, "Progressing");
 }
 

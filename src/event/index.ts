@@ -1,14 +1,20 @@
 export type { AppendItem, ExpectedVersion, LifecycleEffect } from "./append-item.js";
 export { eventJson, eventLine, type ProofDocument, proofJson, toEvent } from "./codec.js";
-export { reservedControllerNames } from "./decision-check.js";
+export { decisionInvalid, reservedControllerNames } from "./decision-check.js";
 export type {
   AggregateDefinition,
+  AnyWorker,
   AppDefinition,
   ControllerDefinition,
   Decision,
+  EffectOutcome,
+  EffectRequests,
   IntentDefinition,
   IntentEffect,
   ReconcileContext,
+  TypedWorker,
+  WorkerCall,
+  WorkerDefinition,
 } from "./definitions.js";
 export {
   type DerivedIdParts,
@@ -21,6 +27,16 @@ export {
   typeTail,
 } from "./derived.js";
 export { chainHash, contentHash, eventDigest, genesisHash } from "./digest.js";
+export {
+  canonicalJson,
+  type EffectResult,
+  effectComponent,
+  effectKey,
+  effectResultId,
+  effectRoleOf,
+  readAsk,
+  workerOfComponent,
+} from "./effects.js";
 export { isAggregateType, isEventType } from "./envelope.js";
 export type {
   CausedBy,
@@ -48,10 +64,11 @@ export {
   introductionSpec,
   type KeyIntroduction,
 } from "./introduction.js";
+export { jsonProblem } from "./json-safe.js";
 export { KeyDirectory, type TrustedKey } from "./key-directory.js";
-export { deepFreeze } from "./merge-patch.js";
+export { deepFreeze, isJsonObject } from "./merge-patch.js";
 export { leafHash, merklePath, merkleRoot } from "./merkle.js";
-export { type Decided, type DecideInput, mutate } from "./mutate.js";
+export { type Decided, type DecideInput, type EffectAsk, type EffectNews, mutate } from "./mutate.js";
 export {
   commitMessage,
   keptCommitProof,
@@ -62,7 +79,7 @@ export {
   storedProof,
 } from "./proof.js";
 export { type ProvenEvent, provenEventWriter, rowsOfProvenEvents } from "./proven-event.js";
-export type { Condition, Phase, Resource, ResourceOrigin } from "./resource.js";
+export type { Condition, EffectFailure, EffectState, Effects, Phase, Resource, ResourceOrigin } from "./resource.js";
 export {
   createEd25519Signer,
   generateSigningKey,

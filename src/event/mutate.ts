@@ -10,12 +10,13 @@ import { type ConditionReport, conditionsKey, sameConditions } from "./condition
 import { type CheckedDecision, checkDecisions, decisionInvalid, reservedControllerNames } from "./decision-check.js";
 import type { AggregateDefinition, Decision } from "./definitions.js";
 import { deadLetterComponent, derivedEventId, runtimeComponent } from "./derived.js";
-import type { DraftEvent, Finalizers } from "./event.js";
+import { askSpecText, type EffectResult, effectComponent, effectResultId } from "./effects.js";
+import type { DraftEvent, EventRow, Finalizers } from "./event.js";
 import { allComplete, foldEvent } from "./fold.js";
 import { jsonEqual } from "./json-equal.js";
 import { mergeObject } from "./merge-patch.js";
 import { open } from "./open.js";
-import type { Resource } from "./resource.js";
+import type { EffectFailure, Resource } from "./resource.js";
 import { checkStatusSchema } from "./status-schema.js";
 
 /** One reconcile's result and what it was decided on. */
@@ -25,8 +26,19 @@ export interface DecideInput {
   readonly aggregate: AggregateDefinition;
   readonly controller: string;
   readonly decisions: Decision | readonly Decision[] | undefined;
+  /** Effects that it asked for and that nobody has asked for before. */
+  readonly asks?: readonly EffectAsk[];
   /** `ctx.now` of the reconcile, RFC 3339. */
   readonly now: string;
+}
+
+/** An effect to ask for. */
+export interface EffectAsk {
+  readonly worker: string;
+  /** The input in its canonical form. */
+  readonly inputText: string;
+  /** Which call of `effects.get` in the reconcile it was, from 0. */
+  readonly step: number;
 }
 
 /** What becomes of a reconcile. */
@@ -45,6 +57,8 @@ interface Derivation {
   readonly type: string;
   readonly component: string;
   readonly step: number;
+  /** JSON text; none is an empty object. */
+  readonly specText?: string;
   readonly status: JsonObject;
   readonly finalizers: Finalizers;
   readonly effect: "derived" | "finishes";
@@ -73,6 +87,7 @@ function decide(input: DecideInput): Decided {
     return { items: [], requeueAfterMs: null, settled: resource.settled };
 
   const append = new DerivedAppend(resource, input.now);
+  for (const ask of input.asks ?? []) append.add(askOf(ask, input));
   for (const [index, decision] of decisions.entries()) {
     const derivation = derive(append.after, decision, { ...input, index, last: index === decisions.length - 1 });
     if (derivation !== undefined) append.add(derivation);
@@ -125,13 +140,72 @@ function deadLettered(input: {
   return item;
 }
 
+/** What became of an ask. `retries`: how often somebody decided to call again, so that each hold is an event of its own. */
+export type EffectNews =
+  | { readonly result: EffectResult }
+  | { readonly unknown: EffectFailure; readonly retries: number }
+  | { readonly dead: EffectFailure };
+
+/**
+ * The event that tells what became of a verified ask: its result (DESIGN §13.5), that it is held as unknown, or that it is
+ * a dead letter. It follows from the ask alone, wherever the resource is by now, so it names the ask as its cause.
+ */
+function effectNews(ask: EventRow, worker: string, news: EffectNews & { readonly now: string }): AppendItem {
+  const { tenantId, aggregateType, version } = ask;
+  const [role, tail, payload, step] =
+    "result" in news
+      ? (["result", "ok" in news.result ? "effect-succeeded" : "effect-failed", news.result, 0] as const)
+      : "unknown" in news
+        ? (["unknown", "effect-unknown", { unknown: news.unknown }, news.retries] as const)
+        : (["dead", "dead-lettered", { dead: news.dead }, 0] as const);
+  const component = effectComponent(role, worker);
+  const event: DraftEvent = {
+    id:
+      role === "result"
+        ? effectResultId(tenantId, ask.id, worker)
+        : derivedEventId({ tenantId, originId: ask.id, component, basisVersion: version, step }),
+    tenantId,
+    kind: role === "result" ? "fact" : "internal",
+    aggregateType,
+    aggregateId: ask.aggregateId,
+    type: `${aggregateType}.${tail}`,
+    schemaVersion: 1,
+    specText: "{}",
+    statusText: JSON.stringify(payload),
+    finalizersText: "{}",
+    source: null,
+    causedByText: ask.causedByText,
+    correlationId: ask.correlationId,
+    causationId: ask.id,
+    decision: { component, basisVersion: version, step, now: news.now },
+    keyRefsText: null,
+    occurredAt: null,
+    traceparent: ask.traceparent,
+  };
+  return { event, effect: "derived", expectedVersion: "streamExists" };
+}
+
 /** The writer of status and finalizers. */
 export const mutate: {
   readonly open: typeof open;
   readonly decide: typeof decide;
   readonly ready: typeof ready;
   readonly deadLettered: typeof deadLettered;
-} = { open, decide, ready, deadLettered };
+  readonly effectNews: typeof effectNews;
+} = { open, decide, ready, deadLettered, effectNews };
+
+function askOf({ worker, inputText, step }: EffectAsk, { resource, controller }: DecideInput): Derivation {
+  return {
+    kind: "internal",
+    type: `${resource.aggregateType}.effect-asked`,
+    component: effectComponent("ask", worker),
+    step,
+    specText: askSpecText({ controller, worker, inputText }),
+    status: {},
+    finalizers: {},
+    effect: "derived",
+  };
+}
 
 /** One element of a decision as an event; undefined when it changes nothing. */
 function derive(
@@ -255,7 +329,7 @@ class DerivedAppend {
       aggregateId,
       type: derivation.type,
       schemaVersion: 1,
-      specText: "{}",
+      specText: derivation.specText ?? "{}",
       statusText,
       finalizersText: JSON.stringify(derivation.finalizers),
       source: null,

@@ -1,15 +1,15 @@
 /**
  * The resource: the fold of one stream, and what controllers, lists and reads see of it.
  */
-import type { JsonObject, TenantId } from "../kernel/index.js";
+import type { EventId, JsonObject, TenantId } from "../kernel/index.js";
 import type { Finalizers, Lifecycle } from "./event.js";
 
 /** Where a resource stands, in one word. */
 export type Phase = "Pending" | "Progressing" | "Ready" | "Failed" | "Deleting" | "Deleted";
 
 /**
- * One condition in the form that Kubernetes uses, unique by (component, type). Types `Ready`, `Stalled` and `Rejected`
- * are the runtime's own. Every event of a component states all of its conditions: those it does not repeat are gone.
+ * One condition in the form that Kubernetes uses, unique by (component, type). Types `Ready`, `Stalled`, `Rejected`
+ * and `OutcomeUnknown` are the runtime's own. Every event of a component states all of its conditions: those it does not repeat are gone.
  */
 export interface Condition {
   readonly type: string;
@@ -24,6 +24,27 @@ export interface Condition {
   /** RFC 3339 UTC. */
   readonly lastTransitionTime: string;
 }
+
+/** Why an effect failed, is unknown or was given up: a code, and a sentence without payloads. */
+export interface EffectFailure {
+  readonly code: string;
+  readonly message: string;
+}
+
+/** An outside call that a controller asked for; of `result` and `failure` those that its state has. */
+export interface EffectState {
+  /** Id of the ask. */
+  readonly id: EventId;
+  readonly controller: string;
+  readonly worker: string;
+  /** `unknown`: held until somebody decides. `dead`: a dead letter, which is pending for the controller. */
+  readonly state: "pending" | "dead" | "unknown" | "ok" | "failed";
+  readonly result?: JsonObject;
+  readonly failure?: EffectFailure;
+}
+
+/** The effects of a life by their keys: hashes of controller, worker and input. */
+export type Effects = Readonly<Record<string, EffectState>>;
 
 /** The fold of a stream up to and with `version`. Frozen, all the way down. */
 export interface Resource<Spec = JsonObject, Status = JsonObject> {
@@ -43,6 +64,8 @@ export interface Resource<Spec = JsonObject, Status = JsonObject> {
   readonly status: Status;
   readonly finalizers: Finalizers;
   readonly conditions: readonly Condition[];
+  /** What controllers have asked of workers since the resource was created. */
+  readonly effects: Effects;
   /** Names of the controllers that the current generation waits for: expected(g) of DESIGN §13.3. */
   readonly expected: readonly string[];
   /** How the current generation ended, if it did. */

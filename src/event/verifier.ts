@@ -4,6 +4,7 @@
 import { type ErrorDetails, EventplaneError, LruMap, PLATFORM_TENANT_ID, sha256 } from "../kernel/index.js";
 import { derivedEventId } from "./derived.js";
 import { chainHash, eventDigest, genesisHash } from "./digest.js";
+import { effectResultId, workerOfComponent } from "./effects.js";
 import type { EventRow } from "./event.js";
 import { type KeyIntroduction, parseIntroduction } from "./introduction.js";
 import type { KeyDirectory } from "./key-directory.js";
@@ -118,7 +119,12 @@ function checkDerivedId(row: EventRow): void {
   if (row.causationId === null || row.kind === "intent")
     throw failed(row, "a derived event needs a cause and is no intent");
   const { component, basisVersion, step } = row.decision;
-  const id = derivedEventId({ tenantId: row.tenantId, originId: row.causationId, component, basisVersion, step });
+  const { tenantId, causationId } = row;
+  const worker = workerOfComponent(component);
+  const id =
+    worker === undefined
+      ? derivedEventId({ tenantId, originId: causationId, component, basisVersion, step })
+      : effectResultId(tenantId, causationId, worker);
   if (id !== row.id) throw failed(row, "its id does not follow from its decision");
 }
 

@@ -44,6 +44,11 @@ const finalCodes = [
   "decision_invalid",
   "decision_not_deterministic",
   "terminal_error",
+  // Workers.
+  "effect_input_invalid",
+  "effect_output_invalid",
+  "effect_held",
+  "effect_not_standing",
   // The log and its proofs.
   "verification_failed",
   "event_corrupt",
@@ -78,6 +83,9 @@ const retryableCodes = [
   "subscriber_too_slow",
   "reconcile_failed",
   "reconcile_timeout",
+  "effect_unknown",
+  "effect_timeout",
+  "try_again",
   "disk_full",
   "database_unreachable",
 ] as const;

@@ -25,4 +25,5 @@ export { limits } from "./limits.js";
 export { LruMap } from "./lru.js";
 export type { Doorbell, Signer, Tier } from "./ports.js";
 export { terminalSafe } from "./terminal.js";
+export { TerminalError } from "./terminal-error.js";
 export { type Clock, formatUs, parseUs, systemClock } from "./time.js";

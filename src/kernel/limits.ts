@@ -29,6 +29,9 @@ export const limits = {
   /** Filtered readers get a bookmark at least this often. */
   bookmarkIntervalMs: 5_000,
   bookmarkPositions: 1_000,
+  /** Effects that one reconcile may ask for, and bytes of an effect's input and of its result. */
+  effectAsksMax: 16,
+  effectPayloadBytesMax: 65_536,
   /** Tokens and characters of a type; characters of an aggregate id. */
   typeTokensMax: 8,
   typeCharactersMax: 128,

@@ -13,6 +13,17 @@ export type ReconcileResult =
   | "timeout"
   | "dead_letter";
 
+/** How an attempt of a worker ended. */
+export type EffectMetricResult =
+  | "succeeded"
+  | "failed"
+  | "retried"
+  | "held"
+  | "dead_letter"
+  | "settled"
+  | "lost"
+  | "deferred";
+
 /** What the parts of a process report. Methods never throw; durations are in seconds. */
 export interface Metrics {
   /** One append call to the store took so long. */
@@ -21,6 +32,16 @@ export interface Metrics {
   eventsAppended(labels: { readonly kind: string; readonly result: AppendResult }, count: number): void;
   /** One reconcile ended; `error`, `timeout` and `dead_letter` count as errors too. */
   reconciled(labels: { readonly controller: string; readonly result: ReconcileResult }, seconds: number): void;
+  /** One attempt of a worker ended, with what was written of it. */
+  effectEnded(labels: { readonly worker: string; readonly result: EffectMetricResult }, seconds: number): void;
+  /** Calls of a worker under way in this process. */
+  effectsActive(active: { readonly worker: string; readonly calls: number }): void;
+  /** Whether a worker's breaker holds calls back. */
+  effectBreaker(breaker: { readonly worker: string; readonly isOpen: boolean }): void;
+  /** Effects of all tenants that wait for somebody's decision; all of them, those that are not named count 0. */
+  effectsStanding(
+    standing: readonly { readonly worker: string; readonly state: "held" | "dead"; readonly count: number }[],
+  ): void;
   /** What waits in a queue now, and how long the oldest entry has. */
   workQueue(queue: { readonly name: string; readonly depth: number; readonly oldestSeconds: number }): void;
   /** One HTTP request was answered. `route` is the route's template, never the path. */
@@ -42,6 +63,7 @@ export interface Metrics {
 
 const appendBuckets = [0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5];
 const reconcileBuckets = [0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5, 10, 60];
+const effectBuckets = [0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60];
 const httpBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10];
 const failedReconciles: ReadonlySet<ReconcileResult> = new Set(["error", "timeout", "dead_letter"]);
 
@@ -49,7 +71,12 @@ const failedReconciles: ReadonlySet<ReconcileResult> = new Set(["error", "timeou
 export function createMetrics(): Metrics {
   const registry = new Registry();
   collectDefaultMetrics({ register: registry });
-  const meters = { ...storeMeters(registry), ...controllerMeters(registry), ...edgeMeters(registry) };
+  const meters = {
+    ...storeMeters(registry),
+    ...controllerMeters(registry),
+    ...workerMeters(registry),
+    ...edgeMeters(registry),
+  };
   return {
     appendCall: (seconds) => meters.appendDuration.observe(seconds),
     eventsAppended: ({ kind, result }, count) => {
@@ -62,6 +89,16 @@ export function createMetrics(): Metrics {
       meters.reconciles.inc({ controller: name, result });
       meters.reconcileTime.observe({ controller: name }, seconds);
       if (failedReconciles.has(result)) meters.reconcileErrors.inc({ controller: name, result });
+    },
+    effectEnded: ({ worker, result }, seconds) => {
+      meters.effects.inc({ worker: label(worker), result });
+      meters.effectTime.observe({ worker: label(worker) }, seconds);
+    },
+    effectsActive: ({ worker, calls }) => meters.effectsActive.set({ worker: label(worker) }, calls),
+    effectBreaker: ({ worker, isOpen }) => meters.breakers.set({ worker: label(worker) }, isOpen ? 1 : 0),
+    effectsStanding: (standing) => {
+      meters.standing.reset();
+      for (const { worker, state, count } of standing) meters.standing.set({ worker: label(worker), state }, count);
     },
     workQueue: ({ name, depth, oldestSeconds }) => {
       meters.queueDepth.set({ name: label(name) }, depth);
@@ -155,6 +192,43 @@ function controllerMeters(registry: Registry) {
       name: "eventplane_workqueue_oldest_seconds",
       help: "How long the oldest due entry of a work queue has waited.",
       labelNames: ["name"],
+      registers,
+    }),
+  };
+}
+
+function workerMeters(registry: Registry) {
+  const registers = [registry];
+  return {
+    effects: new Counter({
+      name: "eventplane_effect_total",
+      help: "Attempts of workers, by worker and result.",
+      labelNames: ["worker", "result"],
+      registers,
+    }),
+    effectTime: new Histogram({
+      name: "eventplane_effect_time_seconds",
+      help: "Duration of one attempt of a worker, with its call and what was written of it.",
+      labelNames: ["worker"],
+      buckets: effectBuckets,
+      registers,
+    }),
+    effectsActive: new Gauge({
+      name: "eventplane_effect_active",
+      help: "Attempts of workers under way in this process.",
+      labelNames: ["worker"],
+      registers,
+    }),
+    breakers: new Gauge({
+      name: "eventplane_effect_breaker_open",
+      help: "1 while a worker's breaker holds calls back in this process.",
+      labelNames: ["worker"],
+      registers,
+    }),
+    standing: new Gauge({
+      name: "eventplane_effect_standing",
+      help: "Effects of all tenants that wait for somebody's decision: held as unknown, or dead letters.",
+      labelNames: ["worker", "state"],
       registers,
     }),
   };

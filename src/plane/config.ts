@@ -53,6 +53,13 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
     max: 1_000,
     says: "Work rows that this process holds at once",
   },
+  "worker.stop-grace-ms": {
+    kind: "integer",
+    default: "10000",
+    min: 0,
+    max: 600_000,
+    says: "Milliseconds that a stop waits for calls of workers before it aborts them",
+  },
   "log.level": { kind: "text", default: "info", aliases: ["LOG_LEVEL"], says: "debug, info, warn or error" },
   "app.config": { kind: "text", default: "eventplane.config.ts", says: "The application's file" },
 };
@@ -67,6 +74,7 @@ export type SettingName =
   | "edge.port"
   | "edge.name"
   | "runtime.concurrency"
+  | "worker.stop-grace-ms"
   | "log.level"
   | "app.config";
 

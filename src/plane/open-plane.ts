@@ -1,5 +1,5 @@
 /**
- * The composition root: adapters behind ports, one process with edge, controllers and projections.
+ * The composition root: adapters behind ports, one process with edge, controllers, workers and projections.
  */
 import { createPublicKey } from "node:crypto";
 import { ControllerRuntime } from "../controller/index.js";
@@ -18,6 +18,7 @@ import { PostgresResourceReader, PostgresResourceTable, ResourcesProjector } fro
 import { type Appender, Coalescer, createDoorbell, ResourceLoader } from "../store/index.js";
 import { PostgresAppender, PostgresReader, type RolePasswords } from "../store/postgres/index.js";
 import { PostgresWorkStore } from "../work/postgres/index.js";
+import { WorkerRuntime } from "../worker/index.js";
 import { Bootstrap, type PlaneKey } from "./bootstrap.js";
 import { type DatabasePools, openPools } from "./database.js";
 import { type CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
@@ -43,6 +44,8 @@ export interface PlaneOptions {
   readonly connectionsMax: number;
   /** Work rows that the controllers hold at once; default: the runtime's. */
   readonly claimsMax?: number;
+  /** How long `close` waits for calls of workers before it aborts them; default: the runtime's. */
+  readonly workerStopGraceMs?: number;
   readonly keys: PlaneKeys;
   readonly edge: { readonly host: string; readonly port: number; readonly name: string };
   readonly logger: Logger;
@@ -86,7 +89,7 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
 
 /** The app together with the platform's own aggregates: what the runtime folds and settles. */
 function withPlatform(app: AppDefinition): AppDefinition {
-  return { aggregates: new Map([...app.aggregates, ...platformApp.aggregates]), controllers: app.controllers };
+  return { ...app, aggregates: new Map([...app.aggregates, ...platformApp.aggregates]) };
 }
 
 /** What the parts of one plane share. */
@@ -121,6 +124,7 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   const loops = new Loops(options.logger);
   const edge = await openEdge(options, shared, { loops, projector });
   loops.start("controllers", (signal) => runtime.run(signal));
+  if (app.workers.size > 0) loops.start("workers", (signal) => openWorkers(options, shared).run(signal));
   loops.start("projections", (signal) => projector.run(signal));
   loops.start("backlog", (signal) => watchBacklog({ ...shared, work: new PostgresWorkStore(pools.runtime) }, signal));
   const close = once(async () => {
@@ -161,6 +165,23 @@ async function openRuntime(options: PlaneOptions, shared: Shared): Promise<Contr
     random: systemRandom,
     ...(options.claimsMax === undefined ? {} : { claimsMax: options.claimsMax }),
     logger: options.logger.child({ role: "controllers" }),
+    doorbell,
+    metrics,
+  });
+}
+
+function openWorkers(options: PlaneOptions, shared: Shared): WorkerRuntime {
+  const { app, pools, logs, verifier, clock, doorbell, metrics } = shared;
+  return new WorkerRuntime({
+    app,
+    work: new PostgresWorkStore(pools.runtime),
+    coalescer: logs.runtime,
+    reader: new PostgresReader(pools.runtime),
+    verifier,
+    clock,
+    random: systemRandom,
+    ...(options.workerStopGraceMs === undefined ? {} : { stopGraceMs: options.workerStopGraceMs }),
+    logger: options.logger.child({ role: "workers" }),
     doorbell,
     metrics,
   });

@@ -187,6 +187,7 @@ function planeOptions({ config, logger }: StandingPlaneOptions, databaseUrl: str
     passwords: databasePasswords(dataDir, loginRoles),
     connectionsMax: config.integer("database.pool-max"),
     claimsMax: config.integer("runtime.concurrency"),
+    workerStopGraceMs: config.integer("worker.stop-grace-ms"),
     // The lock of the data folder says so.
     isAlone: config.text("database.url") === undefined,
     keys: {

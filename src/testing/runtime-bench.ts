@@ -8,6 +8,7 @@ import {
   EventFactory,
   mutate,
   type Resource,
+  type WorkerDefinition,
 } from "../event/index.js";
 import { type Doorbell, formatUs, type JsonObject, systemIds, type TenantId } from "../kernel/index.js";
 import {
@@ -19,6 +20,7 @@ import {
   ResourceLoader,
 } from "../store/index.js";
 import { deadLetterId, MemoryWorkStore } from "../work/index.js";
+import { WorkerRuntime, type WorkerRuntimeOptions } from "../worker/index.js";
 import { newTenantId, signAppend } from "./drafts.js";
 import { createTestApp, type TestReconcile, testCausedBy } from "./test-app.js";
 import { createTestKeys, type TestKeys } from "./test-keys.js";
@@ -39,16 +41,25 @@ export class RuntimeBench {
   readonly tenantId: TenantId = newTenantId();
   readonly logged: Entry[] = [];
   readonly runtime: ControllerRuntime;
+  readonly workers: WorkerRuntime;
   readonly loader: ResourceLoader;
   readonly work: MemoryWorkStore;
   readonly store: MemoryStore;
   readonly #app: AppDefinition;
   readonly #factory: EventFactory;
   readonly #edge: Coalescer;
+  readonly #workerOptions: Omit<WorkerRuntimeOptions, "app">;
 
-  constructor(controllers: Readonly<Record<string, TestReconcile>>, options: Partial<ControllerRuntimeOptions> = {}) {
+  constructor(
+    controllers: Readonly<Record<string, TestReconcile>>,
+    options: Partial<ControllerRuntimeOptions> = {},
+    {
+      workers = [],
+      ...workerOptions
+    }: { readonly workers?: readonly WorkerDefinition[] } & Partial<WorkerRuntimeOptions> = {},
+  ) {
     const { clock } = this;
-    const app = createTestApp(controllers);
+    const app = createTestApp(controllers, workers);
     this.#app = app;
     this.work = new MemoryWorkStore({ clock, reader: () => this.store.reader, tenants: () => this.store.tenants() });
     this.store = createMemoryStore({ clock, settleLease: (tenantId, lease) => this.work.settle(tenantId, lease) });
@@ -71,6 +82,23 @@ export class RuntimeBench {
       checkDeterminism: true,
       ...options,
     });
+    this.#workerOptions = {
+      work: this.work,
+      coalescer,
+      reader: this.store.reader,
+      verifier: this.keys.verifier,
+      clock,
+      random: () => 0.5,
+      logger,
+      doorbell,
+      ...workerOptions,
+    };
+    this.workers = this.workersOf(workers);
+  }
+
+  /** Workers as another process with these would run them. */
+  workersOf(workers: readonly WorkerDefinition[]): WorkerRuntime {
+    return new WorkerRuntime({ ...this.#workerOptions, app: createTestApp({}, workers) });
   }
 
   async publish(
@@ -95,12 +123,29 @@ export class RuntimeBench {
     check.equal(outcome?.result, "appended");
   }
 
+  /** What an administrator decides on an effect. */
+  async decideEffect(type: "effect.resolved" | "effect.retried", askId: string, spec: JsonObject): Promise<void> {
+    const fact = { tenantId: this.tenantId, type, aggregateId: askId, spec };
+    await this.#append(this.#factory.systemFact(fact, testCausedBy), this.tenantId);
+  }
+
+  /** Lets controllers and workers work until neither has anything to do now. */
+  async settleAll(): Promise<void> {
+    for (let before = -1, after = 0; before !== after; ) {
+      before = after;
+      await this.runtime.settle();
+      await this.workers.settle();
+      after = (await this.types()).length;
+    }
+  }
+
   async decide(
     type: "dead-letter.redriven" | "dead-letter.discarded",
     aggregateId: string,
     component: string,
+    aggregateType = "organization",
   ): Promise<void> {
-    const key = { aggregateType: "organization", aggregateId, component };
+    const key = { aggregateType, aggregateId, component };
     const id = deadLetterId({ tenantId: this.tenantId, ...key });
     const fact = { tenantId: this.tenantId, type, aggregateId: id, spec: key };
     await this.#append(this.#factory.systemFact(fact, testCausedBy), this.tenantId);

@@ -8,6 +8,7 @@ import type {
   IntentDefinition,
   IntentEffect,
   ReconcileContext,
+  WorkerDefinition,
 } from "../event/index.js";
 
 /** A controller of a test. */
@@ -40,12 +41,19 @@ const organization: AggregateDefinition = {
 };
 
 /** An app whose controllers, by name, all watch `organization`. */
-export function createTestApp(controllers: Readonly<Record<string, TestReconcile>>): AppDefinition {
+export function createTestApp(
+  controllers: Readonly<Record<string, TestReconcile>>,
+  workers: readonly WorkerDefinition[] = [],
+): AppDefinition {
   const definitions = Object.entries(controllers).map(([name, reconcile]): readonly [string, ControllerDefinition] => [
     name,
     { name, watches: "organization", timeoutMs: 10_000, reconcile },
   ]);
-  return { aggregates: new Map([["organization", organization]]), controllers: new Map(definitions) };
+  return {
+    aggregates: new Map([["organization", organization]]),
+    controllers: new Map(definitions),
+    workers: new Map(workers.map((worker) => [worker.name, worker])),
+  };
 }
 
 /** `completed` with this status. */

@@ -9,6 +9,7 @@ import { systemIds } from "../kernel/index.js";
 import { deadLetterId } from "../work/index.js";
 import { creating, draftIntent } from "./drafts.js";
 import type { TestRunner } from "./test-runner.js";
+import { effectCases } from "./work-contract-effects.js";
 import { leaseMs, leaseOf, Scene, type WorkUnderTest } from "./work-contract-scene.js";
 
 type Cases = Readonly<Record<string, (scene: Scene, under: WorkUnderTest) => Promise<void>>>;
@@ -319,7 +320,7 @@ const failing: Cases = {
     const letters = await scene.work.deadLetters(scene.tenantId);
     check.equal(letters.length, 1);
     const { since, ...letter } = letters[0] ?? {};
-    const { leaseToken, attempt, ...key } = dead;
+    const { leaseToken, attempt, isAbandoned: _isAbandoned, ...key } = dead;
     check.deepEqual(letter, { ...key, id: deadLetterId(dead), attempts: attempt, failure, generation: 1 });
     check.match(String(since), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
     check.ok(leaseToken.length > 0);
@@ -375,6 +376,8 @@ const failing: Cases = {
   },
 };
 
+const allCases: Cases = { ...dispatching, ...finishingTogether, ...leasing, ...failing, ...effectCases };
+
 /** Declares the suite for one adapter. */
 export function workContract(runner: TestRunner, name: string, open: () => Promise<WorkUnderTest>): void {
   runner.describe(`work contract: ${name}`, () => {
@@ -383,7 +386,7 @@ export function workContract(runner: TestRunner, name: string, open: () => Promi
       under = await open();
     });
     runner.afterAll(async () => under?.close());
-    for (const [claim, body] of Object.entries({ ...dispatching, ...finishingTogether, ...leasing, ...failing })) {
+    for (const [claim, body] of Object.entries(allCases)) {
       runner.it(claim, async () => {
         check.ok(under !== undefined);
         await body(new Scene(under), under);

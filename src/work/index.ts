@@ -1,9 +1,15 @@
 export { deadLetterId } from "./dead-letter-id.js";
+export { describeFailure, type Failure } from "./failure.js";
 export { type MemoryWorkOptions, MemoryWorkStore } from "./memory/index.js";
 export type {
   DeadLetter,
   DeadLetterReader,
   DispatchResult,
+  EffectChange,
+  EffectReader,
+  EffectRow,
+  LogPlace,
+  StandingEffects,
   Watch,
   WorkBacklog,
   WorkClaim,
@@ -12,5 +18,6 @@ export type {
   WorkKey,
   WorkStore,
 } from "./port.js";
+export { effectRowType, heldCode } from "./port.js";
 export { PostgresWorkStore } from "./postgres/index.js";
 export { Wakeup } from "./wakeup.js";

@@ -26,6 +26,62 @@ export interface WorkClaim extends WorkKey {
   readonly leaseToken: string;
   /** Attempts since the last success, this one counted; from 1. Counted before anything runs. */
   readonly attempt: number;
+  /** The holder before this one never said how its attempt ended: its process died, or lost the lease. */
+  readonly isAbandoned: boolean;
+}
+
+/**
+ * The aggregate type of the rows of effects: one row for each ask, whose id is the aggregateId; the component is
+ * `effect:<worker>`. What people decide on an effect are facts of the stream of that name.
+ */
+export const effectRowType = "effect";
+
+/** A place in a tenant's log up to which something was done. */
+export interface LogPlace {
+  readonly logEpoch: number;
+  readonly position: number;
+  readonly hash: Uint8Array;
+}
+
+/**
+ * What an event means for the row of an effect. `asked`: there is one from now on. `decided`: somebody decided on it, so it
+ * is due now whatever it waits for. `ended`: the result is in the log, the row goes.
+ */
+export interface EffectChange {
+  readonly change: "asked" | "decided" | "ended";
+  readonly askId: string;
+  /** `effect:<worker>`. */
+  readonly component: string;
+  readonly position: number;
+}
+
+/** The row of an effect as administrators see it. `waiting`: for its turn, or for its next attempt. */
+export interface EffectRow {
+  readonly tenantId: TenantId;
+  readonly askId: string;
+  readonly component: string;
+  readonly state: "waiting" | "running" | "held" | "dead";
+  readonly attempts: number;
+  /** Of the last attempt that failed; null when none has. */
+  readonly failure: WorkFailure | null;
+}
+
+/** Effects that nobody works on until somebody decides, over all tenants. */
+export interface StandingEffects {
+  readonly component: string;
+  readonly state: "held" | "dead";
+  readonly count: number;
+}
+
+/** The code that tells a held effect from one that was given up. */
+export const heldCode = "effect_held";
+
+/** The effects of a tenant that have no result; all that the edge needs of them. */
+export interface EffectReader {
+  /** Those that stand first, then by id; at most 1,000. */
+  effects(tenantId: TenantId): Promise<readonly EffectRow[]>;
+  /** One of them. */
+  effect(tenantId: TenantId, askId: string): Promise<EffectRow | undefined>;
 }
 
 /** How one claim of several ends. */
@@ -79,7 +135,7 @@ export interface DeadLetterReader {
 }
 
 /** Every method throws `unavailable` (retryable) when the store cannot be reached. */
-export interface WorkStore extends DeadLetterReader {
+export interface WorkStore extends DeadLetterReader, EffectReader {
   /**
    * Turns new events into due rows, per tenant in position order, cursor in the same commit; several processes share
    * the tenants by row locks. An event wakes neither the component that made it nor one that has seen it; facts of the
@@ -91,7 +147,24 @@ export interface WorkStore extends DeadLetterReader {
    * @param tenantId only this tenant (a doorbell's hint); all with news without it
    */
   dispatch(watches: readonly Watch[], tenantId?: TenantId): Promise<DispatchResult>;
-  /** Leases up to `limit` due rows, one by one from each tenant in turn, oldest due first; counts the attempt. */
+  /** Tenants after this one whose log is longer than what of it was dispatched to workers. */
+  tenantsWithEffects(after: string, limit: number): Promise<readonly TenantId[]>;
+  /** Up to where a tenant's log was dispatched to workers; undefined: nothing of it. */
+  effectPlace(tenantId: TenantId): Promise<LogPlace | undefined>;
+  /**
+   * Applies what the events after `from` up to `to` mean for the rows of effects, and moves the place, in one commit.
+   *
+   * @returns false when another process has done so, and nothing was done
+   */
+  dispatchEffects(
+    tenantId: TenantId,
+    news: { readonly from: number; readonly to: LogPlace; readonly changes: readonly EffectChange[] },
+  ): Promise<boolean>;
+  /**
+   * Leases up to `limit` due rows, one by one from each tenant in turn, oldest due first; counts the attempt.
+   *
+   * @param options.components of controllers; or a worker's, alone
+   */
   claim(options: {
     readonly components: readonly string[];
     readonly limit: number;
@@ -118,8 +191,8 @@ export interface WorkStore extends DeadLetterReader {
   release(claim: WorkClaim, options: { readonly dueAfterMs: number }): Promise<boolean>;
   /**
    * Records a failed attempt at `generation`: due again after `retryAfterMs`, or a dead letter when null. When a newer
-   * generation has woken the row meanwhile, it is due now with its attempts forgotten. Null: the generation is not known,
-   * so none is newer. False: the lease was lost.
+   * generation has woken the row meanwhile, it is due now with its attempts forgotten; so is an effect that somebody has
+   * decided on since its claim. Null: the generation is not known, so none is newer. False: the lease was lost.
    */
   fail(
     claim: WorkClaim,
@@ -130,4 +203,6 @@ export interface WorkStore extends DeadLetterReader {
   nextDueMs(components: readonly string[]): Promise<number | null>;
   /** What is due now and nobody works on, for metrics: how many rows (10,000 stands for more), and how long the oldest. */
   backlog(components: readonly string[]): Promise<WorkBacklog>;
+  /** Effects that wait for somebody's decision, for metrics. */
+  standingEffects(): Promise<readonly StandingEffects[]>;
 }

@@ -90,4 +90,5 @@ export const platformApp: AppDefinition = {
     ["key", key],
   ]),
   controllers: new Map(),
+  workers: new Map(),
 };

@@ -40,8 +40,13 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
 }
 
 /** A resource as it leaves the system: without what only derived events need. */
-function resourceJson({ origin, expected, ...resource }: Resource): JsonObject {
-  const shown = { ...resource, waitsFor: expected, originId: origin?.id ?? null };
+function resourceJson({ origin, expected, effects, ...resource }: Resource): JsonObject {
+  const shown = {
+    ...resource,
+    effects: Object.values(effects),
+    waitsFor: expected,
+    originId: origin?.id ?? null,
+  };
   return shown as unknown as JsonObject; // a resource consists of JSON values only
 }
 

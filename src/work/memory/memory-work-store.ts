@@ -3,17 +3,23 @@ import { type EventRow, isSpecBearing } from "../../event/index.js";
 import { type Clock, formatUs, type JsonObject, limits, type TenantId } from "../../kernel/index.js";
 import type { LogReader, WorkLease } from "../../store/index.js";
 import { deadLetterId } from "../dead-letter-id.js";
-import type {
-  DeadLetter,
-  DispatchResult,
-  Watch,
-  WorkBacklog,
-  WorkClaim,
-  WorkEnd,
-  WorkFailure,
-  WorkKey,
-  WorkStore,
+import {
+  type DeadLetter,
+  type DispatchResult,
+  type EffectChange,
+  type EffectRow,
+  effectRowType,
+  type LogPlace,
+  type StandingEffects,
+  type Watch,
+  type WorkBacklog,
+  type WorkClaim,
+  type WorkEnd,
+  type WorkFailure,
+  type WorkKey,
+  type WorkStore,
 } from "../port.js";
+import { applyEffectChange, shownEffects, standingEffects } from "./effect-rows.js";
 import { wakesOf } from "./wakes.js";
 import { type WorkRow, WorkRows } from "./work-rows.js";
 
@@ -29,6 +35,7 @@ export class MemoryWorkStore implements WorkStore {
   readonly #options: MemoryWorkOptions;
   readonly #rows = new WorkRows();
   readonly #cursors = new Map<TenantId, number>();
+  readonly #effectPlaces = new Map<TenantId, LogPlace>();
   #claimedLast = "";
   #leases = 0;
 
@@ -77,6 +84,30 @@ export class MemoryWorkStore implements WorkStore {
     if (row?.state === "dead") this.#rows.revive(row, event.type === "dead-letter.redriven" ? this.#nowUs() : null);
   }
 
+  async tenantsWithEffects(after: string, limit: number): Promise<readonly TenantId[]> {
+    const tenants = [...this.#options.tenants()].filter((tenantId) => tenantId > after).sort();
+    const heads = await Promise.all(tenants.map((tenantId) => this.#options.reader().head(tenantId)));
+    const behind = heads.filter(
+      ({ tenantId, position }) => position !== (this.#effectPlaces.get(tenantId)?.position ?? 0),
+    );
+    return behind.slice(0, limit).map(({ tenantId }) => tenantId);
+  }
+
+  async effectPlace(tenantId: TenantId): Promise<LogPlace | undefined> {
+    return this.#effectPlaces.get(tenantId);
+  }
+
+  async dispatchEffects(
+    tenantId: TenantId,
+    news: { readonly from: number; readonly to: LogPlace; readonly changes: readonly EffectChange[] },
+  ): Promise<boolean> {
+    if ((this.#effectPlaces.get(tenantId)?.position ?? 0) !== news.from) return false;
+    this.#effectPlaces.set(tenantId, news.to);
+    const nowUs = this.#nowUs();
+    for (const change of news.changes) applyEffectChange(this.#rows, tenantId, { ...change, nowUs });
+    return true;
+  }
+
   async claim(options: {
     readonly components: readonly string[];
     readonly limit: number;
@@ -91,11 +122,12 @@ export class MemoryWorkStore implements WorkStore {
 
   #lease(row: WorkRow, untilUs: number): WorkClaim {
     const leaseToken = `lease-${++this.#leases}`;
+    const isAbandoned = row.leaseToken !== null;
     row.leaseToken = leaseToken;
     row.dueAtUs = untilUs;
     row.attempts += 1;
     row.seen = Math.max(row.seen, row.woken);
-    return { ...keyOf(row), leaseToken, attempt: row.attempts };
+    return { ...keyOf(row), leaseToken, attempt: row.attempts, isAbandoned };
   }
 
   async extend(claims: readonly WorkClaim[], leaseMs: number): Promise<readonly WorkClaim[]> {
@@ -110,8 +142,9 @@ export class MemoryWorkStore implements WorkStore {
   settle(tenantId: TenantId, lease: WorkLease): boolean {
     const row = this.#held({ ...lease, tenantId });
     if (row === undefined) return false;
-    // An append whose conditions hold was decided on all of the stream.
-    this.#close(row, { dueAfterMs: lease.dueAfterMs, seen: row.woken });
+    // An append whose conditions hold was decided on all of the stream; a decision on an effect is in a stream of its own.
+    const seen = row.aggregateType === effectRowType ? row.seen : row.woken;
+    this.#close(row, { dueAfterMs: lease.dueAfterMs, seen });
     return true;
   }
 
@@ -160,7 +193,9 @@ export class MemoryWorkStore implements WorkStore {
     if (row === undefined) return false;
     row.leaseToken = null;
     row.failure = { ...failure, generation };
-    if (row.wokenGeneration > (generation ?? Number.POSITIVE_INFINITY)) {
+    if (row.aggregateType === effectRowType && row.woken > row.seen) {
+      this.#rows.revive(row, this.#nowUs());
+    } else if (row.wokenGeneration > (generation ?? Number.POSITIVE_INFINITY)) {
       row.attempts = 0;
       row.dueAtUs = this.#nowUs();
     } else if (retryAfterMs === null) {
@@ -182,6 +217,18 @@ export class MemoryWorkStore implements WorkStore {
     const due = this.#rows.due({ components, nowUs, after: "" });
     const oldestUs = due.reduce((oldest, row) => Math.min(oldest, row.dueAtUs), nowUs);
     return { rows: due.length, oldestSeconds: (nowUs - oldestUs) / 1_000_000 };
+  }
+
+  async standingEffects(): Promise<readonly StandingEffects[]> {
+    return standingEffects(this.#rows);
+  }
+
+  async effects(tenantId: TenantId): Promise<readonly EffectRow[]> {
+    return shownEffects(this.#rows, tenantId, this.#nowUs()).slice(0, limits.readPageMax);
+  }
+
+  async effect(tenantId: TenantId, askId: string): Promise<EffectRow | undefined> {
+    return shownEffects(this.#rows, tenantId, this.#nowUs()).find((row) => row.askId === askId);
   }
 
   async deadLetters(tenantId: TenantId): Promise<readonly DeadLetter[]> {

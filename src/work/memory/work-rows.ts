@@ -1,6 +1,6 @@
 /** The rows of the work table in memory, by key. */
 import type { TenantId } from "../../kernel/index.js";
-import type { WorkFailure, WorkKey } from "../port.js";
+import { effectRowType, type WorkFailure, type WorkKey } from "../port.js";
 
 /** One row. Times in microseconds; `dueAtUs` of a leased row is the end of its lease. */
 export interface WorkRow extends WorkKey {
@@ -49,6 +49,32 @@ export class WorkRows {
     if (version <= row.seen) return;
     if (row.leaseToken === null || row.dueAtUs <= nowUs) row.dueAtUs = inBackoff ? row.dueAtUs : nowUs;
     row.state = "ready";
+  }
+
+  /** An effect that was asked for: due now, unless it is known. */
+  ask(key: WorkKey, nowUs: number): void {
+    if (this.get(key) !== undefined) return;
+    this.#rows.set(keyText(key), { ...fresh, ...key, woken: 0, wokenGeneration: 0, dueAtUs: nowUs });
+  }
+
+  /** Somebody decided on an effect at this position: due now, or when its lease ends. */
+  decide(key: WorkKey, decision: { readonly position: number; readonly nowUs: number }): void {
+    const row = this.get(key);
+    if (row === undefined) return;
+    row.woken = Math.max(row.woken, decision.position);
+    const isLeased = row.leaseToken !== null && row.dueAtUs > decision.nowUs;
+    if (!isLeased) this.revive(row, decision.nowUs);
+  }
+
+  delete(key: WorkKey): void {
+    this.#rows.delete(keyText(key));
+  }
+
+  /** Rows of effects, of one tenant or of all. */
+  effects(tenantId?: TenantId): WorkRow[] {
+    return [...this.#rows.values()].filter(
+      (row) => row.aggregateType === effectRowType && (tenantId === undefined || row.tenantId === tenantId),
+    );
   }
 
   /** Notes that the component has decided on the stream up to `version`: events until there need not wake it. */

@@ -1,20 +1,29 @@
 /** Work rows in PostgreSQL: each change is one function call and one commit, by the database's clock. */
 import type pg from "pg";
-import { isEventplaneError, limits, type TenantId } from "../../kernel/index.js";
+import { workerOfComponent } from "../../event/index.js";
+import { assert, isEventplaneError, limits, type TenantId } from "../../kernel/index.js";
 import { translatePgError } from "../../store/postgres/index.js";
-import type {
-  DeadLetter,
-  DispatchResult,
-  Watch,
-  WorkBacklog,
-  WorkClaim,
-  WorkEnd,
-  WorkFailure,
-  WorkStore,
+import {
+  type DeadLetter,
+  type DispatchResult,
+  type EffectChange,
+  type EffectRow,
+  heldCode,
+  type LogPlace,
+  type StandingEffects,
+  type Watch,
+  type WorkBacklog,
+  type WorkClaim,
+  type WorkEnd,
+  type WorkFailure,
+  type WorkStore,
 } from "../port.js";
+import * as effectSql from "./effect-statements.js";
 import * as sql from "./statements.js";
 
 const zeroUuid = "00000000-0000-0000-0000-000000000000";
+/** The queue of the reconciles; each worker has one of its own, under its component's name. */
+const reconciles = "";
 /** Tenants that one dispatch round without a hint takes up; the pool bounds how many at once. */
 const dispatchTenantsMax = 16;
 
@@ -25,8 +34,8 @@ const dispatchTenantsMax = 16;
  */
 export class PostgresWorkStore implements WorkStore {
   readonly #pool: pg.Pool;
-  /** The rounds go on after these tenants. */
-  #claimedLast: string = zeroUuid;
+  /** The rounds go on after these tenants; those of claims by queue. */
+  readonly #claimedLast = new Map<string, string>();
   #dispatchedLast: string = zeroUuid;
 
   constructor(pool: pg.Pool) {
@@ -84,10 +93,13 @@ export class PostgresWorkStore implements WorkStore {
     readonly leaseMs: number;
   }): Promise<readonly WorkClaim[]> {
     const { components, limit, leaseMs } = options;
-    const after = this.#claimedLast;
-    const rows = await this.#query<sql.ClaimRow>(sql.claim, [components, limit, leaseMs, after]);
+    const queues = queuesOf(components);
+    const [queue = reconciles] = queues;
+    assert(queues.length <= 1, "rows of one queue are claimed at a time");
+    const after = this.#claimedLast.get(queue) ?? zeroUuid;
+    const rows = await this.#query<sql.ClaimRow>(sql.claim, [queue, components, limit, leaseMs, after]);
     const tenants = rows.map((row) => row.tenant_id).sort();
-    this.#claimedLast = new Set(tenants).size < limit ? zeroUuid : (tenants.at(-1) ?? zeroUuid);
+    this.#claimedLast.set(queue, new Set(tenants).size < limit ? zeroUuid : (tenants.at(-1) ?? zeroUuid));
     if (rows.length === 0 && after !== zeroUuid) return this.claim(options);
     return rows.map(sql.decodeClaim);
   }
@@ -159,23 +171,87 @@ export class PostgresWorkStore implements WorkStore {
   }
 
   async nextDueMs(components: readonly string[]): Promise<number | null> {
-    const [row] = await this.#query<{ due_ms: number | null }>(sql.nextDue, [components]);
+    const [row] = await this.#query<{ due_ms: number | null }>(sql.nextDue, [queuesOf(components), components]);
     return row?.due_ms ?? null;
   }
 
   async backlog(components: readonly string[]): Promise<WorkBacklog> {
-    const [row] = await this.#query<{ rows: number; oldest_seconds: number }>(sql.backlog, [components]);
+    const [row] = await this.#query<{ rows: number; oldest_seconds: number }>(sql.backlog, [
+      queuesOf(components),
+      components,
+    ]);
     return { rows: row?.rows ?? 0, oldestSeconds: row?.oldest_seconds ?? 0 };
   }
 
+  async tenantsWithEffects(after: string, limit: number): Promise<readonly TenantId[]> {
+    const rows = await this.#query<{ tenant_id: TenantId }>(effectSql.tenantsWithEffects, [after || zeroUuid, limit]);
+    return rows.map((row) => row.tenant_id);
+  }
+
+  async effectPlace(tenantId: TenantId): Promise<LogPlace | undefined> {
+    const [row] = await this.#query<{ log_epoch: number; position: string; hash: Buffer }>(effectSql.effectPlace, [
+      tenantId,
+    ]);
+    return row === undefined ? undefined : { logEpoch: row.log_epoch, position: Number(row.position), hash: row.hash };
+  }
+
+  async dispatchEffects(
+    tenantId: TenantId,
+    news: { readonly from: number; readonly to: LogPlace; readonly changes: readonly EffectChange[] },
+  ): Promise<boolean> {
+    const { from, to, changes } = news;
+    try {
+      const [row] = await this.#query<{ applied: boolean }>(effectSql.dispatchEffects, [
+        tenantId,
+        from,
+        to.logEpoch,
+        to.position,
+        to.hash,
+        changes.map(({ askId }) => askId),
+        changes.map(({ component }) => component),
+        changes.map(({ change }) => change),
+        changes.map(({ position }) => position),
+      ]);
+      return row?.applied === true;
+    } catch (error) {
+      // A row is being settled: nothing was done, the next round does it.
+      if (isEventplaneError(error, "busy")) return false;
+      throw error;
+    }
+  }
+
+  async standingEffects(): Promise<readonly StandingEffects[]> {
+    const rows = await this.#query<effectSql.StandingSqlRow>(effectSql.standingEffects, [heldCode]);
+    return rows.map(effectSql.decodeStanding);
+  }
+
+  async effects(tenantId: TenantId): Promise<readonly EffectRow[]> {
+    const rows = await this.#inTenant<effectSql.EffectSqlRow>(tenantId, effectSql.effects, [tenantId, null]);
+    return rows.map(effectSql.decodeEffect);
+  }
+
+  async effect(tenantId: TenantId, askId: string): Promise<EffectRow | undefined> {
+    const rows = await this.#inTenant<effectSql.EffectSqlRow>(tenantId, effectSql.effects, [tenantId, askId]);
+    return rows.map(effectSql.decodeEffect)[0];
+  }
+
   async deadLetters(tenantId: TenantId): Promise<readonly DeadLetter[]> {
+    const rows = await this.#inTenant<sql.DeadLetterRow>(tenantId, sql.deadLetters, [tenantId]);
+    return rows.map(sql.decodeDeadLetter);
+  }
+
+  /** Reads as a role that row security holds to one tenant. */
+  async #inTenant<Row extends pg.QueryResultRow>(
+    tenantId: TenantId,
+    statement: { readonly name: string; readonly text: string },
+    values: readonly unknown[],
+  ): Promise<readonly Row[]> {
     try {
       const client = await this.#pool.connect();
       try {
         await client.query("begin read only");
         await client.query(sql.setTenant, [tenantId]);
-        const { rows } = await client.query<sql.DeadLetterRow>(sql.deadLetters, [tenantId]);
-        return rows.map(sql.decodeDeadLetter);
+        return (await client.query<Row>({ ...statement, values: [...values] })).rows;
       } finally {
         // A connection that failed to end its transaction is not used again.
         const isEnded = await client.query("rollback").then(
@@ -213,4 +289,11 @@ export class PostgresWorkStore implements WorkStore {
       throw translatePgError(error);
     }
   }
+}
+
+/** The queues that rows of these components are in. */
+function queuesOf(components: readonly string[]): readonly string[] {
+  return [
+    ...new Set(components.map((component) => (workerOfComponent(component) === undefined ? reconciles : component))),
+  ];
 }

@@ -18,11 +18,11 @@ export const dispatch = {
   text: "select events, more, chain_broken from eventplane.work_dispatch($1::uuid, $2::text[], $3::text[], $4::int)",
 } as const;
 
-/** $1 components, $2 how many, $3 lease in milliseconds, $4 after this tenant. */
+/** $1 queue, $2 components, $3 how many, $4 lease in milliseconds, $5 after this tenant. */
 export const claim = {
   name: "ep_work_claim",
-  text: `select tenant_id, aggregate_type, aggregate_id, component, lease_token, attempts
-    from eventplane.work_claim($1::text[], $2::int, $3::bigint, $4::uuid)`,
+  text: `select tenant_id, aggregate_type, aggregate_id, component, lease_token, attempts, abandoned
+    from eventplane.work_claim($1::text, $2::text[], $3::int, $4::bigint, $5::uuid)`,
 } as const;
 
 /** $1–$5 columns of tenant, aggregate type, aggregate id, component and lease token, $6 lease in milliseconds. */
@@ -32,11 +32,12 @@ export const extend = {
     from eventplane.work_extend($1::uuid[], $2::text[], $3::text[], $4::text[], $5::uuid[], $6::bigint) x`,
 } as const;
 
-/** Every leased row is due now; the attempt stays counted, its process may have died of it. */
+/** Every leased row is due now; the attempt stays counted, its process may have died of it, so an effect shows that it was abandoned. */
 export const endLeases = {
   name: "ep_work_end_leases",
   text: `update eventplane.work
-    set lease_token = null, lease_until = null, due_at = clock_timestamp()
+    set lease_token = case when aggregate_type = 'effect' then gen_random_uuid() end, lease_until = null,
+      due_at = clock_timestamp()
     where state = 'ready' and lease_token is not null`,
 } as const;
 
@@ -66,19 +67,20 @@ export const fail = {
     $1::uuid, $2::text, $3::text, $4::text, $5::uuid, $6::bigint, $7::text, $8::text, $9::bigint) as held`,
 } as const;
 
-/** $1 components. */
+/** $1 queues, $2 components. */
 export const nextDue = {
   name: "ep_work_next_due",
-  text: "select eventplane.work_next_due_ms($1::text[]) as due_ms",
+  text: "select eventplane.work_next_due_ms($1::text[], $2::text[]) as due_ms",
 } as const;
 
-/** $1 components. Leased rows are not due: a lease moves due_at to its end. */
+/** $1 queues, $2 components. Leased rows are not due: a lease moves due_at to its end. */
 export const backlog = {
   name: "ep_work_backlog",
   text: `select count(*)::integer as rows,
                 coalesce(extract(epoch from clock_timestamp() - min(due.due_at)), 0)::double precision as oldest_seconds
          from (select w.due_at from eventplane.work w
-               where w.state = 'ready' and w.due_at <= clock_timestamp() and w.component = any ($1::text[])
+               where w.state = 'ready' and w.due_at <= clock_timestamp() and w.queue = any ($1::text[])
+                 and w.component = any ($2::text[])
                limit 10000) due`,
 } as const;
 
@@ -106,6 +108,7 @@ export interface ClaimRow {
   readonly component: string;
   readonly lease_token: string;
   readonly attempts: number;
+  readonly abandoned: boolean;
 }
 
 /** One row of `deadLetters`; a bigint comes as text. */
@@ -130,6 +133,7 @@ export function decodeClaim(row: ClaimRow): WorkClaim {
     component: row.component,
     leaseToken: row.lease_token,
     attempt: row.attempts,
+    isAbandoned: row.abandoned,
   };
 }
 

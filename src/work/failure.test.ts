@@ -14,7 +14,7 @@ test("the place is the first frame outside Eventplane, Node.js and packages", ()
   const failure = describeFailure(
     thrown(
       [
-        `    at callOnce (${new URL("reconcile.ts", import.meta.url).href}:10:5)`,
+        `    at callOnce (${new URL("wakeup.ts", import.meta.url).href}:10:5)`,
         "    at JSON.parse (<anonymous>)",
         "    at node:internal/process/task_queues:95:5",
         "    at helper (/app/node_modules/zod/index.js:1:2)",

@@ -1,7 +1,7 @@
-/** What is told of a controller's error: its name and the place in the team's own code; its text stays out, it may hold payload. */
+/** What is told of an error of the team's code: its name and its place there; its text stays out, it may hold payload. */
 import { fileURLToPath } from "node:url";
 import { isEventplaneError, terminalSafe } from "../kernel/index.js";
-import type { WorkFailure } from "../work/index.js";
+import type { WorkFailure } from "./port.js";
 
 /** A failure with what to do about it. */
 export interface Failure extends WorkFailure {
@@ -16,21 +16,23 @@ const errorName = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
 const terminalMessageCharactersMax = 300;
 
 /**
- * Describes what reconcile threw.
+ * Describes what a controller or a worker threw.
  *
- * A TerminalError's text is meant to be shown; of every other error only its name and place are.
+ * The text of a TerminalError and of our own errors is meant to be shown; of every other error only its name and place are.
+ *
+ * @param who threw it, as the message calls it
  */
-export function describeFailure(error: unknown): Failure {
+export function describeFailure(error: unknown, who = "The controller"): Failure {
   try {
-    return described(error);
+    return described(error, who);
   } catch {
     // Members of what is thrown may throw themselves.
-    const message = "The controller threw something that cannot be described.";
+    const message = `${who} threw something that cannot be described.`;
     return { code: "Error", message, isTerminal: false, at: undefined };
   }
 }
 
-function described(error: unknown): Failure {
+function described(error: unknown, who: string): Failure {
   const at = error instanceof Error ? placeOf(error) : undefined;
   const where = at === undefined ? "" : ` at ${at}`;
   const isTerminal = error instanceof Error && error.name === "TerminalError";
@@ -40,7 +42,7 @@ function described(error: unknown): Failure {
   }
   if (isEventplaneError(error)) return { code: error.code, message: `${error.message}${where}`, isTerminal, at };
   const name = error instanceof Error && errorName.test(error.name) ? error.name : "Error";
-  return { code: name, message: `The controller threw ${name}${where}.`, isTerminal, at };
+  return { code: name, message: `${who} threw ${name}${where}.`, isTerminal, at };
 }
 
 /** The first frame outside Eventplane and Node.js. */

@@ -1,0 +1,84 @@
+/** The SQL of effects' rows: one constant a statement, with its row and decoder where it has one. */
+import type { TenantId } from "../../kernel/index.js";
+import { type EffectRow, heldCode, type StandingEffects } from "../port.js";
+
+/** $1 after this tenant, $2 how many. */
+export const tenantsWithEffects = {
+  name: "ep_effects_tenants_with_news",
+  text: `select h.tenant_id
+    from eventplane.heads h left join eventplane.cursors c on c.consumer = 'effects' and c.tenant_id = h.tenant_id
+    where h.tenant_id > $1::uuid and h.position is distinct from coalesce(c.position, 0)
+    order by h.tenant_id limit $2::int`,
+} as const;
+
+/** $1 tenant. */
+export const effectPlace = {
+  name: "ep_effects_place",
+  text: "select log_epoch, position, hash from eventplane.cursors where consumer = 'effects' and tenant_id = $1::uuid",
+} as const;
+
+/** $1 tenant, $2 from, $3–$5 epoch, position and hash of the new place, $6–$9 columns of ask, component, change, position. */
+export const dispatchEffects = {
+  name: "ep_effects_dispatch",
+  text: `select eventplane.effect_dispatch($1::uuid, $2::bigint, $3::int, $4::bigint, $5::bytea, $6::text[], $7::text[],
+    $8::text[], $9::bigint[]) as applied`,
+} as const;
+
+/** $1 tenant, $2 ask or null for all. Closed rows are about to go. */
+export const effects = {
+  name: "ep_effects_of_tenant",
+  text: `select tenant_id, aggregate_id, component, state, attempts, failure_code, failure_message,
+      lease_until > clock_timestamp() as leased
+    from eventplane.work
+    where tenant_id = $1::uuid and aggregate_type = 'effect' and state <> 'idle'
+      and ($2::text is null or aggregate_id = $2::text)
+    order by state = 'ready', aggregate_id limit 1000`,
+} as const;
+
+/** $1 the code of held ones. Over all tenants. */
+export const standingEffects = {
+  name: "ep_effects_standing",
+  text: `select component, failure_code = $1::text as held, count(*)::integer as count
+    from eventplane.work
+    where aggregate_type = 'effect' and state = 'dead'
+    group by 1, 2 order by 1, 2`,
+} as const;
+
+/** One row of `effects`. */
+export interface EffectSqlRow {
+  readonly tenant_id: TenantId;
+  readonly aggregate_id: string;
+  readonly component: string;
+  readonly state: "ready" | "dead";
+  readonly attempts: number;
+  readonly failure_code: string | null;
+  readonly failure_message: string | null;
+  readonly leased: boolean | null;
+}
+
+/** The effect that a row tells of. */
+export function decodeEffect(row: EffectSqlRow): EffectRow {
+  const { failure_code: code, failure_message: message } = row;
+  const standing = code === heldCode ? "held" : "dead";
+  const moving = row.leased === true ? "running" : "waiting";
+  return {
+    tenantId: row.tenant_id,
+    askId: row.aggregate_id,
+    component: row.component,
+    state: row.state === "dead" ? standing : moving,
+    attempts: row.attempts,
+    failure: code === null ? null : { code, message: message ?? "" },
+  };
+}
+
+/** One row of `standingEffects`. */
+export interface StandingSqlRow {
+  readonly component: string;
+  readonly held: boolean;
+  readonly count: number;
+}
+
+/** The count that a row tells of. */
+export function decodeStanding({ component, held, count }: StandingSqlRow): StandingEffects {
+  return { component, state: held ? "held" : "dead", count };
+}
