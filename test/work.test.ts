@@ -230,11 +230,11 @@ describe("plans of the work table", () => {
       `insert into eventplane.work (tenant_id, aggregate_type, aggregate_id, component, state, due_at)
        select $1, 'effect', 'slow-' || n, 'effect:slow', 'ready', now() - interval '1 hour' from generate_series(1, ${rows}) n
        union all values ($1::uuid, 'effect', 'quick', 'effect:quick', 'ready', now()),
-         ($1, 'organization', 'acme', 'billing', 'ready', now())`,
+         ($1, 'organization', 'acme', 'quota', 'ready', now())`,
       [flooded],
     );
     for (const [queue, component] of [
-      ["", "billing"],
+      ["", "quota"],
       ["effect:quick", "effect:quick"],
       ["effect:slow", "effect:slow"],
     ]) {

@@ -22,3 +22,11 @@ export type { TestRunner } from "./test-runner.js";
 export { VirtualClock } from "./virtual-clock.js";
 export { workContract } from "./work-contract.js";
 export type { WorkUnderTest } from "./work-contract-scene.js";
+export {
+  createWorkerBench,
+  firstEffect,
+  scriptedRun,
+  type TestRun,
+  testCustomer,
+  testDecision,
+} from "./worker-bench.js";
