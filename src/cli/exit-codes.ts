@@ -47,6 +47,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "resource_exists",
     "resource_deleting",
     "resource_deleted",
+    "effect_not_standing",
   ],
   [exitStatus.unavailable]: [
     "unavailable",

@@ -26,6 +26,7 @@ const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: R
   key: () => import("./commands/key.js"),
   schema: () => import("./commands/schema.js"),
   "dead-letter": () => import("./commands/dead-letter.js"),
+  effect: () => import("./commands/effect.js"),
   doctor: () => import("./commands/doctor.js"),
   config: () => import("./commands/config.js"),
   completion: () => import("./commands/completion.js"),

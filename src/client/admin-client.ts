@@ -1,4 +1,4 @@
-/** Administration over HTTP: tenants, API keys, dead letters. */
+/** Administration over HTTP: tenants, API keys, dead letters, effects. */
 import type { ClientTransport } from "./transport.js";
 
 /** A tenant. */
@@ -35,6 +35,30 @@ export interface DeadLetterInfo {
   readonly generation: number;
   readonly since: string;
 }
+
+/** An effect without a result. What was asked is not among it: that is the tenant's own. */
+export interface EffectInfo {
+  /** Of the ask. */
+  readonly id: string;
+  readonly tenantId: string;
+  readonly worker: string;
+  readonly controller: string;
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  /** `held`: nobody knows what became of a call. `dead`: given up. Both wait for a decision. */
+  readonly state: "waiting" | "running" | "held" | "dead";
+  readonly attempts: number;
+  readonly failure: { readonly code: string; readonly message: string } | null;
+  /** What the service was called with: look for it there. */
+  readonly idempotencyKey: string;
+  readonly correlationId: string;
+  readonly askedAt: string;
+}
+
+/** The result of an effect, given by hand: what the worker would have returned, or that it failed. */
+export type EffectResolution =
+  | { readonly ok: object }
+  | { readonly failed: { readonly code: string; readonly message: string } };
 
 interface Abortable {
   readonly signal?: AbortSignal;
@@ -139,8 +163,46 @@ export class AdminClient {
     await this.#decide(`${deadLetterPath(id)}/discard`, options);
   }
 
-  async #decide(path: string, { tenant, signal }: Abortable & { readonly tenant?: string }): Promise<void> {
-    await this.#transport.send({ method: "POST", path, query: { tenant }, repeatable: false, signal });
+  /** Effects without a result, those that wait for a decision first; by default of the key's own tenant. */
+  async effects({
+    tenant,
+    state,
+    signal,
+  }: Abortable & { readonly tenant?: string; readonly state?: EffectInfo["state"] } = {}): Promise<
+    readonly EffectInfo[]
+  > {
+    const query = { tenant, state };
+    const { body } = await this.#transport.send({ path: "/v1/admin/effects", query, repeatable: true, signal });
+    return (body as { readonly effects: readonly EffectInfo[] }).effects; // the route's answer
+  }
+
+  /** One effect without a result. */
+  async effect(id: string, { tenant, signal }: Abortable & { readonly tenant?: string } = {}): Promise<EffectInfo> {
+    const { body } = await this.#transport.send({ path: effectPath(id), query: { tenant }, repeatable: true, signal });
+    return body as EffectInfo; // the route's answer
+  }
+
+  /** Gives the result of an effect that is held or dead, without a call. The first resolution counts. */
+  async resolveEffect(
+    id: string,
+    resolution: EffectResolution,
+    options: Abortable & { readonly tenant?: string } = {},
+  ): Promise<void> {
+    await this.#decide(`${effectPath(id)}/resolve`, options, resolution);
+  }
+
+  /** Lets the worker call again, with the same idempotency key, for an effect that is held or dead. */
+  async retryEffect(id: string, options: Abortable & { readonly tenant?: string } = {}): Promise<void> {
+    await this.#decide(`${effectPath(id)}/retry`, options);
+  }
+
+  async #decide(
+    path: string,
+    { tenant, signal }: Abortable & { readonly tenant?: string },
+    body?: object,
+  ): Promise<void> {
+    const content = body === undefined ? {} : { body };
+    await this.#transport.send({ method: "POST", path, query: { tenant }, ...content, repeatable: false, signal });
   }
 }
 
@@ -150,4 +212,8 @@ function tenantPath(tenant: string): string {
 
 function deadLetterPath(id: string): string {
   return `/v1/admin/dead-letters/${encodeURIComponent(id)}`;
+}
+
+function effectPath(id: string): string {
+  return `/v1/admin/effects/${encodeURIComponent(id)}`;
 }

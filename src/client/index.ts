@@ -1,4 +1,12 @@
-export { AdminClient, type ClientGrant, type DeadLetterInfo, type KeyInfo, type TenantInfo } from "./admin-client.js";
+export {
+  AdminClient,
+  type ClientGrant,
+  type DeadLetterInfo,
+  type EffectInfo,
+  type EffectResolution,
+  type KeyInfo,
+  type TenantInfo,
+} from "./admin-client.js";
 export {
   type ClientIntent,
   createClient,

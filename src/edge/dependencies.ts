@@ -5,7 +5,7 @@ import type { AppDefinition, KeyDirectory, Resource, Verifier } from "../event/i
 import type { Clock, Doorbell, IdSource, TenantId } from "../kernel/index.js";
 import type { Logger, Metrics } from "../observe/index.js";
 import type { Append, AppendOutcome, LogReader } from "../store/index.js";
-import type { DeadLetterReader } from "../work/index.js";
+import type { DeadLetterReader, EffectReader } from "../work/index.js";
 
 /** Appends with the edge's key: the coalescer of tier `edge`. */
 export interface EventLog {
@@ -47,8 +47,8 @@ export interface EdgeDependencies {
   readonly reader: LogReader;
   readonly loader: GuardLoader;
   readonly resources: ResourceSource;
-  /** For the list of dead letters; the edge never claims work. */
-  readonly work: DeadLetterReader;
+  /** For the lists of dead letters and effects; the edge never claims work. */
+  readonly work: DeadLetterReader & EffectReader;
   readonly doorbell: Doorbell;
   readonly verifier: Verifier;
   readonly keys: KeyDirectory;

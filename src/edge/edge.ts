@@ -22,6 +22,7 @@ import { RefusalLog } from "./refusals.js";
 import { addAdminRoutes } from "./routes/admin.js";
 import { type EdgeParts, Routes } from "./routes/context.js";
 import { addDeadLetterRoutes } from "./routes/dead-letters.js";
+import { addEffectRoutes } from "./routes/effects.js";
 import { addEventRoutes } from "./routes/events.js";
 import { addIntentRoutes } from "./routes/intents.js";
 import { addOpenRoutes } from "./routes/open.js";
@@ -144,6 +145,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
     addSchemaRoutes,
     addAdminRoutes,
     addDeadLetterRoutes,
+    addEffectRoutes,
   ]) {
     add(routes, parts);
   }

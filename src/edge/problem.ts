@@ -34,6 +34,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   resource_deleting: 409,
   resource_deleted: 409,
   guard_refused: 409,
+  effect_not_standing: 409,
   rate_limited: 429,
   busy: 503,
   unavailable: 503,

@@ -24,7 +24,7 @@ import { type DatabasePools, openPools } from "./database.js";
 import { type CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
 import { Loops } from "./loops.js";
 import { measuredAppender } from "./measured-appender.js";
-import { watchBacklog } from "./watch-backlog.js";
+import { StandingWatch, watchBacklog } from "./watch-backlog.js";
 
 /** Private keys as PKCS#8 PEM; `root` is absent where it is kept offline, then `rootPublicKey` must be given. */
 export interface PlaneKeys {
@@ -104,6 +104,7 @@ interface Shared {
   readonly clock: Clock;
   readonly doorbell: Doorbell;
   readonly metrics: Metrics;
+  readonly standing: StandingWatch;
 }
 
 async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Plane> {
@@ -116,7 +117,8 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   const reader = new PostgresReader(pools.edge);
   const logs = openLogs({ pools, signers, doorbell, metrics, clock });
   const app = withPlatform(options.app);
-  const shared: Shared = { app, pools, signers, directory, verifier, logs, reader, clock, doorbell, metrics };
+  const standing = new StandingWatch();
+  const shared: Shared = { app, pools, signers, directory, verifier, logs, reader, clock, doorbell, metrics, standing };
 
   await bootstrap(options, shared);
   const runtime = await openRuntime(options, shared);
@@ -204,7 +206,7 @@ function openEdge(
   shared: Shared,
   { loops, projector }: { readonly loops: Loops; readonly projector: ResourcesProjector },
 ): Promise<Edge> {
-  const { app, pools, directory, verifier, logs, reader, clock, doorbell, metrics } = shared;
+  const { app, pools, directory, verifier, logs, reader, clock, doorbell, metrics, standing } = shared;
   return createEdge({
     app: options.app,
     log: logs.edge,
@@ -223,7 +225,8 @@ function openEdge(
     notReady: async () => loops.failed.map((name) => `${name}_stopped`),
     degraded: () => {
       const tenants = projector.stopped().length;
-      return tenants === 0 ? [] : [`resources_projection_stopped: tenants ${tenants}`];
+      const stopped = tenants === 0 ? [] : [`resources_projection_stopped: tenants ${tenants}`];
+      return [...stopped, ...standing.degraded];
     },
   });
 }

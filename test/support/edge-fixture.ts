@@ -169,7 +169,11 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     reader,
     loader,
     resources: resourcesFrom(reader, loader),
-    work: { deadLetters: async (tenantId) => deadLetters.filter((letter) => letter.tenantId === tenantId) },
+    work: {
+      deadLetters: async (tenantId) => deadLetters.filter((letter) => letter.tenantId === tenantId),
+      effects: async () => [],
+      effect: async () => undefined,
+    },
     doorbell,
     verifier,
     keys: directory,

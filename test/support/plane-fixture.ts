@@ -9,6 +9,7 @@ import {
   generateSigningKey,
   KeyDirectory,
   type Verifier,
+  type WorkerDefinition,
 } from "../../src/event/index.js";
 import {
   type JsonObject,
@@ -52,9 +53,10 @@ export class PlaneFixture {
   /** Installs and opens one. `controllers` watch the aggregate `organization`, whose intents take any spec. */
   static async open(
     controllers: Readonly<Record<string, TestReconcile>>,
-    options: { readonly serverUrl?: string } = {},
+    options: { readonly serverUrl?: string; readonly workers?: readonly WorkerDefinition[] } = {},
   ): Promise<PlaneFixture> {
-    const fixture = new PlaneFixture(await installEventplane(options), createTestApp(controllers));
+    const { workers = [], ...installing } = options;
+    const fixture = new PlaneFixture(await installEventplane(installing), createTestApp(controllers, workers));
     await fixture.start();
     return fixture;
   }

@@ -114,10 +114,14 @@ async function createKey(parts: EdgeParts, { request, reply, caller }: Exchange)
 }
 
 /** A small JSON object with known members only. */
-function readBody(request: FastifyRequest, members: readonly string[]): JsonObject {
+export function readBody(
+  request: FastifyRequest,
+  members: readonly string[],
+  bytesMax: number = adminBodyBytesMax,
+): JsonObject {
   const bytes = bodyOf(request);
-  if (bytes.byteLength > adminBodyBytesMax) {
-    throw new EventplaneError("payload_too_large", `The body of this address has at most ${adminBodyBytesMax} bytes.`);
+  if (bytes.byteLength > bytesMax) {
+    throw new EventplaneError("payload_too_large", `The body of this address has at most ${bytesMax} bytes.`);
   }
   const { value } = scanJson(bytes);
   if (typeof value !== "object" || value === null || Array.isArray(value))

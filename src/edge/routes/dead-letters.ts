@@ -4,13 +4,14 @@
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { EventFactory } from "../../event/index.js";
-import { EventplaneError, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
+import { EventplaneError, type TenantId } from "../../kernel/index.js";
 import type { DeadLetter } from "../../work/index.js";
 import { platformApp } from "../platform/definitions.js";
-import { forbidden, refusalError } from "../publish/refusal-errors.js";
+import { refusalError } from "../publish/refusal-errors.js";
 import { administrationOf } from "./admin.js";
-import { assertAllowed, type Caller, type EdgeParts, type Routes } from "./context.js";
+import type { Caller, EdgeParts, Routes } from "./context.js";
 import { readQuery, uuidOf } from "./query.js";
+import { tenantOfQuery } from "./tenant-of-query.js";
 
 /** Registers the routes. The tenant is the parameter `tenant`, by default the caller's own. */
 export function addDeadLetterRoutes(routes: Routes, parts: EdgeParts): void {
@@ -22,7 +23,7 @@ export function addDeadLetterRoutes(routes: Routes, parts: EdgeParts): void {
     action: "Administer",
     ofCaller,
     handle: async (request, _reply, caller) => {
-      const tenantId = tenantOf(parts, request, caller);
+      const tenantId = tenantOfQuery(parts, tenantIn(request), caller);
       return { deadLetters: await parts.work.deadLetters(tenantId) };
     },
   });
@@ -31,7 +32,8 @@ export function addDeadLetterRoutes(routes: Routes, parts: EdgeParts): void {
     url: `${url}/:id`,
     action: "Administer",
     ofCaller,
-    handle: async (request, _reply, caller) => deadLetterOf(parts, tenantOf(parts, request, caller), request),
+    handle: async (request, _reply, caller) =>
+      deadLetterOf(parts, tenantOfQuery(parts, tenantIn(request), caller), request),
   });
   for (const decision of ["redrive", "discard"] as const) {
     routes.tenant({
@@ -57,7 +59,7 @@ async function decide(
   decision: "redrive" | "discard",
   { request, reply, caller }: Exchange,
 ): Promise<unknown> {
-  const tenantId = tenantOf(parts, request, caller);
+  const tenantId = tenantOfQuery(parts, tenantIn(request), caller);
   const { id, aggregateType, aggregateId, component } = await deadLetterOf(parts, tenantId, request);
   const factory = new EventFactory({ app: platformApp, ids: parts.ids });
   const item = factory.systemFact(
@@ -69,14 +71,8 @@ async function decide(
   return reply.code(202).send({ receipt: outcome.receipts[0] });
 }
 
-/** The tenant that the query names, if the caller may administer it. */
-function tenantOf(parts: EdgeParts, request: FastifyRequest, { principal }: Caller): TenantId {
-  const { tenant } = readQuery(request.query, ["tenant"]);
-  const entry = parts.platform.state.tenant(tenant ?? principal.tenantId);
-  // The rules are asked for an unknown tenant too, so that it takes as long as a foreign one.
-  assertAllowed(principal, "Administer", entry?.id ?? PLATFORM_TENANT_ID);
-  if (entry === undefined) throw forbidden();
-  return entry.id;
+function tenantIn(request: FastifyRequest): string | undefined {
+  return readQuery(request.query, ["tenant"]).tenant;
 }
 
 async function deadLetterOf(parts: EdgeParts, tenantId: TenantId, request: FastifyRequest): Promise<DeadLetter> {
