@@ -74,6 +74,7 @@ export class PlaneFixture {
       passwords,
       connectionsMax: 6,
       claimsMax: 32,
+      workerStopGraceMs: 300,
       keys: this.#keys,
       edge: { host: "127.0.0.1", port: 0, name: "edge-1" },
       logger: createLogger({
