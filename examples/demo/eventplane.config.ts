@@ -1,9 +1,10 @@
 /** Both examples in one plane: what `evtctl demo` runs. */
 import { defineApp } from "eventplane";
 import { activity, repository } from "../github/eventplane.config.js";
-import { billing, namespace, organization, quota } from "../organizations/eventplane.config.js";
+import { billing, billingCustomer, namespace, organization, quota } from "../organizations/eventplane.config.js";
 
 export default defineApp({
   aggregates: [organization, repository],
   controllers: [namespace, quota, billing, activity],
+  workers: [billingCustomer],
 });

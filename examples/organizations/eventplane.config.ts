@@ -3,10 +3,21 @@
  *
  * - `namespace` decides the name of the customer's namespace.
  * - `quota` decides the limits of the plan.
- * - `billing` opens an account: it asks once and looks again 200 ms later.
+ * - `billing` puts the customer on its plan at a billing service: it asks the worker `billing-customer`, which calls.
  */
-import { defineAggregate, defineApp, defineController, done, pending } from "eventplane";
+import {
+  blocked,
+  defineAggregate,
+  defineApp,
+  defineController,
+  defineWorker,
+  done,
+  pending,
+  TerminalError,
+  TryAgainError,
+} from "eventplane";
 import { Type } from "typebox";
+import { billingService } from "./billing-service.js";
 
 const Plan = Type.Union([Type.Literal("free"), Type.Literal("team"), Type.Literal("enterprise")]);
 
@@ -20,9 +31,9 @@ export const organization = defineAggregate("organization", {
     namespace: Type.Object({ name: Type.String(), region: Type.String() }),
     quota: Type.Object({ members: Type.Integer() }),
     billing: Type.Object({
-      account: Type.Union([Type.Literal("requested"), Type.Literal("open"), Type.Literal("closed")]),
+      account: Type.Union([Type.Literal("open"), Type.Literal("closed")]),
+      customerId: Type.Optional(Type.String()),
       plan: Type.String(),
-      requestedAt: Type.String(),
     }),
   },
   intents: {
@@ -47,22 +58,41 @@ export const quota = defineController({
   reconcile: ({ resource }) => done({ members: members[resource.spec.plan] }),
 });
 
-const billingTakesMs = 200;
+/** Calls the billing service; it takes about 200 ms and is busy at times. */
+export const billingCustomer = defineWorker({
+  name: "billing-customer",
+  input: Type.Object({ organization: Type.String(), plan: Plan }),
+  output: Type.Object({ customerId: Type.String() }),
+  timeoutMs: 5_000,
+  retry: { baseMs: 100 },
+  concurrency: 64,
+  async run({ input, idempotencyKey, signal }) {
+    const response = await fetch(`${process.env["BILLING_URL"] ?? (await billingService())}/customers`, {
+      method: "POST",
+      headers: { "content-type": "application/json", "idempotency-key": idempotencyKey },
+      body: JSON.stringify(input),
+      signal,
+    });
+    if (response.status === 503) throw new TryAgainError("The billing service is busy");
+    if (!response.ok) throw new TerminalError("The billing service refused", { reason: `status_${response.status}` });
+    return (await response.json()) as { customerId: string };
+  },
+});
 
 export const billing = defineController({
   name: "billing",
   watches: organization,
-  reconcile({ resource, now }) {
+  reconcile({ resource, effects }) {
     const { plan } = resource.spec;
-    const known = resource.status.billing;
-    if (resource.lifecycle === "deleting") return done({ account: "closed", plan, requestedAt: now });
-    if (known?.plan !== plan) {
-      return pending({ status: { account: "requested", plan, requestedAt: now }, requeueAfterMs: billingTakesMs });
-    }
-    const waitedMs = Date.parse(now) - Date.parse(known.requestedAt);
-    if (waitedMs < billingTakesMs) return pending({ requeueAfterMs: billingTakesMs - waitedMs });
-    return done({ account: "open", plan, requestedAt: known.requestedAt });
+    if (resource.lifecycle === "deleting") return done({ account: "closed", plan });
+    const customer = effects.get(billingCustomer, { organization: resource.aggregateId, plan });
+    if (customer.failed) return blocked("BillingRefused", customer.failed.message);
+    return customer.ok ? done({ account: "open", plan, customerId: customer.ok.customerId }) : pending();
   },
 });
 
-export default defineApp({ aggregates: [organization], controllers: [namespace, quota, billing] });
+export default defineApp({
+  aggregates: [organization],
+  controllers: [namespace, quota, billing],
+  workers: [billingCustomer],
+});

@@ -1,7 +1,7 @@
 /** `evtctl describe`: everything about one resource. */
 import type { Command } from "commander";
 import type { ResourceView } from "../../client/index.js";
-import type { Condition, Event } from "../../event/index.js";
+import type { Condition, EffectState, Event } from "../../event/index.js";
 import { eventLineOf } from "../event-lines.js";
 import { parseOneResource } from "../resource-name.js";
 import type { Shell } from "../shell.js";
@@ -55,6 +55,8 @@ async function describe(resource: ResourceView, events: readonly Event[], { term
     await terminal.line(`${terminal.bold(`${title}:`.padEnd(12))}${safe(value, 4_000)}`);
   await terminal.line(terminal.bold("Conditions:"));
   for (const condition of resource.conditions) await terminal.line(`  ${conditionLine(condition)}`);
+  if (resource.effects.length > 0) await terminal.line(terminal.bold("Effects:"));
+  for (const effect of resource.effects) await terminal.line(`  ${effectLine(effect)}`);
   await terminal.line(terminal.bold("Events:"));
   for (const event of events) await terminal.line(eventLineOf(event, terminal));
 }
@@ -65,6 +67,11 @@ function waitsFor({ waitsFor: expected, finalizers, generation, updatedAt }: Res
     (name) => finalizers[name]?.completed !== true || finalizers[name]?.observedGeneration !== generation,
   );
   return open.length === 0 ? "nobody" : `${open.join(", ")} (no news since ${updatedAt})`;
+}
+
+function effectLine({ id, controller, worker, state, failure }: EffectState): string {
+  const said = failure === undefined ? "" : `: ${failure.code}, ${failure.message}`;
+  return safe(`${worker}  ${state}${said}  (asked by ${controller}, effect ${id})`, 1_000);
 }
 
 function conditionLine({ type, status, reason, message, component, lastTransitionTime }: Condition): string {

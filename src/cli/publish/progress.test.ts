@@ -10,6 +10,7 @@ function event(parts: {
   kind?: string;
   component?: string;
   finalizers?: Record<string, boolean>;
+  spec?: object;
   afterMs?: number;
 }): Event {
   atMs += parts.afterMs ?? 1;
@@ -20,6 +21,7 @@ function event(parts: {
   return {
     type: parts.type,
     kind: parts.kind ?? "fact",
+    spec: parts.spec ?? {},
     finalizers: Object.fromEntries(finalizers),
     recordedAt: new Date(atMs).toISOString(),
     ...(parts.component === undefined ? {} : { decision: { component: parts.component } }),
@@ -48,6 +50,20 @@ describe("the way to rest", () => {
     progress.take(event({ type: "organization.ready", component: "runtime" }));
     expect(progress.line(plain)).toBe("organization/a  Pending → Progressing (quota ✓ billing ✓ after 200 ms) → Ready");
     expect(progress.settlement).toBe("ready");
+  });
+
+  it("shows for which worker one waits, and ends when nobody knows what became of its call", () => {
+    const progress = new Progress("organization/a");
+    progress.take(intent());
+    const spec = { controller: "billing", worker: "customer", input: {} };
+    progress.take(event({ type: "organization.effect-asked", component: "ask:customer", spec }));
+    progress.take(event({ type: "organization.create.billing", component: "billing", finalizers: { billing: false } }));
+    expect(progress.line(plain)).toBe(
+      "organization/a  Pending → Progressing (quota: waiting billing: waiting for customer)",
+    );
+    progress.take(event({ type: "organization.effect-unknown", component: "unknown:customer" }));
+    expect(progress.settlement).toBe("held");
+    expect(progress.line(plain)).toContain("Pending → Progressing (");
   });
 
   it.each([

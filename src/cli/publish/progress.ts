@@ -3,13 +3,17 @@ import type { Event } from "../../event/index.js";
 import { formatMs } from "../duration.js";
 import { type Paints, safe } from "../terminal.js";
 
-/** How a generation came to rest. `stalled`: a controller gave up, a dead letter waits. */
-export type Settlement = "ready" | "deleted" | "rejected" | "stalled";
+/**
+ * How a generation came to rest. `stalled`: a controller or a worker gave up, a dead letter waits. `held`: nobody knows what
+ * became of an outside call, somebody has to decide.
+ */
+export type Settlement = "ready" | "deleted" | "rejected" | "stalled" | "held";
 
 interface Mark {
   readonly isDone: boolean;
-  /** When it said first that it waits. */
+  /** When it said first that it waits, and for which worker. */
   readonly waitingSinceMs?: number;
+  readonly worker?: string;
   readonly waitedMs: number;
 }
 
@@ -18,6 +22,7 @@ const settlements: Readonly<Record<string, { readonly phase: string; readonly se
   deleted: { phase: "Deleted", settlement: "deleted" },
   rejected: { phase: "Failed", settlement: "rejected" },
   "dead-lettered": { phase: "Failed", settlement: "stalled" },
+  "effect-unknown": { phase: "Progressing", settlement: "held" },
 };
 
 /** Folds the events of one stream from an intent on. */
@@ -60,27 +65,39 @@ export class Progress {
 
   #derived(event: Event, component: string): void {
     const end = settlements[event.type.slice(event.type.indexOf(".") + 1)];
+    const { controller, worker } = event.spec;
+    if (component === `ask:${String(worker)}`) this.#wait(String(controller), String(worker), event);
     const finalizer = event.finalizers[component];
     if (finalizer !== undefined) this.#mark(component, event, finalizer.completed);
     if (end !== undefined) {
-      this.#phases.push(end.phase);
+      if (this.#phases.at(-1) !== end.phase) this.#phases.push(end.phase);
       this.#settlement = end.settlement;
     } else if (this.#phases.at(-1) === "Pending") {
       this.#phases.push("Progressing");
     }
   }
 
+  #wait(controller: string, worker: string, event: Event): void {
+    const waitingSinceMs = this.#marks.get(controller)?.waitingSinceMs ?? Date.parse(event.recordedAt);
+    this.#marks.set(controller, { isDone: false, waitedMs: 0, waitingSinceMs, worker });
+  }
+
   #mark(component: string, event: Event, isDone: boolean): void {
     const nowMs = Date.parse(event.recordedAt);
-    const waitingSinceMs = this.#marks.get(component)?.waitingSinceMs;
+    const { waitingSinceMs, worker } = this.#marks.get(component) ?? {};
     if (isDone)
       this.#marks.set(component, { isDone, waitedMs: waitingSinceMs === undefined ? 0 : nowMs - waitingSinceMs });
-    else this.#marks.set(component, { isDone, waitedMs: 0, waitingSinceMs: waitingSinceMs ?? nowMs });
+    else {
+      const waits = { isDone, waitedMs: 0, waitingSinceMs: waitingSinceMs ?? nowMs };
+      this.#marks.set(component, worker === undefined ? waits : { ...waits, worker });
+    }
   }
 }
 
-function markText(name: string, { isDone, waitedMs }: Mark, paints: Paints): string {
-  if (!isDone) return `${safe(name)}: ${paints.yellow("waiting")}`;
+function markText(name: string, { isDone, waitedMs, worker }: Mark, paints: Paints): string {
+  if (!isDone) {
+    return `${safe(name)}: ${paints.yellow("waiting")}${worker === undefined ? "" : ` for ${safe(worker)}`}`;
+  }
   return `${safe(name)} ${paints.green("✓")}${waitedMs > 0 ? ` after ${formatMs(waitedMs)}` : ""}`;
 }
 

@@ -28,7 +28,7 @@ export interface Settled {
 /**
  * Waits for the resource to rest.
  *
- * Sets the exit status: 0 ready or deleted, 1 rejected or stalled, 7 when time ran out; the intent goes on by itself.
+ * Sets the exit status: 0 ready or deleted, 1 rejected, stalled or held, 7 when time ran out; the intent goes on by itself.
  */
 export async function settle(options: SettleOptions): Promise<Settled> {
   const { client, shell, receipt, startedMs, timeoutMs, isShown } = options;
@@ -82,8 +82,14 @@ function tellEnd({ shell, receipt, timeoutMs }: SettleOptions, settlement: Settl
     terminal.note(`  Look later with \`evtctl get ${name}\`, or give it longer with --timeout 30s.`);
   } else if (settlement === "stalled") {
     shell.exitStatus = exitStatus.failed;
-    terminal.note(`${terminal.red("error")} reconcile_failed: a controller of ${name} gave up.`);
+    terminal.note(`${terminal.red("error")} reconcile_failed: a controller or a worker of ${name} gave up.`);
     terminal.note("  See why with `evtctl dead-letter list`; when it is mended, `evtctl dead-letter redrive ID`.");
+  } else if (settlement === "held") {
+    shell.exitStatus = exitStatus.failed;
+    terminal.note(`${terminal.red("error")} effect_held: nobody knows what became of an outside call for ${name}.`);
+    terminal.note(
+      "  Look it up with `evtctl effect list`; then `evtctl effect resolve ID` or `evtctl effect retry ID`.",
+    );
   } else if (settlement === "rejected") {
     shell.exitStatus = exitStatus.failed;
     terminal.note(`${terminal.red("error")} rejected: a controller of ${name} rejected what was asked.`);
