@@ -97,9 +97,10 @@ describe("what clients should not send", () => {
   it("stores nothing, tells nothing in the log, and the plane goes on", async () => {
     expect(await intents()).toBe(0);
     expect(dev.output).not.toContain(canary);
-    const { aggregateId } = await client.publish({ type: "organization.create", spec: JSON.parse(spec) });
+    const { aggregateId, position } = await client.publish({ type: "organization.create", spec: JSON.parse(spec) });
     expect(await intents()).toBe(1);
-    expect((await client.resource("organization", aggregateId)).spec).toEqual(JSON.parse(spec));
+    const resource = await client.resource("organization", aggregateId, { minPosition: position });
+    expect(resource.spec).toEqual(JSON.parse(spec));
   });
 });
 

@@ -6,7 +6,6 @@
  */
 import { createHash } from "node:crypto";
 import { createServer } from "node:http";
-import { setTimeout as sleep } from "node:timers/promises";
 
 const answersAfterMs = 180;
 /** One key in so many is told to come back later, the first time. */
@@ -23,16 +22,16 @@ export function billingService(): Promise<string> {
 
 function start(): Promise<string> {
   const seen = new Set<string>();
-  const server = createServer(async (request, response) => {
+  const server = createServer((request, response) => {
     const key = String(request.headers["idempotency-key"]);
     const digest = createHash("sha256").update(key).digest();
-    request.resume();
-    await sleep(answersAfterMs);
     const isBusy = digest.readUInt32BE() % busyOneIn === 0 && !seen.has(key);
     seen.add(key);
+    request.resume();
     response.statusCode = isBusy ? 503 : 200;
     response.setHeader("content-type", "application/json");
-    response.end(JSON.stringify(isBusy ? {} : { customerId: `cus_${digest.toString("hex", 4, 10)}` }));
+    const answer = isBusy ? {} : { customerId: `cus_${digest.toString("hex", 4, 10)}` };
+    setTimeout(() => response.end(JSON.stringify(answer)), answersAfterMs);
   });
   server.unref();
   return new Promise((resolve, reject) => {

@@ -32,7 +32,8 @@ const worker = defineWorker({
 const directory = new KeyDirectory(config.rootPublicKey);
 for (const introduction of config.introductions) directory.accept(introduction);
 const pool = createPool(config.databaseUrl, { connectionsMax: 4 });
-const logger = { debug() {}, info() {}, warn: console.error, error: console.error, child: () => logger };
+const say = (fields, message) => process.stderr.write(`${message} ${JSON.stringify(fields)}\n`);
+const logger = { debug() {}, info() {}, warn: say, error: say, child: () => logger };
 const stop = new AbortController();
 process.on("SIGTERM", () => stop.abort());
 await new WorkerRuntime({

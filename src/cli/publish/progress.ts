@@ -66,7 +66,8 @@ export class Progress {
   #derived(event: Event, component: string): void {
     const end = settlements[event.type.slice(event.type.indexOf(".") + 1)];
     const { controller, worker } = event.spec;
-    if (component === `ask:${String(worker)}`) this.#wait(String(controller), String(worker), event);
+    if (component.startsWith("ask:") && typeof controller === "string" && typeof worker === "string")
+      this.#wait(controller, worker, event);
     const finalizer = event.finalizers[component];
     if (finalizer !== undefined) this.#mark(component, event, finalizer.completed);
     if (end !== undefined) {
