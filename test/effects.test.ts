@@ -39,17 +39,19 @@ test("a call that lasts longer than its lease keeps it: no other process calls m
 });
 
 test("processes that are killed again and again never call an effect twice at once while a lease lives", async () => {
-  effects.service.mood = 100;
-  const ids = await createAll("shaken", 12);
+  effects.service.mood = 150;
+  const ids = await createAll("shaken", 60);
   for (let round = 0; round < 4; round++) {
-    const victim = effects.startWorker({ concurrency: 4 });
-    effects.startWorker({ concurrency: 2 });
-    await systemClock.sleep(400);
+    const before = effects.service.calls.length;
+    const victim = effects.startWorker({ concurrency: 6 });
+    await effects.until("calls", async () => (effects.service.calls.length > before + 3 ? true : undefined));
+    if (round === 2) effects.startWorker({ concurrency: 2 });
     await victim.end("SIGKILL");
   }
   await Promise.all(ids.map((id) => effects.ready(id)));
   // A killed process takes its connection with it, so the service knows when a call is over.
   expect(effects.service.overlapMax).toBe(1);
+  expect(effects.service.calls.length).toBeGreaterThan(ids.length);
   expect(effects.service.customers.size).toBe(ids.length);
   for (const id of ids) expect(await effects.count(id, "effect-succeeded")).toBe(1);
 });

@@ -11,7 +11,7 @@ import { type CheckedDecision, checkDecisions, decisionInvalid, reservedControll
 import type { AggregateDefinition, Decision } from "./definitions.js";
 import { deadLetterComponent, derivedEventId, runtimeComponent } from "./derived.js";
 import { askSpecText, type EffectResult, effectComponent, effectResultId } from "./effects.js";
-import type { DraftEvent, EventRow, Finalizers } from "./event.js";
+import type { DraftEvent, Finalizers, StoredFields } from "./event.js";
 import { allComplete, foldEvent } from "./fold.js";
 import { jsonEqual } from "./json-equal.js";
 import { mergeObject } from "./merge-patch.js";
@@ -150,7 +150,11 @@ export type EffectNews =
  * The event that tells what became of a verified ask: its result (DESIGN §13.5), that it is held as unknown, or that it is
  * a dead letter. It follows from the ask alone, wherever the resource is by now, so it names the ask as its cause.
  */
-function effectNews(ask: EventRow, worker: string, news: EffectNews & { readonly now: string }): AppendItem {
+function effectNews(
+  ask: DraftEvent & Pick<StoredFields, "version">,
+  worker: string,
+  news: EffectNews & { readonly now: string },
+): AppendItem {
   const { tenantId, aggregateType, version } = ask;
   const [role, tail, payload, step] =
     "result" in news

@@ -97,8 +97,8 @@ export class RuntimeBench {
   }
 
   /** Workers as another process with these would run them. */
-  workersOf(workers: readonly WorkerDefinition[]): WorkerRuntime {
-    return new WorkerRuntime({ ...this.#workerOptions, app: createTestApp({}, workers) });
+  workersOf(workers: readonly WorkerDefinition[], options: Partial<WorkerRuntimeOptions> = {}): WorkerRuntime {
+    return new WorkerRuntime({ ...this.#workerOptions, ...options, app: createTestApp({}, workers) });
   }
 
   async publish(

@@ -1,6 +1,6 @@
 /** The part of the work table's contract that is about effects: rows by asks, decisions, results and abandoned leases. */
 import { strict as check } from "node:assert";
-import { type DraftEvent, type EventRow, mutate } from "../event/index.js";
+import { mutate } from "../event/index.js";
 import { systemIds } from "../kernel/index.js";
 import { type EffectChange, effectRowType, heldCode, type WorkClaim } from "../work/index.js";
 import { draftSystemFact, newEventId } from "./drafts.js";
@@ -121,7 +121,8 @@ const cases: Cases = {
   "the append of a result closes its row in the same step, and is refused when the lease is lost": async (effects) => {
     const { scene, worker } = effects;
     const origin = await scene.create();
-    const ask = rowOf(scene.derived(origin, `ask:${worker}`, 1, { finalizersText: "{}" }).event);
+    const asked = scene.derived(origin, `ask:${worker}`, 1, { finalizersText: "{}" });
+    const ask = { ...asked.event, version: 2 };
     await effects.dispatch({ change: "asked", askId: ask.id });
     const claim = await effects.claimOne(30);
     const item = mutate.effectNews(ask, worker, { result: { ok: {} }, now: "2026-01-01T00:00:02.000000Z" });
@@ -255,10 +256,3 @@ export const effectCases: Readonly<Record<string, (scene: Scene, under: WorkUnde
   ),
   "a tenant with many effects does not starve another": (_scene, under) => fair(new EffectScene(under), under),
 };
-
-/** An ask as the reader would give it; only what its result copies matters here. */
-function rowOf(event: DraftEvent): EventRow {
-  const none = new Uint8Array(32);
-  const place = { version: 2, position: 2, generation: 1, recordedAtUs: 0, logEpoch: 1 };
-  return { ...event, ...place, lifecycle: "live", proof: none, hash: none, previousHash: none };
-}

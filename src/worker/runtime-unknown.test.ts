@@ -1,7 +1,8 @@
 /** What nobody knows: held until somebody decides, or called again with the same key. */
 import { describe, expect, test } from "vitest";
-import type { EventId } from "../kernel/index.js";
+import { type EventId, EventplaneError } from "../kernel/index.js";
 import {
+  createTestKeys,
   createWorkerBench,
   firstEffect,
   type RuntimeBench,
@@ -49,19 +50,21 @@ describe("unknown outcomes", () => {
   );
 
   test.each([
-    ["a TryAgainError", () => Promise.reject(new TryAgainError("busy"))],
+    ["a TryAgainError", () => Promise.reject(new TryAgainError("busy")), "try_again"],
     [
       "a connection that was refused",
       () =>
         Promise.reject(new TypeError("fetch failed", { cause: Object.assign(new Error(), { code: "ECONNREFUSED" }) })),
+      "TypeError",
     ],
-  ] as readonly (readonly [string, TestRun])[])(
+  ] as readonly (readonly [string, TestRun, string])[])(
     "%s says that nothing was done, so it is tried again also where unknowns are held",
-    async (_what, run) => {
+    async (_what, run, code) => {
       const script = scriptedRun(run, ok);
       const bench = createWorkerBench(testCustomer(script.run, hold));
       await bench.publish("create", "acme", { name: "Acme" });
       await bench.settleAll();
+      expect((await bench.work.effects(bench.tenantId))[0]?.failure?.code).toBe(code);
       await bench.clock.advance(2_000);
       await bench.settleAll();
       expect(script.calls).toHaveLength(2);
@@ -143,5 +146,46 @@ describe("unknown outcomes", () => {
       expect(calls).toHaveLength(onUnknown === "hold" ? 0 : 1);
       expect(firstEffect(await bench.resource("acme")).state).toBe(onUnknown === "hold" ? "unknown" : "ok");
     }
+  });
+
+  test("a process that dies of every attempt makes a dead letter after the last, not a sixth call", async () => {
+    const { calls, run } = scriptedRun(ok);
+    const bench = createWorkerBench(testCustomer(run));
+    await bench.publish("create", "acme", { name: "Acme" });
+    await bench.runtime.settle();
+    await bench.workersOf([]).settle();
+    for (let attempt = 1; attempt <= 5; attempt++) {
+      expect(await bench.work.claim({ components: ["effect:customer"], limit: 1, leaseMs: 10 })).toMatchObject([
+        { attempt },
+      ]);
+      await bench.clock.advance(11);
+    }
+    await bench.settleAll();
+    expect(calls).toEqual([]);
+    const [letter] = await bench.work.deadLetters(bench.tenantId);
+    expect(letter).toMatchObject({ failure: { code: "effect_unknown" } });
+    expect(firstEffect(await bench.resource("acme")).state).toBe("dead");
+  });
+
+  test("an ask that does not verify is never called", async () => {
+    const { calls, run } = scriptedRun(ok);
+    const bench = createWorkerBench(testCustomer(run));
+    await bench.publish("create", "acme", { name: "Acme" });
+    await bench.runtime.settle();
+    const distrusting = bench.workersOf([testCustomer(run).definition], { verifier: createTestKeys().verifier });
+    const forged = bench.workersOf([testCustomer(run).definition], {
+      verifier: {
+        verify: () => {
+          throw new EventplaneError("verification_failed", "It does not carry the signature.");
+        },
+      },
+    });
+    await distrusting.settle();
+    expect(await bench.work.effects(bench.tenantId)).toMatchObject([{ state: "waiting", attempts: 0 }]);
+    await bench.clock.advance(1_000);
+    await forged.settle();
+    expect(calls).toEqual([]);
+    const [letter] = await bench.work.deadLetters(bench.tenantId);
+    expect(letter).toMatchObject({ failure: { code: "verification_failed" } });
   });
 });
