@@ -10,7 +10,7 @@ import {
 import { backoffMs, type Clock, EventplaneError, formatUs, isEventplaneError, type Random } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import type { Append, AppendOutcome } from "../store/index.js";
-import { describeFailure, heldCode, type WorkClaim, type WorkStore } from "../work/index.js";
+import { describeFailure, heldCode, type WorkClaim, type WorkFailure, type WorkStore } from "../work/index.js";
 import { makeCall } from "./call.js";
 import { type EffectLoader, inputMisfitOf, type LoadedEffect } from "./effect-loader.js";
 import { type Outcome, outcomeOf } from "./outcome.js";
@@ -49,6 +49,11 @@ export interface EffectAttemptEnd {
   readonly result: EffectEnd;
   /** When the row is due again, if it is and this process knows. */
   readonly dueAfterMs?: number;
+}
+
+/** A failure, and where in the team's code it was thrown. */
+interface PlacedFailure extends EffectFailure {
+  readonly at?: string | undefined;
 }
 
 const outageBackoff = { baseMs: 1_000, capMs: 1_000 } as const;
@@ -120,8 +125,9 @@ export class EffectAttempts {
   async #unanswered(
     attempt: EffectAttempt,
     effect: LoadedEffect,
-    { outcome, failure }: Exclude<Outcome, { outcome: "answered" }>,
+    { outcome, failure: told, at }: Exclude<Outcome, { outcome: "answered" }>,
   ): Promise<EffectAttemptEnd> {
+    const failure: PlacedFailure = { ...told, at };
     const { claim, worker, signal } = attempt;
     const { random, work } = this.#options;
     if (outcome === "unfit") return this.#giveUp(attempt, effect, failure);
@@ -131,7 +137,7 @@ export class EffectAttempts {
     if (claim.attempt >= worker.retry.attempts) return this.#giveUp(attempt, effect, failure);
     const retryAfterMs = backoffMs(claim.attempt, { ...worker.retry, random });
     this.#log("warn", attempt, failure, "A worker's call brought no answer and is made again");
-    const held = await work.fail(claim, failure, { retryAfterMs, generation: null });
+    const held = await work.fail(claim, shownToOperators(failure), { retryAfterMs, generation: null });
     return held ? { result: "retried", dueAfterMs: retryAfterMs } : { result: "lost" };
   }
 
@@ -166,19 +172,22 @@ export class EffectAttempts {
   }
 
   /** The event first: a crash between the two repeats only the second. */
-  async #hold(attempt: EffectAttempt, effect: LoadedEffect, failure: EffectFailure): Promise<EffectAttemptEnd> {
-    const news = { unknown: failure, retries: effect.retries };
+  async #hold(attempt: EffectAttempt, effect: LoadedEffect, failure: PlacedFailure): Promise<EffectAttemptEnd> {
+    const { code, message: told } = failure;
+    const news = { unknown: { code, message: told }, retries: effect.retries };
     if (!(await this.#note(attempt, effect.ask, news))) return { result: "lost" };
     this.#log("warn", attempt, failure, "Nobody knows what became of a worker's call; it is held");
-    const message = `${failure.message} (${failure.code}) Find out what happened, then resolve or retry the effect.`;
+    const message = `${shownToOperators(failure).message} Find out what happened, then resolve or retry the effect.`;
     await this.#options.work.fail(attempt.claim, { code: heldCode, message }, { retryAfterMs: null, generation: null });
     return { result: "held" };
   }
 
-  async #giveUp(attempt: EffectAttempt, effect: LoadedEffect, failure: EffectFailure): Promise<EffectAttemptEnd> {
-    if (!(await this.#note(attempt, effect.ask, { dead: failure }))) return { result: "lost" };
+  async #giveUp(attempt: EffectAttempt, effect: LoadedEffect, failure: PlacedFailure): Promise<EffectAttemptEnd> {
+    const { code, message } = failure;
+    if (!(await this.#note(attempt, effect.ask, { dead: { code, message } }))) return { result: "lost" };
     this.#log("error", attempt, failure, "A worker gave up an effect: dead letter");
-    await this.#options.work.fail(attempt.claim, failure, { retryAfterMs: null, generation: null });
+    const shown = shownToOperators(failure);
+    await this.#options.work.fail(attempt.claim, shown, { retryAfterMs: null, generation: null });
     return { result: "dead_letter" };
   }
 
@@ -227,9 +236,15 @@ export class EffectAttempts {
     return held ? { result: "deferred", dueAfterMs } : { result: "lost" };
   }
 
-  #log(level: "warn" | "error", { claim, worker }: EffectAttempt, failure: EffectFailure, message: string): void {
+  #log(level: "warn" | "error", { claim, worker }: EffectAttempt, failure: PlacedFailure, message: string): void {
     const { tenantId, aggregateId, attempt } = claim;
-    const fields = { tenantId, effect: aggregateId, worker: worker.name, attempt, code: failure.code };
-    this.#options.logger[level]({ ...fields, reason: failure.message }, message);
+    const { code, at, message: reason } = failure;
+    const fields = { tenantId, effect: aggregateId, worker: worker.name, attempt, code, reason };
+    this.#options.logger[level](at === undefined ? fields : { ...fields, at }, message);
   }
+}
+
+/** The place is for operators; the log that tenants read has the failure without it. */
+function shownToOperators({ code, message, at }: PlacedFailure): WorkFailure {
+  return { code, message: at === undefined ? message : `${message} It was thrown at ${at}.` };
 }

@@ -16,7 +16,13 @@ import type { CallEnd } from "./call.js";
  */
 export type Outcome =
   | { readonly outcome: "answered"; readonly result: EffectResult }
-  | { readonly outcome: "notDone" | "unknown" | "unfit"; readonly failure: EffectFailure };
+  | {
+      readonly outcome: "notDone" | "unknown" | "unfit";
+      /** May be stored: it names no place in the team's code. */
+      readonly failure: EffectFailure;
+      /** `file:line:column` of what was thrown, for operators; undefined when the stack does not tell. */
+      readonly at?: string | undefined;
+    };
 
 /** Codes of Node.js and undici for connections that never stood, so that nothing was sent. */
 const neverConnected: ReadonlySet<unknown> = new Set([
@@ -79,7 +85,7 @@ function returned(worker: WorkerDefinition, output: unknown): Outcome {
 }
 
 function threw(worker: WorkerDefinition, error: unknown): Outcome {
-  const { code, message } = describeFailure(error, `Worker ${worker.name}`);
+  const { code, message, at } = describeFailure(error, `Worker ${worker.name}`);
   if (isNamed(error, "TerminalError")) {
     const shown = terminalSafe(error.message.slice(0, messageCharactersMax));
     return { outcome: "answered", result: { failed: { code: reasonOf(error) ?? code, message: shown } } };
@@ -88,7 +94,8 @@ function threw(worker: WorkerDefinition, error: unknown): Outcome {
     const shown = terminalSafe(error.message.slice(0, messageCharactersMax));
     return { outcome: "notDone", failure: { code: "try_again", message: shown } };
   }
-  return { outcome: hasNeverConnected(error) ? "notDone" : "unknown", failure: { code, message } };
+  const failure = { code, message: at === undefined ? message : message.replace(` at ${at}`, "") };
+  return { outcome: hasNeverConnected(error) ? "notDone" : "unknown", failure, at };
 }
 
 /** By name: the team's file may have its classes from another copy of the package. */

@@ -38,7 +38,8 @@ describe("unknown outcomes", () => {
       await bench.settleAll();
       expect(script.calls).toHaveLength(1);
       const resource = await bench.resource("acme");
-      expect(firstEffect(resource).state).toBe("unknown");
+      expect(firstEffect(resource)).toMatchObject({ state: "unknown", failure: { code: expect.any(String) } });
+      expect(JSON.stringify(resource)).not.toMatch(/secret|\.ts:/);
       expect(resource.conditions.map(({ type }) => type)).toEqual(
         expect.arrayContaining(["OutcomeUnknown", "Unknown"]),
       );
