@@ -48,7 +48,7 @@ describe("the leases of calls under way", () => {
     await stop();
   });
 
-  test.each([
+  const endings: readonly (readonly [string, () => Promise<readonly WorkClaim[]>])[] = [
     ["another has the row", async () => []],
     [
       "the database is away",
@@ -56,7 +56,8 @@ describe("the leases of calls under way", () => {
         throw new EventplaneError("unavailable", "away");
       },
     ],
-  ])("%s: the call is aborted with lease_lost before its lease ends", async (_what, extend) => {
+  ];
+  test.each(endings)("%s: the call is aborted with lease_lost before its lease ends", async (_what, extend) => {
     const { leases, clock, stop } = await heldWith(extend);
     const { promise, resolve } = later<number>();
     const signal = leases.signalOf(claim);

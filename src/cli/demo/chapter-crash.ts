@@ -104,6 +104,6 @@ async function describeWork({ report, a, b }: Scene): Promise<void> {
     );
   }
   await report.note(
-    `B: ${shown(b.intents.length)} organizations to create; each waits for three controllers, one of them 200 ms`,
+    `B: ${shown(b.intents.length)} organizations to create; each waits for three controllers, one of them for a service that takes 200 ms`,
   );
 }

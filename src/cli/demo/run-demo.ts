@@ -98,7 +98,7 @@ async function tellStory(
   const numbers = [
     [shown(events), "events stored, each signed and chained"],
     [`${shown(eventsPerSecond)}/s`, "events stored a second, the crash and the restart included"],
-    [formatMs(readyMs), "from intent to Ready, the middle of 20 (billing alone waits 200 ms)"],
+    [formatMs(readyMs), "from intent to Ready, the middle of 20 (billing alone waits 200 ms for its service)"],
     [formatMs(recoveryMs), "from kill -9 to the next acknowledged intent"],
     [shown(bytes), "bytes an event takes in PostgreSQL, indexes included"],
   ] as const;

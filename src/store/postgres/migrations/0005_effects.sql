@@ -1,4 +1,4 @@
--- Effects: outside calls on the same work rows (docs/adr/0013-effects-are-work-rows.md). The row of an effect is
+-- Effects: outside calls on the same work rows (docs/adr/0017-effects-are-work-rows.md). The row of an effect is
 -- (tenant, 'effect', id of the ask, 'effect:<worker>'); what people decide on it is in the stream of that name.
 
 -- '' holds the reconciles, one queue each the workers: a queue that stands still is not walked through for another.
