@@ -281,6 +281,14 @@ def check_names(v):
     for at, one in enumerate(d["ids"]):
         computed = derived_id(d["tenantId"], d["originId"], one["component"], one["basisVersion"], one["step"])
         same(f"derivedIds[{at}]", one["id"], computed)
+    e = v["effectResultIds"]
+    name = fs(ident(e["askId"]), text("effect:" + e["worker"]))
+    same("effectResultIds", e["id"], uuid5(uuid5(v["namespaces"]["eventplane"], ident(e["tenantId"])), name))
+    for at, one in enumerate(v["effectKeys"]):
+        canonical = json.dumps(json.loads(one["inputText"]), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+        same(f"effectKeys[{at}] canonical", one["inputText"], canonical)
+        parts = fs(text(one["controller"]), text(one["worker"]), sha256(canonical.encode()))
+        same(f"effectKeys[{at}]", one["key"], sha256(b"eventplane.effect.v1\n", parts).hex())
     r = v["random"]
     seed = fs(ident(r["originId"]), text(r["component"])) + i64(r["basisVersion"])
     for at, value in enumerate(r["values"]):

@@ -48,6 +48,20 @@ describe("leases of a killed process", () => {
     expect(held).toBeDefined();
     if (held !== undefined) expect(await work.finish(held, { dueAfterMs: null, seenVersion: 1 })).toBe(false);
   });
+
+  it("that ended so tell the next holder of an effect that its call may have been made", async () => {
+    const work = new PostgresWorkStore(installation.pool("runtime"));
+    await installation.pool("runtime").query(
+      `insert into eventplane.work (tenant_id, aggregate_type, aggregate_id, component, state, due_at)
+       values (gen_random_uuid(), 'effect', 'a', 'effect:customer', 'ready', now())`,
+    );
+    const claim = { components: ["effect:customer"], limit: 10, leaseMs: 60_000 };
+    const [held] = await work.claim(claim);
+    expect(held?.isAbandoned).toBe(false);
+    await work.endLeases();
+    if (held !== undefined) expect(await work.extend([held], 60_000)).toEqual([]);
+    expect(await work.claim(claim)).toMatchObject([{ attempt: 2, isAbandoned: true }]);
+  });
 });
 
 describe("grants of the work table", () => {
@@ -82,6 +96,22 @@ describe("grants of the work table", () => {
     ]) {
       await expect(edge.query(forbidden)).rejects.toThrow(/permission denied/);
     }
+  });
+
+  it("the edge reads the effects of its tenant only", async () => {
+    const [mine, other] = [newTenantId(), newTenantId()];
+    await installation.pool("runtime").query(
+      `insert into eventplane.work (tenant_id, aggregate_type, aggregate_id, component, state, due_at)
+       values ($1, 'effect', 'a', 'effect:customer', 'ready', now()), ($2, 'effect', 'b', 'effect:customer', 'ready', now())`,
+      [mine, other],
+    );
+    const edge = new PostgresWorkStore(installation.pool("edge"));
+    expect((await edge.effects(mine)).map(({ askId }) => askId)).toEqual(["a"]);
+    expect(await edge.effect(mine, "b")).toBeUndefined();
+    await expect(
+      edge.dispatchEffects(mine, { from: 0, to: { logEpoch: 1, position: 1, hash: Buffer.alloc(32) }, changes: [] }),
+    ).rejects.toThrow();
+    await expect(edge.standingEffects()).resolves.toEqual([]);
   });
 
   it("only the append functions may settle", async () => {

@@ -102,6 +102,17 @@ describe("asking", () => {
     expect(calls).toHaveLength(1);
   });
 
+  test("a controller that asks by chance of its own is found by the determinism check", async () => {
+    const worker = testCustomer(ok);
+    const billing: TestReconcile = ({ effects }) =>
+      testDecision(effects.get(worker as never, { name: String(Math.random()) } as never));
+    const bench = new RuntimeBench({ billing }, {}, { workers: [worker.definition] });
+    await bench.publish("create", "acme", {});
+    await bench.settleFailures();
+    expect((await bench.work.deadLetters(bench.tenantId))[0]?.failure.code).toBe("decision_not_deterministic");
+    expect(await bench.types()).not.toContain("organization.effect-asked");
+  });
+
   test("a new life asks anew", async () => {
     const { calls, run } = scriptedRun(ok);
     const bench = createWorkerBench(testCustomer(run));

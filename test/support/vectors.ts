@@ -1,12 +1,15 @@
 /** The published test vectors of docs/reference/vectors.json: every definition of docs/reference/proofs.md, on fixed inputs. */
 import { createPrivateKey } from "node:crypto";
 import {
+  canonicalJson,
   chainHash,
   commitMessage,
   contentHash,
   createEd25519Signer,
   type DraftEvent,
   derivedEventId,
+  effectKey,
+  effectResultId,
   eventDigest,
   genesisHash,
   introduceKey,
@@ -24,6 +27,7 @@ import {
   EVENTPLANE_NS,
   type EventId,
   fields,
+  type JsonObject,
   PLATFORM_TENANT_ID,
   parseUs,
   type Signer,
@@ -109,6 +113,13 @@ const everything: DraftEvent = {
   traceparent: "00-4bf92f3577b34da6a3ce929d0e0e4736-00f067aa0ba902b7-01",
 };
 
+/** The second is the first with its members in another order. */
+const effectInputs: readonly JsonObject[] = [
+  { plan: "team", organization: "acme", limits: { seats: 3, regions: ["eu", "us"] } },
+  { limits: { regions: ["eu", "us"], seats: 3 }, organization: "acme", plan: "team" },
+  { name: "株", ratio: 0.1, none: null },
+];
+
 interface DerivedIdVector {
   readonly component: string;
   readonly basisVersion: number;
@@ -184,6 +195,22 @@ export function makeVectors(): object {
       uuid: uuid8(...parts),
     })),
     derivedIds: { tenantId, originId: intent.id, ids: derivedIds() },
+    // The ask is any UUID here.
+    effectResultIds: {
+      tenantId,
+      askId: intent.id,
+      worker: "billing-customer",
+      id: effectResultId(tenantId, intent.id, "billing-customer"),
+    },
+    effectKeys: effectInputs.map((input) => {
+      const inputText = canonicalJson(input);
+      return {
+        controller: "billing",
+        worker: "billing-customer",
+        inputText,
+        key: effectKey("billing", "billing-customer", inputText),
+      };
+    }),
     random: { originId: intent.id, component: "quota", basisVersion: 1, values: [random(), random(), random()] },
     events: events.map((event, index) => ({
       event,
