@@ -110,7 +110,7 @@ describe("grants of the work table", () => {
     expect(await edge.effect(mine, "b")).toBeUndefined();
     await expect(
       edge.dispatchEffects(mine, { from: 0, to: { logEpoch: 1, position: 1, hash: Buffer.alloc(32) }, changes: [] }),
-    ).rejects.toThrow();
+    ).rejects.toThrow(/refused a statement/);
     await expect(edge.standingEffects()).resolves.toEqual([]);
   });
 
