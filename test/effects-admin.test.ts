@@ -72,7 +72,12 @@ describe("an effect that is held", () => {
       aggregateType: "effect",
       aggregateId: effect.id,
     });
-    expect(fact).toMatchObject({ type: "effect.resolved", kind: "fact", causationId: effect.id });
+    expect(fact).toMatchObject({
+      type: "effect.resolved",
+      kind: "fact",
+      causationId: effect.id,
+      correlationId: effect.correlationId,
+    });
     expect(JSON.parse(fact?.causedByText ?? "")).toMatchObject({ via: "http", principal: { type: "service" } });
     expect(await codeOf(admin.effect(effect.id, { tenant: "acme" }))).toBe("not_found");
   });

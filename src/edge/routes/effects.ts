@@ -122,7 +122,12 @@ async function decide(
   const decision = decisionOn({ worker: workerOfComponent(row.component) ?? "", row });
   const factory = new EventFactory({ app: platformApp, ids: parts.ids });
   const stamp = parts.administration.stamp(administrationOf(request, caller), tenantId);
-  const item = factory.systemFact({ tenantId, aggregateId: row.askId, causationId: row.askId, ...decision }, stamp);
+  // In the trace of what asked for it, after the ask.
+  const [ask] = await parts.reader.readByIds(tenantId, [row.askId]);
+  if (ask === undefined) throw unknown();
+  const { correlationId } = ask;
+  const cause = { aggregateId: row.askId, causationId: row.askId, correlationId };
+  const item = factory.systemFact({ tenantId, ...cause, ...decision }, stamp);
   const outcome = await parts.log.append({ tenantId, items: [item] });
   if (outcome.result === "refused") throw refusalError(outcome);
   return reply.code(202).send({ receipt: outcome.receipts[0] });
