@@ -6,6 +6,7 @@ export {
   type App,
   type AppConfig,
   blocked,
+  type Controller,
   type ControllerConfig,
   type DecisionOptions,
   defineAggregate,

@@ -28,6 +28,13 @@ export interface ControllerConfig<Watched extends AnyAggregate, Name extends str
   ) => Decision<StatusOfController<Watched, Name>> | readonly Decision<StatusOfController<Watched, Name>>[] | undefined;
 }
 
+/** A controller whose name, aggregate and status are known. */
+export interface Controller<Watched extends AnyAggregate, Name extends string> extends ControllerDefinition {
+  readonly name: Name;
+  /** For types only; never present at run time. */
+  readonly "~types"?: { readonly watches: Watched };
+}
+
 const timeoutMsDefault = 5_000;
 
 /**
@@ -39,7 +46,7 @@ const timeoutMsDefault = 5_000;
  */
 export function defineController<const Watched extends AnyAggregate, const Name extends string>(
   config: ControllerConfig<Watched, Name>,
-): ControllerDefinition {
+): Controller<Watched, Name> {
   const { name, watches, timeoutMs = timeoutMsDefault } = config;
   if (!isAggregateType(name)) {
     throw new EventplaneError(

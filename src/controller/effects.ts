@@ -22,13 +22,14 @@ const inputChecks = new WeakMap<JsonObject, SchemaCheck>();
 export class EffectAsking implements EffectRequests {
   /** What nobody has asked for before, in the order of the calls. */
   readonly asks: EffectAsk[] = [];
-  readonly #app: Pick<AppDefinition, "workers">;
+  readonly #app: Pick<AppDefinition, "workers"> | undefined;
   readonly #resource: Resource;
   readonly #controller: string;
   readonly #asked = new Set<string>();
   #calls = 0;
 
-  constructor(app: Pick<AppDefinition, "workers">, resource: Resource, controller: string) {
+  /** @param app undefined: any worker may be asked */
+  constructor(app: Pick<AppDefinition, "workers"> | undefined, resource: Resource, controller: string) {
     this.#app = app;
     this.#resource = resource;
     this.#controller = controller;
@@ -37,7 +38,7 @@ export class EffectAsking implements EffectRequests {
   get<Input, Output>(worker: { readonly definition: WorkerDefinition }, input: Input): EffectOutcome<Output> {
     const step = this.#calls++;
     const { name } = worker.definition;
-    const inputText = this.#checked(name, input);
+    const inputText = this.#checked(this.#known(worker.definition), input);
     const key = effectKey(this.#controller, name, inputText);
     const known = this.#resource.effects[key];
     if (known !== undefined) return outcomeOf<Output>(known);
@@ -50,10 +51,14 @@ export class EffectAsking implements EffectRequests {
     return pending;
   }
 
-  #checked(name: string, input: unknown): string {
-    const worker = this.#app.workers.get(name);
-    if (worker === undefined)
-      throw this.#invalid(`it asks worker ${name}, which is not among the workers of defineApp`);
+  #known(asked: WorkerDefinition): WorkerDefinition {
+    const worker = this.#app === undefined ? asked : this.#app.workers.get(asked.name);
+    if (worker !== undefined) return worker;
+    throw this.#invalid(`it asks worker ${asked.name}, which is not among the workers of defineApp`);
+  }
+
+  #checked(worker: WorkerDefinition, input: unknown): string {
+    const { name } = worker;
     const problem = jsonProblem(input, "/input");
     if (problem !== undefined) throw this.#invalid(`${problem}, in what it asks worker ${name}`);
     if (!isJsonObject(input)) throw this.#invalid(`what it asks worker ${name} is no object`);

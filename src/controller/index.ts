@@ -12,5 +12,11 @@ export type { Appending } from "./attempt.js";
 export { blocked, type DecisionOptions, done, pending, reject } from "./decisions.js";
 export { type AggregateConfig, defineAggregate } from "./define-aggregate.js";
 export { type App, type AppConfig, defineApp } from "./define-app.js";
-export { type ControllerConfig, defineController, type StatusOfController } from "./define-controller.js";
+export {
+  type Controller,
+  type ControllerConfig,
+  defineController,
+  type StatusOfController,
+} from "./define-controller.js";
+export { type Reconciled, type ReconcileOptions, reconcile } from "./reconcile.js";
 export { ControllerRuntime, type ControllerRuntimeOptions } from "./runtime.js";

@@ -14,7 +14,8 @@ import { EffectAsking } from "./effects.js";
 
 /** What a call needs besides the controller and the resource. */
 export interface ReconcileOptions {
-  readonly app: Pick<AppDefinition, "workers">;
+  /** Names the workers that may be asked; absent where a controller is tried without its app, which may ask any. */
+  readonly app?: Pick<AppDefinition, "workers">;
   readonly clock: Clock;
   readonly logger: Logger;
   /** `ctx.now`, RFC 3339 UTC with microseconds. */

@@ -12,6 +12,8 @@ export {
   signAppend,
   type TestSigner,
 } from "./drafts.js";
+export { Given, type GivenMore, given } from "./given.js";
+export { pureCall } from "./pure-call.js";
 export { RuntimeBench } from "./runtime-bench.js";
 export { storeContract } from "./store-contract.js";
 export type { StoreUnderTest } from "./store-contract-fixture.js";
@@ -20,6 +22,7 @@ export { createTestKeys, type TestKeys } from "./test-keys.js";
 export { createTestLog, type TestLog } from "./test-log.js";
 export type { TestRunner } from "./test-runner.js";
 export { VirtualClock } from "./virtual-clock.js";
+export { When } from "./when.js";
 export { workContract } from "./work-contract.js";
 export type { WorkUnderTest } from "./work-contract-scene.js";
 export {
