@@ -32,7 +32,7 @@ const mayImport = {
   edge: domain.filter((room) => room !== "bus"),
   client: ["kernel", "event"],
   plane: [...domain, "edge", "client"],
-  cli: ["client", "plane", "kernel", "event", "audit", "observe"],
+  cli: ["client", "plane", "controller", "kernel", "event", "audit", "observe"],
   testing: [...domain, "edge", "client", "plane"],
 };
 

@@ -19,4 +19,7 @@ export {
   type StatusOfController,
 } from "./define-controller.js";
 export { type Reconciled, type ReconcileOptions, reconcile } from "./reconcile.js";
+export type { DecisionChange } from "./redecide/decision-changes.js";
+export type { RecordedEvent, RecordedLog, RecordedSince } from "./redecide/recorded-log.js";
+export { type DecisionDifference, type Redecided, type RedecideOptions, redecide } from "./redecide/redecide.js";
 export { ControllerRuntime, type ControllerRuntimeOptions } from "./runtime.js";

@@ -64,6 +64,7 @@ export {
   introductionSpec,
   type KeyIntroduction,
 } from "./introduction.js";
+export { jsonEqual } from "./json-equal.js";
 export { jsonProblem } from "./json-safe.js";
 export { KeyDirectory, type TrustedKey } from "./key-directory.js";
 export { deepFreeze, isJsonObject } from "./merge-patch.js";

@@ -1,4 +1,4 @@
-export { appFileOf } from "./app-file.js";
+export { appFileOf, loadConfiguredApp } from "./app-file.js";
 export {
   Config,
   type ConfigSources,

@@ -14,6 +14,7 @@ export {
 } from "./drafts.js";
 export { Given, type GivenMore, given } from "./given.js";
 export { pureCall } from "./pure-call.js";
+export { recordedLogOf } from "./recorded-log-of.js";
 export { RuntimeBench } from "./runtime-bench.js";
 export { storeContract } from "./store-contract.js";
 export type { StoreUnderTest } from "./store-contract-fixture.js";
