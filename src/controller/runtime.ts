@@ -134,7 +134,7 @@ export class ControllerRuntime {
       const dispatched = await this.#dispatch();
       const claimed = await this.#claim();
       await this.#lanes.idle();
-      if (!dispatched && claimed === 0) return;
+      if (!dispatched && claimed === 0) return this.#options.loader.settled();
     }
     throw new EventplaneError(
       "timeout",
@@ -288,6 +288,7 @@ export class ControllerRuntime {
       await this.#options.work.release(claim, { dueAfterMs: 0 }).catch(() => false); // the lease runs out by itself
     }
     await this.#lanes.idle();
+    await this.#options.loader.settled();
   }
 
   /** How long nothing is to be done unless the bell rings. */

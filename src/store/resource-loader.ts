@@ -3,6 +3,7 @@ import type { AppDefinition, EventRow, FoldableRow, Resource, Verifier } from ".
 import { foldEvent } from "../event/index.js";
 import { EventplaneError, isEventplaneError, LruMap, type TenantId } from "../kernel/index.js";
 import type { LogReader } from "./port.js";
+import type { SnapshotBook } from "./snapshot-book.js";
 import { firstPageLimit, nextPageLimit } from "./subscription-read.js";
 
 /** The name of a stream within its tenant. */
@@ -16,21 +17,30 @@ export interface ResourceLoaderOptions {
   readonly reader: LogReader;
   readonly verifier: Verifier;
   readonly app: Pick<AppDefinition, "aggregates">;
+  /** Without it every stream that is not kept is folded from its beginning. */
+  readonly snapshots?: SnapshotBook;
   /** Folds kept, those used last; default 1,024. Folds of more than 64 KiB of JSON are not kept. */
   readonly foldsMax?: number;
+}
+
+/** A fold that is kept, and the version of the last snapshot of its stream that this process knows of; 0: none. */
+interface Kept {
+  readonly resource: Resource;
+  readonly snapshot: number;
 }
 
 const foldsMaxDefault = 1_024;
 const foldCharactersMax = 65_536;
 
 /**
- * Every event is verified before it is folded; a kept fold is never verified again, only what came after it is read.
+ * Every event is verified before it is folded; a kept fold is never verified again, only what came after it is read. A long
+ * stream that is not kept is folded on from its last snapshot, if there is one that can be believed.
  *
  * A fold is of what was committed when `load` read it: it may be old when it is used, so appends carry its version.
  */
 export class ResourceLoader {
   readonly #options: ResourceLoaderOptions;
-  readonly #folds: LruMap<string, Resource>;
+  readonly #folds: LruMap<string, Kept>;
 
   constructor(options: ResourceLoaderOptions) {
     this.#options = options;
@@ -44,17 +54,28 @@ export class ResourceLoader {
    * when its signing key has not been introduced here, `unavailable`, `aborted`
    */
   async load(tenantId: TenantId, stream: StreamName, signal?: AbortSignal): Promise<Resource | undefined> {
-    let resource = this.#folds.get(keyOf(tenantId, stream));
+    const kept = this.#folds.get(keyOf(tenantId, stream));
+    let resource = kept?.resource;
+    let snapshot = kept?.snapshot ?? 0;
     let limit = firstPageLimit;
     for (;;) {
       if (signal?.aborted) throw new EventplaneError("aborted", "Loading the resource was aborted by its caller.");
       const afterVersion = resource?.version ?? 0;
       const rows = await this.#options.reader.readStream(tenantId, stream, { afterVersion, limit });
+      const opened = resource === undefined && rows.length === limit ? await this.#open(tenantId, stream) : undefined;
+      if (opened !== undefined) {
+        resource = opened;
+        snapshot = opened.version;
+        continue;
+      }
       for (const row of rows) resource = this.#foldVerified(resource, row);
+      const row = rows.at(-1);
+      if (row === undefined || resource === undefined) break;
+      snapshot = this.#options.snapshots?.keep(resource, { row, last: snapshot }) ?? snapshot;
       if (rows.length < limit) break;
       limit = nextPageLimit(limit, rows);
     }
-    if (resource !== undefined) this.#keep(resource);
+    if (resource !== undefined) this.#keep({ resource, snapshot });
     return resource;
   }
 
@@ -65,8 +86,17 @@ export class ResourceLoader {
    */
   apply(resource: Resource, rows: readonly FoldableRow[]): Resource {
     const after = rows.reduce<Resource>((fold, row) => this.#fold(fold, row), resource);
-    this.#keep(after);
+    this.#keep({ resource: after, snapshot: this.#folds.get(keyOf(after.tenantId, after))?.snapshot ?? 0 });
     return after;
+  }
+
+  /** Waits until the snapshots that were taken are written. */
+  async settled(): Promise<void> {
+    await this.#options.snapshots?.settled();
+  }
+
+  async #open(tenantId: TenantId, stream: StreamName): Promise<Resource | undefined> {
+    return this.#options.snapshots?.open(tenantId, stream);
   }
 
   #foldVerified(resource: Resource | undefined, row: EventRow): Resource {
@@ -83,10 +113,11 @@ export class ResourceLoader {
     return foldEvent(resource, row, this.#options.app.aggregates.get(row.aggregateType));
   }
 
-  #keep(resource: Resource): void {
+  #keep(kept: Kept): void {
+    const { resource } = kept;
     const key = keyOf(resource.tenantId, resource);
-    if ((this.#folds.get(key)?.version ?? 0) >= resource.version) return;
-    if (JSON.stringify(resource).length <= foldCharactersMax) this.#folds.set(key, resource);
+    if ((this.#folds.get(key)?.resource.version ?? 0) >= resource.version) return;
+    if (JSON.stringify(resource).length <= foldCharactersMax) this.#folds.set(key, kept);
     else this.#folds.delete(key);
   }
 }

@@ -16,6 +16,7 @@ export { Given, type GivenMore, given } from "./given.js";
 export { pureCall } from "./pure-call.js";
 export { recordedLogOf } from "./recorded-log-of.js";
 export { RuntimeBench } from "./runtime-bench.js";
+export { type SnapshotsUnderTest, snapshotContract } from "./snapshot-contract.js";
 export { storeContract } from "./store-contract.js";
 export type { StoreUnderTest } from "./store-contract-fixture.js";
 export { createTestApp, type TestReconcile, testCausedBy, testDone } from "./test-app.js";
