@@ -29,6 +29,15 @@ interface Kept {
   readonly snapshot: number;
 }
 
+/** Where a fold begins: at a kept one, or with the first page of the stream. */
+interface FoldFrom {
+  readonly kept?: Kept | undefined;
+  readonly rows?: readonly EventRow[] | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+/** Events verified and folded in one go: about 20 ms of the thread. */
+const pageLimitMax = 250;
 const foldsMaxDefault = 1_024;
 const foldCharactersMax = 65_536;
 
@@ -41,6 +50,8 @@ const foldCharactersMax = 65_536;
 export class ResourceLoader {
   readonly #options: ResourceLoaderOptions;
   readonly #folds: LruMap<string, Kept>;
+  /** Long streams that are being folded from their beginning. */
+  readonly #folding = new Map<string, Promise<Kept | undefined>>();
 
   constructor(options: ResourceLoaderOptions) {
     this.#options = options;
@@ -54,29 +65,16 @@ export class ResourceLoader {
    * when its signing key has not been introduced here, `unavailable`, `aborted`
    */
   async load(tenantId: TenantId, stream: StreamName, signal?: AbortSignal): Promise<Resource | undefined> {
-    const kept = this.#folds.get(keyOf(tenantId, stream));
-    let resource = kept?.resource;
-    let snapshot = kept?.snapshot ?? 0;
-    let limit = firstPageLimit;
-    for (;;) {
-      if (signal?.aborted) throw new EventplaneError("aborted", "Loading the resource was aborted by its caller.");
-      const afterVersion = resource?.version ?? 0;
-      const rows = await this.#options.reader.readStream(tenantId, stream, { afterVersion, limit });
-      const opened = resource === undefined && rows.length === limit ? await this.#open(tenantId, stream) : undefined;
-      if (opened !== undefined) {
-        resource = opened;
-        snapshot = opened.version;
-        continue;
-      }
-      for (const row of rows) resource = this.#foldVerified(resource, row);
-      const row = rows.at(-1);
-      if (row === undefined || resource === undefined) break;
-      snapshot = this.#options.snapshots?.keep(resource, { row, last: snapshot }) ?? snapshot;
-      if (rows.length < limit) break;
-      limit = nextPageLimit(limit, rows);
-    }
-    if (resource !== undefined) this.#keep({ resource, snapshot });
-    return resource;
+    const key = keyOf(tenantId, stream);
+    const kept = (await this.#folding.get(key)) ?? this.#folds.get(key);
+    if (kept !== undefined) return (await this.#foldOn(tenantId, stream, { kept, signal }))?.resource;
+    const query = { afterVersion: 0, limit: firstPageLimit };
+    const rows = await this.#read(tenantId, stream, { query, signal });
+    if (rows.length < firstPageLimit) return (await this.#foldOn(tenantId, stream, { rows, signal }))?.resource;
+    const opened = await this.#options.snapshots?.open(tenantId, stream);
+    if (opened === undefined) return this.#foldWhole(tenantId, stream, { rows, signal });
+    const snapshot = { resource: opened, snapshot: opened.version };
+    return (await this.#foldOn(tenantId, stream, { kept: snapshot, signal }))?.resource;
   }
 
   /**
@@ -95,8 +93,59 @@ export class ResourceLoader {
     await this.#options.snapshots?.settled();
   }
 
-  async #open(tenantId: TenantId, stream: StreamName): Promise<Resource | undefined> {
-    return this.#options.snapshots?.open(tenantId, stream);
+  /** Whoever asks for a long stream while it is folded from its beginning waits for that, instead of doing it too. */
+  async #foldWhole(tenantId: TenantId, stream: StreamName, from: FoldFrom): Promise<Resource | undefined> {
+    const key = keyOf(tenantId, stream);
+    for (let others = this.#folding.get(key); others !== undefined; others = this.#folding.get(key)) {
+      const kept = await others;
+      if (kept !== undefined) return (await this.#foldOn(tenantId, stream, { kept, signal: from.signal }))?.resource;
+    }
+    const folding = this.#foldOn(tenantId, stream, from);
+    this.#folding.set(
+      key,
+      folding.catch(() => undefined), // whoever waits does it again
+    );
+    try {
+      return (await folding)?.resource;
+    } finally {
+      this.#folding.delete(key);
+    }
+  }
+
+  /** Page by page, in slices that hold nobody else up for long. */
+  async #foldOn(
+    tenantId: TenantId,
+    stream: StreamName,
+    { kept, rows: first, signal }: FoldFrom,
+  ): Promise<Kept | undefined> {
+    let resource = kept?.resource;
+    let snapshot = kept?.snapshot ?? 0;
+    let rows = first;
+    let limit = firstPageLimit;
+    for (;;) {
+      const query = { afterVersion: resource?.version ?? 0, limit };
+      rows ??= await this.#read(tenantId, stream, { query, signal });
+      for (const row of rows) resource = this.#foldVerified(resource, row);
+      const row = rows.at(-1);
+      if (row === undefined || resource === undefined) break;
+      snapshot = this.#options.snapshots?.keep(resource, { row, last: snapshot }) ?? snapshot;
+      if (rows.length < limit) break;
+      limit = Math.min(nextPageLimit(limit, rows), pageLimitMax);
+      rows = undefined;
+    }
+    if (resource === undefined) return undefined;
+    this.#keep({ resource, snapshot });
+    return { resource, snapshot };
+  }
+
+  #read(
+    tenantId: TenantId,
+    stream: StreamName,
+    options: { readonly query: { afterVersion: number; limit: number }; readonly signal: AbortSignal | undefined },
+  ): Promise<readonly EventRow[]> {
+    if (options.signal?.aborted)
+      throw new EventplaneError("aborted", "Loading the resource was aborted by its caller.");
+    return this.#options.reader.readStream(tenantId, stream, options.query);
   }
 
   #foldVerified(resource: Resource | undefined, row: EventRow): Resource {

@@ -159,6 +159,29 @@ test("a snapshot beyond the log is refused: the log was restored from before it"
   expect(await snapshots.read(bench.tenantId, acme)).toMatchObject({ version: 100 });
 });
 
+test("a long stream that many ask for at once is folded once", async () => {
+  const bench = await longStream(300);
+  const { seen, loader } = fresh(bench, createMemorySnapshots(), { keeps: false });
+  const all = await Promise.all(Array.from({ length: 20 }, () => loader.load(bench.tenantId, acme)));
+  expect(new Set(all.map((resource) => resource?.version))).toEqual(new Set([300]));
+  expect(seen.verified).toBe(300);
+});
+
+test("one that waits for a fold that is aborted folds for itself", async () => {
+  const bench = await longStream(300);
+  const abort = new AbortController();
+  let reads = 0;
+  const read: LogReader["readStream"] = (...query) => {
+    if (++reads === 3) abort.abort();
+    return bench.store.reader.readStream(...query);
+  };
+  const { loader } = fresh(bench, createMemorySnapshots(), { keeps: false, read });
+  const first = loader.load(bench.tenantId, acme, abort.signal);
+  const second = loader.load(bench.tenantId, acme);
+  await expect(first).rejects.toSatisfy((error) => isEventplaneError(error, "aborted"));
+  expect(await second).toMatchObject({ version: 300 });
+});
+
 test("the edge opens snapshots and takes none", async () => {
   const bench = await longStream(150);
   const snapshots = createMemorySnapshots();
