@@ -59,7 +59,12 @@ class Process {
     };
     const snapshots = new PostgresSnapshots(this.#pool);
     const book = new SnapshotBook({
-      ...{ snapshots, reader, verifier, directory: keys.directory, app, clock: systemClock },
+      snapshots,
+      reader,
+      verifier,
+      directory: keys.directory,
+      app,
+      clock: systemClock,
       keeper: { signer: keys.runtime, snapshots },
       onNews: ({ result }) => void this.seen.news.push(result),
     });

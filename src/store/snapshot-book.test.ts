@@ -36,7 +36,12 @@ function fresh(
   const reader = { ...bench.store.reader, readStream };
   const { directory, runtime } = bench.keys;
   const book = new SnapshotBook({
-    ...{ snapshots, reader, verifier, directory, app, clock: bench.clock },
+    snapshots,
+    reader,
+    verifier,
+    directory,
+    app,
+    clock: bench.clock,
     ...(keeps ? { keeper: { signer: runtime, snapshots } } : {}),
     onNews: ({ result }) => void seen.news.push(result),
   });
