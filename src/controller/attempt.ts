@@ -14,6 +14,7 @@ import type { Append, AppendOutcome, ResourceLoader } from "../store/index.js";
 import { describeFailure, type Failure, type WorkClaim, type WorkStore } from "../work/index.js";
 import { type Decision, decide, isOpen } from "./decide.js";
 import { ownRows } from "./own-rows.js";
+import type { Reconciler } from "./reconciler.js";
 
 /**
  * How an attempt ended. `changed`: events were appended. `unchanged`: there was nothing to do. `failed`: it is tried again.
@@ -38,6 +39,7 @@ export interface AttemptOptions {
   readonly attemptsMax: number;
   readonly eventsPerGenerationMax: number;
   readonly checkDeterminism: boolean;
+  readonly reconciler: Reconciler;
   readonly leaseMs: number;
 }
 
@@ -92,7 +94,7 @@ export class Attempts {
       const message = `${this.#options.attemptsMax} attempts ended without an answer: the process stopped or hung each time.`;
       return this.#giveUp(claim, { code: "reconcile_failed", message, isTerminal: true, at: undefined }, resource);
     }
-    return this.#commit(claim, resource, decide(claim, resource, this.#options));
+    return this.#commit(claim, resource, await decide(claim, resource, this.#options));
   }
 
   async #commit(

@@ -14,6 +14,7 @@ import type { ResourceLoader } from "../store/index.js";
 import { Wakeup, type Watch, type WorkClaim, type WorkStore } from "../work/index.js";
 import { type Appending, type AttemptEnd, type AttemptOptions, Attempts } from "./attempt.js";
 import { Lanes } from "./lanes.js";
+import { type Reconciler, reconcilesHere } from "./reconciler.js";
 import { Together } from "./together.js";
 
 /** How to make a runtime. */
@@ -44,6 +45,8 @@ export interface ControllerRuntimeOptions {
   readonly eventsPerGenerationMax?: number;
   /** Runs every reconcile twice and compares; for tests. Default false. */
   readonly checkDeterminism?: boolean;
+  /** Runs the controllers; default: this thread. */
+  readonly reconciler?: Reconciler;
 }
 
 const pollMsDefault = 250;
@@ -98,6 +101,7 @@ export class ControllerRuntime {
       attemptsMax: options.attemptsMax ?? attemptsMaxDefault,
       eventsPerGenerationMax: options.eventsPerGenerationMax ?? eventsPerGenerationMaxDefault,
       checkDeterminism: options.checkDeterminism ?? false,
+      reconciler: options.reconciler ?? reconcilesHere(options),
       leaseMs: this.#leaseMs,
     };
     this.#attempts = new Attempts(attempts);
