@@ -157,7 +157,7 @@ async function bootstrap(options: PlaneOptions, { reader, directory, clock, logs
 
 async function openRuntime(options: PlaneOptions, shared: Shared): Promise<ControllerRuntime> {
   const { app, pools, logs, verifier, signers, clock, doorbell, metrics } = shared;
-  const work = new PostgresWorkStore(pools.runtime);
+  const work = new PostgresWorkStore(pools.runtime, { codeVersion: app.version });
   if (options.isAlone === true) await work.endLeases();
   const reader = new PostgresReader(pools.runtime);
   const logger = options.logger.child({ role: "controllers" });
@@ -186,7 +186,7 @@ function openWorkers(options: PlaneOptions, shared: Shared): WorkerRuntime {
   const { app, pools, logs, verifier, clock, doorbell, metrics } = shared;
   return new WorkerRuntime({
     app,
-    work: new PostgresWorkStore(pools.runtime),
+    work: new PostgresWorkStore(pools.runtime, { codeVersion: app.version }),
     coalescer: logs.runtime,
     reader: new PostgresReader(pools.runtime),
     verifier,

@@ -50,6 +50,7 @@ export function createTestApp(
     { name, watches: "organization", timeoutMs: 10_000, reconcile },
   ]);
   return {
+    version: "v1",
     aggregates: new Map([["organization", organization]]),
     controllers: new Map(definitions),
     workers: new Map(workers.map((worker) => [worker.name, worker])),

@@ -5,8 +5,9 @@
  * table over a log that the suite writes through the appenders; `waitMs` lets time pass on the table's clock.
  */
 import { strict as check } from "node:assert";
-import { systemIds } from "../kernel/index.js";
-import { deadLetterId } from "../work/index.js";
+import { mutate } from "../event/index.js";
+import { parseUs, systemIds } from "../kernel/index.js";
+import { type DeadLetterFilter, deadLetterId } from "../work/index.js";
 import { creating, draftIntent } from "./drafts.js";
 import type { TestRunner } from "./test-runner.js";
 import { effectCases } from "./work-contract-effects.js";
@@ -56,6 +57,27 @@ const dispatching: Cases = {
     for (const claim of await scene.claim()) await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 1 });
     await scene.append([scene.derived(origin, scene.quota, 1)]);
     check.deepEqual(await scene.dueComponents(), [scene.billing]);
+  },
+  "an ask wakes nobody; what became of it wakes the controller that asked, known here or not": async (scene) => {
+    const origin = await scene.create();
+    await scene.dispatch();
+    for (const claim of await scene.claim()) await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 1 });
+    const specText = JSON.stringify({ controller: scene.quota, worker: "customer", input: {} });
+    const asked = scene.derived(origin, "ask:customer", 1, { specText });
+    await scene.append([asked]);
+    check.deepEqual(await scene.dueComponents(), []);
+    const ask = { ...asked.event, version: 2 };
+    const now = "2026-01-01T00:00:02.000000Z";
+    const unknown = { code: "effect_timeout", message: "No answer." };
+    await scene.append([mutate.effectNews(ask, "customer", { unknown, retries: 0, now })]);
+    await scene.dispatch();
+    const [held, ...others] = await scene.claim();
+    check.deepEqual([held?.component, others], [scene.quota, []]);
+    check.ok(held !== undefined);
+    await scene.work.finish(held, { dueAfterMs: null, seenVersion: 3 });
+    await scene.append([mutate.effectNews(ask, "customer", { result: { ok: {} }, now })]);
+    await scene.work.dispatch([], scene.tenantId);
+    check.deepEqual(await scene.dueComponents(), [scene.quota]);
   },
   "facts of the runtime and dead letters wake nobody": async (scene) => {
     const origin = await scene.create();
@@ -321,7 +343,11 @@ const failing: Cases = {
     check.equal(letters.length, 1);
     const { since, ...letter } = letters[0] ?? {};
     const { leaseToken, attempt, isAbandoned: _isAbandoned, ...key } = dead;
-    check.deepEqual(letter, { ...key, id: deadLetterId(dead), attempts: attempt, failure, generation: 1 });
+    const resource = { aggregateType: "organization", aggregateId: "acme" };
+    const told = { attempts: attempt, failure, codeVersion: "v1", generation: 1, waiting: 0 };
+    check.deepEqual(letter, { ...key, id: deadLetterId(dead), resource, ...told });
+    check.deepEqual(await scene.work.deadLetter(scene.tenantId, deadLetterId(dead)), letters[0]);
+    check.equal(await scene.work.deadLetter(scene.tenantId, systemIds.uuid4()), undefined);
     check.match(String(since), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
     check.ok(leaseToken.length > 0);
   },
@@ -332,6 +358,64 @@ const failing: Cases = {
     await scene.decide("dead-letter.redriven", claim);
     check.equal((await scene.claimOne(scene.quota)).attempt, 1);
     check.deepEqual(await scene.work.deadLetters(scene.tenantId), []);
+  },
+  "a redriven dead letter is due after the delay that the decision gives": async (scene) => {
+    await scene.create();
+    const claim = await scene.claimOne(scene.quota);
+    await scene.work.fail(claim, failure, { retryAfterMs: null, generation: 1 });
+    await scene.decide("dead-letter.redriven", claim, { delayMs: 80 });
+    await scene.dispatch();
+    check.deepEqual(await scene.claim(100, [scene.quota]), []);
+    const dueMs = await scene.work.nextDueMs([scene.quota]);
+    check.ok(dueMs !== null && dueMs > 0 && dueMs <= 80, `due in ${dueMs}`);
+    await scene.wait(100);
+    check.equal((await scene.claimOne(scene.quota)).attempt, 1);
+  },
+  "dead letters are told apart by every member of a filter, and counted in groups": async (scene) => {
+    const { tenantId, work, quota, billing } = scene;
+    const dead: string[] = [];
+    for (const id of ["a", "b", "c"]) await scene.create(id);
+    await scene.dispatch();
+    for (const claim of await scene.claim()) {
+      const code = claim.aggregateId === "c" ? "RangeError" : "TypeError";
+      await work.fail(claim, { code, message: "…" }, { retryAfterMs: null, generation: 1 });
+      dead.push(deadLetterId(claim));
+    }
+    const letters = await work.deadLetters(tenantId);
+    check.deepEqual(letters.map(({ id }) => id).sort(), dead.sort());
+    const sinceUs = letters.map(({ since }) => parseUs(since) ?? 0).sort((x, y) => x - y);
+    const count = async (filter: DeadLetterFilter): Promise<number> =>
+      (await work.deadLetters(tenantId, filter)).length;
+    check.equal(await count({ component: quota }), 3);
+    check.equal(await count({ code: "TypeError" }), 4);
+    check.equal(await count({ code: "TypeError", component: quota, aggregateId: "b" }), 1);
+    check.equal(await count({ aggregateType: "organization", aggregateId: "a" }), 2);
+    check.equal(await count({ aggregateType: "team" }), 0);
+    check.deepEqual([await count({ codeVersion: "v1" }), await count({ codeVersion: "v2" })], [6, 0]);
+    check.equal(await count({ sinceFromUs: sinceUs[0] ?? 0 }), 6);
+    check.equal(await count({ sinceBeforeUs: sinceUs[0] ?? 0 }), 0);
+    check.equal(await count({ sinceFromUs: (sinceUs[5] ?? 0) + 1 }), 0);
+    check.equal((await work.deadLetters(tenantId, {}, { limit: 2 })).length, 2);
+    const groups = await work.deadLetterGroups(tenantId);
+    check.deepEqual(
+      groups.map(({ component, code, codeVersion, count: n }) => [component, code, codeVersion, n]),
+      [
+        [billing, "TypeError", "v1", 2],
+        [quota, "TypeError", "v1", 2],
+        [billing, "RangeError", "v1", 1],
+        [quota, "RangeError", "v1", 1],
+      ],
+    );
+    check.ok(groups.every(({ oldest, newest }) => oldest <= newest));
+    check.deepEqual((await work.deadLetterGroups(tenantId, { code: "RangeError" })).length, 2);
+  },
+  "what happens to a resource after a dead letter is counted as waiting behind it": async (scene) => {
+    const origin = await scene.create();
+    const claim = await scene.claimOne(scene.quota);
+    await scene.work.fail(claim, failure, { retryAfterMs: null, generation: 1 });
+    await scene.append([scene.derived(origin, scene.billing, 1)]);
+    await scene.dispatch();
+    check.equal((await scene.work.deadLetters(scene.tenantId))[0]?.waiting, 1);
   },
   "a discarded dead letter is gone and stays idle until something wakes it": async (scene) => {
     const origin = await scene.create();
