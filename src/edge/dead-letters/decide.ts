@@ -41,7 +41,7 @@ export interface Decided {
 const factTypes = { redrive: "dead-letter.redriven", discard: "dead-letter.discarded" } as const;
 const requestTypes = { redrive: "dead-letter.redrive-requested", discard: "dead-letter.discard-requested" } as const;
 /** Letters that one decision may mean. */
-export const decidedByFilterMax = 10_000;
+const decidedByFilterMax = 10_000;
 const appendsAtOnce = 200;
 const discardedText = "An administrator discarded its dead letter.";
 const discardedHeldText = "An administrator discarded it; whether the call was made, nobody knows.";
@@ -49,7 +49,7 @@ const discardedHeldText = "An administrator discarded it; whether the call was m
 /**
  * The letters that a filter means.
  *
- * @throws EventplaneError `request_invalid` when they are more than {@link decidedByFilterMax}
+ * @throws EventplaneError `request_invalid` when they are more than 10,000
  */
 export async function meantBy(parts: EdgeParts, tenantId: TenantId, filter: DeadLetterFilter): Promise<Meant> {
   const found = await parts.work.deadLetters(tenantId, filter, { limit: decidedByFilterMax + 1 });
