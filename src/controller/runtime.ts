@@ -85,6 +85,8 @@ export class ControllerRuntime {
   /** Monotonic times of the next look at all tenants and of the next row that is known to come due. */
   #pollAtMs = 0;
   #dueAtMs = 0;
+  /** A row may be due now, whatever is known of later ones. */
+  #isDue = false;
   /** Events dispatched so far. */
   #dispatched = 0;
 
@@ -173,20 +175,23 @@ export class ControllerRuntime {
     const { clock } = this.#options;
     const polls = clock.monotonicMs() >= this.#pollAtMs;
     const dispatched = await this.#dispatch();
-    if (!dispatched && !polls && clock.monotonicMs() < this.#dueAtMs) return false;
+    const looks = polls || clock.monotonicMs() >= this.#dueAtMs;
+    if (!dispatched && !looks && !this.#isDue) return false;
     const room = this.#room();
+    this.#isDue = false;
+    // From here on, attempts that end say when their rows are due again.
+    if (looks) this.#dueAtMs = Number.POSITIVE_INFINITY;
     const claimed = await this.#claim();
     if (claimed >= room) this.#dueAtMs = clock.monotonicMs();
-    else if (polls) await this.#learnNextDue();
-    else if (this.#dueAtMs <= clock.monotonicMs()) this.#dueAtMs = Number.POSITIVE_INFINITY;
+    else if (looks) await this.#learnNextDue();
     return this.#idleMs() === 0;
   }
 
-  /** Rows of other processes come due too; timers of this one are known already. */
+  /** The one that was known has come; there may be others behind it, and rows of other processes come due too. */
   async #learnNextDue(): Promise<void> {
     const { clock, work } = this.#options;
     const dueMs = await work.nextDueMs(this.#components);
-    this.#dueAtMs = dueMs === null ? Number.POSITIVE_INFINITY : clock.monotonicMs() + dueMs;
+    this.#dueAtMs = Math.min(this.#dueAtMs, clock.monotonicMs() + (dueMs ?? Number.POSITIVE_INFINITY));
   }
 
   /** @returns whether any event was turned into work */
@@ -260,7 +265,7 @@ export class ControllerRuntime {
       }
     }
     // A row that was woken while it was worked on is due now.
-    if (this.#dispatched !== dispatchedBefore) this.#dueAtMs = Math.min(this.#dueAtMs, clock.monotonicMs());
+    if (this.#dispatched !== dispatchedBefore) this.#isDue = true;
     this.#wakeup.ring();
   }
 
@@ -297,7 +302,7 @@ export class ControllerRuntime {
 
   /** How long nothing is to be done unless the bell rings. */
   #idleMs(): number {
-    const dueAtMs = this.#room() > 0 ? this.#dueAtMs : Number.POSITIVE_INFINITY;
+    const dueAtMs = this.#room() <= 0 ? Number.POSITIVE_INFINITY : this.#isDue ? 0 : this.#dueAtMs;
     const ripeAtMs = [...this.#news.keys()].map((tenantId) => this.#ripeAtMs(tenantId));
     const nextMs = Math.min(this.#pollAtMs, dueAtMs, ...ripeAtMs);
     return Math.max(0, nextMs - this.#options.clock.monotonicMs());
