@@ -16,8 +16,8 @@ const sourceNames = new Set([...guarded, "status_text", "finalizers_text", "stat
 /** `status` is a common word: it is the resource's only beside one of these, or over a spread event or resource. */
 const markers = new Set(["finalizers", "finalizersText", "lifecycle", "phase", "generation", "aggregateType"]);
 const spreadNames = /resource|event|row|draft|before|current/iu;
-/** event/mutate, and its leaf with the marks that open a generation, which the factory needs too. */
-const home = /^src\/event\/(mutate|open)\.ts$/u;
+/** event/mutate with the append that it fills, and its leaf with the marks that open a generation, which the factory needs too. */
+const home = /^src\/event\/(mutate|derived-append|open)\.ts$/u;
 /** Columns by number, so their names cannot show that they are copied. */
 const decoder = /^src\/store\/postgres\/event-row\.ts$/u;
 /** The fold applies to a resource what an event says; it makes no event. */

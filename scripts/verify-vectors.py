@@ -289,6 +289,11 @@ def check_names(v):
         same(f"effectKeys[{at}] canonical", one["inputText"], canonical)
         parts = fs(text(one["controller"]), text(one["worker"]), sha256(canonical.encode()))
         same(f"effectKeys[{at}]", one["key"], sha256(b"eventplane.effect.v1\n", parts).hex())
+    for at, one in enumerate(v["emittedIds"]):
+        target = one["aggregateType"] + "/" + one["aggregateId"]
+        name = fs(ident(one["originId"]), text(one["component"]), text(one["type"]), text(target))
+        name += sha256(one["specText"].encode())
+        same(f"emittedIds[{at}]", one["id"], uuid5(uuid5(v["namespaces"]["eventplane"], ident(one["tenantId"])), name))
     r = v["random"]
     seed = fs(ident(r["originId"]), text(r["component"])) + i64(r["basisVersion"])
     for at, value in enumerate(r["values"]):

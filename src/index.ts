@@ -33,6 +33,7 @@ export type {
   EffectOutcome,
   EffectRequests,
   EffectState,
+  Emit,
   Event,
   EventKind,
   ExpectedVersion,

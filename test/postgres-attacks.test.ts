@@ -2,6 +2,7 @@
 import pg from "pg";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { verifyLink } from "../src/event/index.js";
+import { PLATFORM_TENANT_ID } from "../src/kernel/index.js";
 import { encodeCall } from "../src/store/postgres/append-codec.js";
 import type { LoginRole } from "../src/store/postgres/index.js";
 import {
@@ -9,7 +10,9 @@ import {
   createTestSigner,
   creating,
   draftDerived,
+  draftEmitted,
   draftIntent,
+  newEventId,
   newTenantId,
   signAppend,
 } from "../src/testing/index.js";
@@ -104,6 +107,24 @@ describe("attack 10: a stolen service role", () => {
     const call = (name: string, text: string): string => `select * from eventplane.${name}(${pg.escapeLiteral(text)})`;
     expect(await refusal("edge", call("append_edge", derived))).toBe(denied);
     expect(await refusal("runtime", call("append_derived", intent))).toBe(denied);
+    // An intent that a controller emits is the runtime's, under the controller's name only, and never the platform's.
+    const emitted = draftEmitted(event);
+    const unnamed = {
+      ...emitted,
+      decision: { component: "quota", basisVersion: 1, step: 0, now: "2026-01-01T00:00:01Z" },
+    };
+    const emits = [
+      unnamed,
+      { ...emitted, id: newEventId() },
+      { ...emitted, statusText: '{"quota":{}}' },
+      { ...emitted, tenantId: PLATFORM_TENANT_ID },
+      { ...emitted, tenantId: PLATFORM_TENANT_ID, aggregateType: "key", type: "key.create" },
+    ].map((draft) => encodeCall([signAppend(signer, appendOf(creating(draft)))]));
+    emits.push(encodeCall([signAppend(signer, appendOf({ ...creating(emitted), effect: "system" }))]));
+    for (const text of emits) expect(await refusal("runtime", call("append_derived", text))).toBe(denied);
+    expect(
+      await refusal("edge", call("append_edge", encodeCall([signAppend(signer, appendOf(creating(emitted)))]))),
+    ).toBe(denied);
     expect(await logDigest()).toBe(before);
   });
 

@@ -13,8 +13,8 @@ import type { Logger } from "../observe/index.js";
 import type { Append, AppendOutcome, ResourceLoader } from "../store/index.js";
 import { describeFailure, type Failure, type WorkClaim, type WorkStore } from "../work/index.js";
 import { type Decision, decide, isOpen } from "./decide.js";
+import { assertOwnRefusal } from "./emit-refusal.js";
 import { ownRows } from "./own-rows.js";
-import type { Reconciler } from "./reconciler.js";
 
 /**
  * How an attempt ended. `changed`: events were appended. `unchanged`: there was nothing to do. `failed`: it is tried again.
@@ -39,7 +39,6 @@ export interface AttemptOptions {
   readonly attemptsMax: number;
   readonly eventsPerGenerationMax: number;
   readonly checkDeterminism: boolean;
-  readonly reconciler: Reconciler;
   readonly leaseMs: number;
 }
 
@@ -94,7 +93,7 @@ export class Attempts {
       const message = `${this.#options.attemptsMax} attempts ended without an answer: the process stopped or hung each time.`;
       return this.#giveUp(claim, { code: "reconcile_failed", message, isTerminal: true, at: undefined }, resource);
     }
-    return this.#commit(claim, resource, await decide(claim, resource, this.#options));
+    return this.#commit(claim, resource, decide(claim, resource, this.#options));
   }
 
   async #commit(
@@ -116,10 +115,11 @@ export class Attempts {
       lease: { aggregateType, aggregateId, component, leaseToken, dueAfterMs },
     });
     if (outcome.result === "appended") {
-      const rows = ownRows(items, outcome.receipts, resource.lifecycle);
+      const rows = ownRows(items, outcome.receipts, resource);
       return { result: "changed", resource: this.#options.loader.apply(resource, rows), dueAfterMs };
     }
     if (outcome.result === "refused" && outcome.code === "lease_lost") return { result: "lost" };
+    if (outcome.result === "refused") assertOwnRefusal(outcome, { claim, resource, items });
     // Repeated: the answer to an earlier delivery was lost. The log has moved on, so look at it again.
     return conflict;
   }

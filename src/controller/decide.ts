@@ -3,7 +3,7 @@ import { type AppDefinition, type AppendItem, mutate, type Resource, runtimeComp
 import { assert, type Clock, formatUs } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import type { WorkClaim } from "../work/index.js";
-import type { Reconciler } from "./reconciler.js";
+import { reconcile } from "./reconcile.js";
 
 /** What a decision is made with. */
 export interface DecideOptions {
@@ -11,8 +11,6 @@ export interface DecideOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly checkDeterminism: boolean;
-  /** Runs the controllers of the app. */
-  readonly reconciler: Reconciler;
 }
 
 /** Events to append, and when to look again. */
@@ -29,13 +27,9 @@ const nothing: Decision = { items: [], requeueAfterMs: null };
  *
  * @throws whatever the controller throws; EventplaneError of `reconcile` and `mutate.decide`
  */
-export async function decide(
-  claim: WorkClaim,
-  resource: Resource | undefined,
-  options: DecideOptions,
-): Promise<Decision> {
+export function decide(claim: WorkClaim, resource: Resource | undefined, options: DecideOptions): Decision {
   if (!isOpen(resource)) return nothing;
-  const { app, clock, logger, checkDeterminism, reconciler } = options;
+  const { app, clock, logger, checkDeterminism } = options;
   const now = formatUs(clock.nowUs());
   if (claim.component === runtimeComponent) {
     const item = mutate.ready(resource, now);
@@ -49,8 +43,8 @@ export async function decide(
     "a claimed row names a controller and an aggregate of the app",
   );
   const log = logger.child({ tenantId: claim.tenantId, controller: controller.name });
-  const reconciled = await reconciler.run({ controller: controller.name, resource, now, checkDeterminism }, log);
-  return mutate.decide({ ...reconciled, resource, aggregate, controller: controller.name, now });
+  const reconciled = reconcile(controller, resource, { app, clock, logger: log, now, checkDeterminism });
+  return mutate.decide({ ...reconciled, resource, aggregate, controller: controller.name, now, app });
 }
 
 /** Whether anything can still be decided on it. */

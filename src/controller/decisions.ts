@@ -1,7 +1,7 @@
 /**
  * What reconcile returns, in words. The status is typed by the aggregate that the controller watches.
  */
-import type { Decision } from "../event/index.js";
+import type { Decision, Emit } from "../event/index.js";
 
 /**
  * The status that a helper takes: what the surrounding reconcile must return. Where TypeScript sees no such context (a
@@ -21,6 +21,8 @@ export interface DecisionOptions<Status extends object = never, Given extends ob
   readonly status?: StatusInContext<Status, Given>;
   /** Run again after this many milliseconds, > 0, even if nothing happens. */
   readonly requeueAfterMs?: number;
+  /** Intents on other resources, and events of names of your own; each is made once in a generation. */
+  readonly emit?: Emit | readonly Emit[];
 }
 
 /**
@@ -30,7 +32,7 @@ export interface DecisionOptions<Status extends object = never, Given extends ob
  */
 export function done<Status extends object = never, const Given extends object = never>(
   status?: StatusInContext<Status, Given>,
-  options: Pick<DecisionOptions, "requeueAfterMs"> = {},
+  options: Pick<DecisionOptions, "requeueAfterMs" | "emit"> = {},
 ): Decision<StatusOfDecision<Status, Given>> {
   return { outcome: "completed", ...withStatus<Status, Given>(status), ...options };
 }

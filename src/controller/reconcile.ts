@@ -89,7 +89,7 @@ function contextOf(
   resource: Resource,
   { logger, now, effects }: ReconcileOptions & { readonly effects: EffectAsking },
 ): ReconcileContext {
-  const { origin, position: _position, updatedAt: _updatedAt, effects: _effects, ...visible } = resource;
+  const { origin, position: _position, updatedAt: _updatedAt, effects: _effects, emits: _emits, ...visible } = resource;
   assert(origin !== null, "a resource that is reconciled has an origin");
   const { id, type, spec, version, recordedAt } = origin;
   const fields: JsonObject = { aggregateId: resource.aggregateId, version: resource.version };

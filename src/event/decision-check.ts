@@ -5,6 +5,7 @@ import { EventplaneError, type JsonObject, type JsonValue } from "../kernel/inde
 import { type ConditionReport, conditionsKey, reservedConditionTypes } from "./conditions.js";
 import type { Decision } from "./definitions.js";
 import { reservedTails, runtimeComponent } from "./derived.js";
+import { isAggregateId } from "./envelope.js";
 import { jsonProblem } from "./json-safe.js";
 import { isJsonObject } from "./merge-patch.js";
 
@@ -27,6 +28,15 @@ export interface CheckedDecision {
   /** undefined: not stated. */
   readonly conditions: readonly ConditionReport[] | undefined;
   readonly requeueAfterMs: number | undefined;
+  readonly emits: readonly CheckedEmit[];
+}
+
+/** An emit whose every part is known to be what it says. */
+export interface CheckedEmit {
+  readonly type: string;
+  readonly spec: JsonObject;
+  /** undefined: that of the resource. */
+  readonly aggregateId: string | undefined;
 }
 
 /** `decision_invalid`, naming the controller. */
@@ -67,6 +77,7 @@ function checkOne(decision: Partial<Record<keyof Decision, unknown>>, fail: Fail
     status: checkStatus(decision.status, fail),
     conditions: checkConditions(decision.conditions, fail),
     requeueAfterMs: checkRequeue(decision.requeueAfterMs, fail),
+    emits: checkEmits(decision.emit, fail),
   };
 }
 
@@ -123,4 +134,26 @@ function checkRequeue(ms: unknown, fail: Fail): number | undefined {
   if (ms === undefined) return undefined;
   if (typeof ms === "number" && ms > 0 && ms <= requeueAfterMsMax) return ms;
   throw fail(`requeueAfterMs must be a number of milliseconds above 0 and at most ${requeueAfterMsMax}`);
+}
+
+const emitMembers: readonly string[] = ["type", "spec", "aggregateId"];
+
+function checkEmits(emit: unknown, fail: Fail): readonly CheckedEmit[] {
+  if (emit === undefined) return [];
+  const list: readonly unknown[] = Array.isArray(emit) ? emit : [emit];
+  return list.map((one) => {
+    if (!isJsonObject(one)) throw fail("what it emits is no object");
+    const { type, spec = {}, aggregateId } = one;
+    // Above all, nothing names another tenant, another cause or somebody else.
+    const unknown = Object.keys(one).find((name) => !emitMembers.includes(name));
+    if (unknown !== undefined)
+      throw fail(`an emit has type, spec and aggregateId; it has ${JSON.stringify(unknown.slice(0, 64))} as well`);
+    if (typeof type !== "string") throw fail("what it emits has no type");
+    const problem = jsonProblem(spec, "/emit/spec");
+    if (problem !== undefined) throw fail(problem);
+    if (!isJsonObject(spec)) throw fail(`the spec of the ${type} that it emits is not an object`);
+    if (aggregateId !== undefined && (typeof aggregateId !== "string" || !isAggregateId(aggregateId)))
+      throw fail(`the ${type} that it emits has an aggregateId that cannot be one`);
+    return { type, spec: JSON.parse(JSON.stringify(spec)) as JsonObject, aggregateId }; // an object in, an object out; drops undefined members
+  });
 }

@@ -88,7 +88,7 @@ export interface EffectRequests {
 /** What a controller sees. Pure and synchronous: no I/O, no clock, no identity. */
 export interface ReconcileContext<Spec = JsonObject, Status = JsonObject> {
   /** Without what only the log knows of the last event: reconciles claimed together decide before it is stored. */
-  readonly resource: Omit<Resource<Spec, Status>, "origin" | "position" | "updatedAt" | "effects">;
+  readonly resource: Omit<Resource<Spec, Status>, "origin" | "position" | "updatedAt" | "effects" | "emits">;
   /** The spec-bearing event that opened the current generation. */
   readonly event: {
     readonly id: string;
@@ -105,6 +105,20 @@ export interface ReconcileContext<Spec = JsonObject, Status = JsonObject> {
   readonly log: { info(message: string): void; warn(message: string): void };
 }
 
+/**
+ * What a controller makes beside its own event, once in a generation: the same again is not made again.
+ *
+ * On the watched resource an event of a name of its own, `<root>.<name>`; on another one an intent of the app, as
+ * `aggregate.intent(…)` makes it. Always in the tenant of the watched resource.
+ */
+export interface Emit {
+  readonly type: string;
+  /** Default `{}`. */
+  readonly spec?: object;
+  /** Default: that of the watched resource. */
+  readonly aggregateId?: string;
+}
+
 /** What a controller decides. In an array only the last element's outcome counts. */
 export interface Decision<Status = JsonObject> {
   readonly outcome:
@@ -116,6 +130,8 @@ export interface Decision<Status = JsonObject> {
   readonly conditions?: readonly Pick<Condition, "type" | "status" | "reason" | "message">[];
   /** Run again after this many milliseconds, > 0. */
   readonly requeueAfterMs?: number;
+  /** At most 64 in all. */
+  readonly emit?: Emit | readonly Emit[];
 }
 
 /** A controller, normalized. */
@@ -155,8 +171,6 @@ export interface WorkerDefinition {
 
 /** The application, normalized: what plane/ runs. */
 export interface AppDefinition {
-  /** Of its code: what a dead letter was made by. */
-  readonly version: string;
   readonly aggregates: ReadonlyMap<string, AggregateDefinition>;
   readonly controllers: ReadonlyMap<string, ControllerDefinition>;
   readonly workers: ReadonlyMap<string, WorkerDefinition>;

@@ -47,13 +47,18 @@ export function checkUuid(pointer: string, id: string): string {
   throw invalid(pointer, `${pointer.slice(1)} must be a UUID in lower case.`);
 }
 
-/** The opaque id of a resource; `.` and `..` are refused because no URL can name them. */
+/** True for the opaque id of a resource; `.` and `..` are none because no URL can name them. */
+export function isAggregateId(id: unknown): id is string {
+  if (typeof id !== "string" || id.length > limits.aggregateIdCharactersMax) return false;
+  return aggregateIdForm.test(id) && id !== "." && id !== "..";
+}
+
+/** The opaque id of a resource. */
 export function checkAggregateId(id: string): string {
-  const { aggregateIdCharactersMax: max } = limits;
-  if (typeof id === "string" && id.length <= max && aggregateIdForm.test(id) && id !== "." && id !== "..") return id;
+  if (isAggregateId(id)) return id;
   throw invalid(
     "/aggregateId",
-    `aggregateId must be 1 to ${max} of the characters A-Z a-z 0-9 . _ : - and not . or ..`,
+    `aggregateId must be 1 to ${limits.aggregateIdCharactersMax} of the characters A-Z a-z 0-9 . _ : - and not . or ..`,
   );
 }
 

@@ -6,6 +6,7 @@ import { clearedForNewGeneration, replaceConditions, withReady } from "./conditi
 import type { AggregateDefinition } from "./definitions.js";
 import { isSpecBearing, runtimeComponent } from "./derived.js";
 import { effectComponent, effectReports, effectRoleOf, foldEffects } from "./effects.js";
+import { emitterOfComponent } from "./emits.js";
 import type { DraftEvent, Finalizers, Lifecycle, StoredFields } from "./event.js";
 import { deepFreeze, isJsonObject, mergeObject } from "./merge-patch.js";
 import type { Condition, Phase, Resource } from "./resource.js";
@@ -41,6 +42,7 @@ export function emptyFold(stream: StreamName): Resource {
     finalizers: Object.freeze({}),
     conditions: Object.freeze([]),
     effects: Object.freeze({}),
+    emits: Object.freeze([]),
     expected: Object.freeze([]),
     settled: null,
     origin: null,
@@ -70,6 +72,8 @@ export function foldEvent(
   if (isSpecBearing(row)) return openGeneration(before, row, aggregate);
   if (row.decision !== null) {
     const { component } = row.decision;
+    // What a controller emits on its own resource tells others; the resource stays as the decision beside it made it.
+    if (emitterOfComponent(component) !== undefined) return Object.freeze({ ...before, ...place(before, row) });
     return effectRoleOf(component) === undefined
       ? foldDerived(before, row, component)
       : foldEffect(before, row, component);
@@ -99,6 +103,7 @@ function openGeneration(before: Resource, row: FoldableRow, aggregate: Aggregate
     status: reborn ? emptySpec : before.status,
     finalizers: Object.freeze(reborn ? set : { ...before.finalizers, ...set }),
     effects: reborn ? Object.freeze({}) : before.effects,
+    emits: Object.freeze([]),
     expected: Object.freeze(Object.keys(set)),
     settled: null,
     origin: Object.freeze({
@@ -137,12 +142,17 @@ function foldDerived(before: Resource, row: FoldableRow, component: string): Res
       : before.status,
     finalizers: Object.keys(set).length === 0 ? before.finalizers : Object.freeze({ ...before.finalizers, ...set }),
     settled: settledBy(row) ?? before.settled,
+    emits: listedEmits(before, row),
   };
   const conditions = replaceConditions(before.conditions, component, Array.isArray(reported) ? reported : [], {
     generation: next.generation,
     at: next.updatedAt,
   });
   return finish(next, conditions, "Progressing");
+}
+
+function listedEmits({ emits }: Resource, { decision }: FoldableRow): Resource["emits"] {
+  return decision?.emits === undefined ? emits : Object.freeze([...emits, ...decision.emits]);
 }
 
 /** What is asked of a worker, and what became of it; status and finalizers are the controllers' own. */

@@ -9,6 +9,7 @@ export type {
   Decision,
   EffectOutcome,
   EffectRequests,
+  Emit,
   IntentDefinition,
   IntentEffect,
   ReconcileContext,
@@ -37,6 +38,7 @@ export {
   readAsk,
   workerOfComponent,
 } from "./effects.js";
+export { emitComponent, emittedEventId, emitterOfComponent } from "./emits.js";
 export { isAggregateType, isEventType } from "./envelope.js";
 export type {
   CausedBy,
@@ -88,11 +90,4 @@ export {
   type SigningKey,
   signingKeyId,
 } from "./signing.js";
-export {
-  foldDigest,
-  openSnapshot,
-  type Snapshot,
-  type SnapshotFault,
-  takeSnapshot,
-} from "./snapshot.js";
 export { type ChainLink, createVerifier, type Verifier, verifyLink } from "./verifier.js";

@@ -4,20 +4,21 @@
  * Everything here is pure: the same basis and the same decision give the same events with the same ids, so a second
  * delivery cannot add a second event.
  */
-import { assert, type EventId, formatUs, type JsonObject, limits, parseUs } from "../kernel/index.js";
+import { assert, limits } from "../kernel/index.js";
 import type { AppendItem } from "./append-item.js";
 import { type ConditionReport, conditionsKey, sameConditions } from "./conditions.js";
 import { type CheckedDecision, checkDecisions, decisionInvalid, reservedControllerNames } from "./decision-check.js";
-import type { AggregateDefinition, Decision } from "./definitions.js";
-import { deadLetterComponent, derivedEventId, runtimeComponent } from "./derived.js";
+import { checkDeclared } from "./declared-schema.js";
+import type { AggregateDefinition, AppDefinition, Decision } from "./definitions.js";
+import { deadLetterComponent, derivedEventId } from "./derived.js";
+import { type Derivation, DerivedAppend } from "./derived-append.js";
 import { askSpecText, type EffectResult, effectComponent, effectResultId } from "./effects.js";
-import type { DraftEvent, Finalizers, StoredFields } from "./event.js";
-import { allComplete, foldEvent } from "./fold.js";
+import { type ResolvedEmit, resolveEmit } from "./emits.js";
+import type { DraftEvent, StoredFields } from "./event.js";
 import { jsonEqual } from "./json-equal.js";
 import { mergeObject } from "./merge-patch.js";
 import { open } from "./open.js";
 import type { EffectFailure, Resource } from "./resource.js";
-import { checkStatusSchema } from "./status-schema.js";
 
 /** One reconcile's result and what it was decided on. */
 export interface DecideInput {
@@ -28,6 +29,8 @@ export interface DecideInput {
   readonly decisions: Decision | readonly Decision[] | undefined;
   /** Effects that it asked for and that nobody has asked for before. */
   readonly asks?: readonly EffectAsk[];
+  /** For what it emits; absent where a controller is tried without its app. */
+  readonly app?: Pick<AppDefinition, "aggregates" | "controllers">;
   /** `ctx.now` of the reconcile, RFC 3339. */
   readonly now: string;
 }
@@ -51,19 +54,6 @@ export interface Decided {
   readonly settled: Resource["settled"];
 }
 
-/** What a derived event adds to what it copies from its origin. */
-interface Derivation {
-  readonly kind: "fact" | "internal";
-  readonly type: string;
-  readonly component: string;
-  readonly step: number;
-  /** JSON text; none is an empty object. */
-  readonly specText?: string;
-  readonly status: JsonObject;
-  readonly finalizers: Finalizers;
-  readonly effect: "derived" | "finishes";
-}
-
 /**
  * Turns a decision into derived events: those of the controller, and `<root>.ready` or `<root>.deleted` once all that the
  * generation waits for is complete.
@@ -74,6 +64,8 @@ function decide(input: DecideInput): Decided {
   const { resource, controller } = input;
   assert(!reservedControllerNames.includes(controller), `no controller is called ${controller}`);
   const decisions = checkDecisions(input.decisions, controller);
+  const emitted = decisions.reduce((sum, { emits }) => sum + emits.length, 0);
+  if (emitted > limits.emitsMax) throw decisionInvalid(controller, `it emits more than ${limits.emitsMax} at once`);
   const rejected = typeof decisions.at(-1)?.outcome === "object";
   const asked = decisions.flatMap(({ requeueAfterMs }) => requeueAfterMs ?? []);
   const requeueAfterMs = rejected || asked.length === 0 ? null : Math.min(...asked);
@@ -88,11 +80,19 @@ function decide(input: DecideInput): Decided {
 
   const append = new DerivedAppend(resource, input.now);
   for (const ask of input.asks ?? []) append.add(askOf(ask, input));
+  const intents: ResolvedEmit[] = [];
   for (const [index, decision] of decisions.entries()) {
-    const derivation = derive(append.after, decision, { ...input, index, last: index === decisions.length - 1 });
-    if (derivation !== undefined) append.add(derivation);
+    const emits = freshEmits(append.after, decision, input);
+    const place = { index, last: index === decisions.length - 1, emits: emits.map(({ id }) => id) };
+    const derivation = derive(append.after, decision, { ...input, ...place });
+    if (derivation === undefined) continue;
+    append.add(derivation);
+    for (const [step, emit] of emits.entries()) if (emit.isOwn) append.addOwn(emit, { kind: derivation.kind, step });
+    intents.push(...emits.filter(({ isOwn }) => !isOwn));
   }
   append.addEnd();
+  const { app } = input;
+  if (app !== undefined) for (const [step, emit] of intents.entries()) append.addIntent(emit, { app, step });
   return { items: append.items, requeueAfterMs, settled: append.after.settled };
 }
 
@@ -211,11 +211,25 @@ function askOf({ worker, inputText, step }: EffectAsk, { resource, controller }:
   };
 }
 
+/** What a decision emits and this generation does not list yet. */
+function freshEmits(
+  current: Resource,
+  { emits }: CheckedDecision,
+  { controller, app }: DecideInput,
+): readonly ResolvedEmit[] {
+  const fail = (why: string): Error => decisionInvalid(controller, why);
+  const resolved = emits.map((emit) => resolveEmit(emit, { resource: current, controller, app, fail }));
+  const fresh = new Map(resolved.filter(({ id }) => !current.emits.includes(id)).map((emit) => [emit.id, emit]));
+  if (current.emits.length + fresh.size > limits.emitsPerGenerationMax)
+    throw fail(`this generation would have more than ${limits.emitsPerGenerationMax} emits`);
+  return [...fresh.values()];
+}
+
 /** One element of a decision as an event; undefined when it changes nothing. */
 function derive(
   current: Resource,
   decision: CheckedDecision,
-  context: DecideInput & { readonly index: number; readonly last: boolean },
+  context: DecideInput & { readonly index: number; readonly last: boolean; readonly emits: readonly string[] },
 ): Derivation | undefined {
   const { controller, last } = context;
   const stated = decision.conditions ?? (last ? [] : ownReports(current, controller));
@@ -226,6 +240,7 @@ function derive(
   const mark = { completed, observedGeneration: current.generation };
   const changes =
     statusChanges(current, decision, context) ||
+    context.emits.length > 0 ||
     !sameConditions(current, controller, reports) ||
     (last &&
       !jsonEqual(
@@ -244,6 +259,7 @@ function derive(
     },
     finalizers: last ? { [controller]: mark } : {},
     effect: "derived",
+    emits: context.emits,
   };
 }
 
@@ -252,7 +268,7 @@ function statusChanges(current: Resource, decision: CheckedDecision, context: De
   const { controller, aggregate } = context;
   const before = Object.hasOwn(current.status, controller) ? current.status[controller] : undefined;
   const merged = mergeObject(before, decision.status);
-  const problem = checkStatusSchema(aggregate.statusSchemas[controller], merged);
+  const problem = checkDeclared(aggregate.statusSchemas[controller], merged);
   if (problem !== undefined)
     throw decisionInvalid(controller, `its status does not match the schema of ${aggregate.name}: ${problem}`);
   return !jsonEqual(before, merged);
@@ -262,88 +278,4 @@ function ownReports(resource: Resource, component: string): readonly ConditionRe
   return resource.conditions
     .filter((condition) => condition.component === component)
     .map(({ type, status, reason, message }) => ({ type, status, reason, message }));
-}
-
-/** An append that grows event by event; each sees the ones before. */
-class DerivedAppend {
-  readonly items: AppendItem[] = [];
-  /** The basis with the items folded in. */
-  after: Resource;
-  readonly #basis: Resource;
-  readonly #nowUs: number;
-  readonly #now: string;
-
-  constructor(basis: Resource, now: string) {
-    const us = parseUs(now);
-    assert(us !== undefined, "the time of a decision is RFC 3339");
-    this.#nowUs = us;
-    this.#now = formatUs(us);
-    this.#basis = basis;
-    this.after = basis;
-  }
-
-  add(derivation: Derivation): void {
-    const event = this.#draft(derivation);
-    const expectedVersion = this.after.version;
-    this.items.push({ event, effect: derivation.effect, expectedVersion });
-    this.after = foldEvent(
-      this.after,
-      {
-        ...event,
-        version: expectedVersion + 1,
-        position: this.after.position + 1,
-        generation: this.after.generation,
-        lifecycle: derivation.effect === "finishes" ? "deleted" : this.after.lifecycle,
-        recordedAtUs: this.#nowUs,
-      },
-      undefined,
-    );
-  }
-
-  /** Notes the end of the generation if it has come: at most once for each. */
-  addEnd(): void {
-    const { after } = this;
-    if (after.origin === null || after.settled !== null || after.lifecycle === "deleted" || !allComplete(after)) return;
-    const deleting = after.lifecycle === "deleting";
-    this.add({
-      kind: "fact",
-      type: `${after.aggregateType}.${deleting ? "deleted" : "ready"}`,
-      component: runtimeComponent,
-      step: 0,
-      status: {},
-      finalizers: {},
-      effect: deleting ? "finishes" : "derived",
-    });
-  }
-
-  #draft(derivation: Derivation): DraftEvent {
-    const { origin, tenantId, aggregateType, aggregateId, version } = this.#basis;
-    assert(origin !== null, `a derived event of ${aggregateType}/${aggregateId} has an origin`);
-    const { component, step } = derivation;
-    const id: EventId = derivedEventId({ tenantId, originId: origin.id, component, basisVersion: version, step });
-    const statusText = JSON.stringify(derivation.status);
-    if (Buffer.byteLength(statusText) > limits.eventBytesMax / 2) {
-      throw decisionInvalid(component, `its status has more than ${limits.eventBytesMax / 2} bytes`);
-    }
-    return {
-      id,
-      tenantId,
-      kind: derivation.kind,
-      aggregateType,
-      aggregateId,
-      type: derivation.type,
-      schemaVersion: 1,
-      specText: derivation.specText ?? "{}",
-      statusText,
-      finalizersText: JSON.stringify(derivation.finalizers),
-      source: null,
-      causedByText: origin.causedByText,
-      correlationId: origin.correlationId,
-      causationId: origin.id,
-      decision: { component, basisVersion: version, step, now: this.#now },
-      keyRefsText: null,
-      occurredAt: null,
-      traceparent: origin.traceparent,
-    };
-  }
 }

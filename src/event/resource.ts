@@ -66,6 +66,8 @@ export interface Resource<Spec = JsonObject, Status = JsonObject> {
   readonly conditions: readonly Condition[];
   /** What controllers have asked of workers since the resource was created. */
   readonly effects: Effects;
+  /** Ids of what the controllers have emitted in the current generation. */
+  readonly emits: readonly string[];
   /** Names of the controllers that the current generation waits for: expected(g) of DESIGN §13.3. */
   readonly expected: readonly string[];
   /** How the current generation ended, if it did. */

@@ -5,6 +5,7 @@ import { type ErrorDetails, EventplaneError, LruMap, PLATFORM_TENANT_ID, sha256 
 import { derivedEventId } from "./derived.js";
 import { chainHash, eventDigest, genesisHash } from "./digest.js";
 import { effectResultId, workerOfComponent } from "./effects.js";
+import { emittedEventId, emitterOfComponent } from "./emits.js";
 import type { EventRow } from "./event.js";
 import { type KeyIntroduction, parseIntroduction } from "./introduction.js";
 import type { KeyDirectory } from "./key-directory.js";
@@ -116,13 +117,17 @@ function checkForKey(directory: KeyDirectory, row: EventRow, proof: CommitProof)
 /** Nobody can occupy or forge a derived id: it follows from what the event says of itself. */
 function checkDerivedId(row: EventRow): void {
   if (row.decision === null) return;
-  if (row.causationId === null || row.kind === "intent")
-    throw failed(row, "a derived event needs a cause and is no intent");
   const { component, basisVersion, step } = row.decision;
   const { tenantId, causationId } = row;
+  if (causationId === null) throw failed(row, "a derived event needs a cause");
+  const isEmitted = emitterOfComponent(component) !== undefined;
+  // Who may do what is the platform's own: no controller decides on it.
+  if (row.kind === "intent" && (!isEmitted || tenantId === PLATFORM_TENANT_ID))
+    throw failed(row, "a derived intent is emitted by a controller, and never into the platform's log");
   const worker = workerOfComponent(component);
-  const id =
-    worker === undefined
+  const id = isEmitted
+    ? emittedEventId({ ...row, originId: causationId, component })
+    : worker === undefined
       ? derivedEventId({ tenantId, originId: causationId, component, basisVersion, step })
       : effectResultId(tenantId, causationId, worker);
   if (id !== row.id) throw failed(row, "its id does not follow from its decision");

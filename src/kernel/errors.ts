@@ -43,6 +43,7 @@ const finalCodes = [
   // Controllers.
   "decision_invalid",
   "decision_not_deterministic",
+  "emit_refused",
   "terminal_error",
   // Workers.
   "effect_input_invalid",

@@ -26,15 +26,15 @@ export const limits = {
   statementTimeoutMs: 5_000,
   /** Events on one page of a read. */
   readPageMax: 1_000,
-  /** Events of a stream between two of its snapshots, and the characters of one. */
-  snapshotEvents: 100,
-  snapshotCharactersMax: 4_194_304,
   /** Filtered readers get a bookmark at least this often. */
   bookmarkIntervalMs: 5_000,
   bookmarkPositions: 1_000,
   /** Effects that one reconcile may ask for, and bytes of an effect's input and of its result. */
   effectAsksMax: 16,
   effectPayloadBytesMax: 65_536,
+  /** What one reconcile may emit, and all controllers of a resource in one generation. */
+  emitsMax: 64,
+  emitsPerGenerationMax: 1_000,
   /** Tokens and characters of a type; characters of an aggregate id. */
   typeTokensMax: 8,
   typeCharactersMax: 128,

@@ -42,7 +42,7 @@ export interface PlaneKey {
 /** What each tier's key may make; the verifier of every reader holds it against the introduction. */
 const kindsOfTier: Readonly<Partial<Record<Tier, readonly EventKind[]>>> = {
   edge: ["intent", "fact"],
-  runtime: ["fact", "internal"],
+  runtime: ["intent", "fact", "internal"],
 };
 
 /** Keys are trusted from a little before their introduction, so that clocks may differ. */
@@ -73,7 +73,8 @@ export class Bootstrap {
   }
 
   /**
-   * Trusts the keys that the root has introduced, and introduces those of `keys` that it has not.
+   * Trusts the keys that the root has introduced, and introduces those of `keys` that it has not, or not for all that their
+   * tier makes by now.
    *
    * @param root its signer and log; absent where the root key is kept offline
    * @throws EventplaneError `key_unknown` when a key is not introduced and there is no root key to do it
@@ -84,7 +85,11 @@ export class Bootstrap {
   ): Promise<void> {
     await this.#readIntroductions();
     for (const key of keys) {
-      if (this.#directory.has(key.signer.keyId)) continue;
+      const known = this.#directory.has(key.signer.keyId)
+        ? this.#directory.get(key.signer.keyId).introduction
+        : undefined;
+      const kinds = kindsOfTier[key.signer.tier] ?? [];
+      if (known !== undefined && (root === undefined || kinds.every((kind) => known.kinds.includes(kind)))) continue;
       if (root === undefined) {
         throw new EventplaneError(
           "key_unknown",
@@ -95,8 +100,9 @@ export class Bootstrap {
       const introduction = introduceKey(root.signer, {
         publicKey: key.publicKey,
         tier: key.signer.tier,
-        kinds: kindsOfTier[key.signer.tier] ?? [],
-        from: formatUs(this.#clock.nowUs() - introductionLeadUs),
+        kinds,
+        from: known?.from ?? formatUs(this.#clock.nowUs() - introductionLeadUs),
+        ...(known === undefined ? {} : { to: known.to }),
       });
       const fact = this.#factory.systemFact(
         {

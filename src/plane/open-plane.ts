@@ -16,7 +16,7 @@ import { type Clock, type Doorbell, type Signer, systemClock, systemIds, systemR
 import { createMetrics, type Logger, type Metrics } from "../observe/index.js";
 import { PostgresResourceReader, PostgresResourceTable, ResourcesProjector } from "../projection/index.js";
 import { type Appender, Coalescer, createDoorbell, ResourceLoader } from "../store/index.js";
-import { PostgresAppender, PostgresReader, PostgresSnapshots, type RolePasswords } from "../store/postgres/index.js";
+import { PostgresAppender, PostgresReader, type RolePasswords } from "../store/postgres/index.js";
 import { PostgresWorkStore } from "../work/postgres/index.js";
 import { WorkerRuntime } from "../worker/index.js";
 import { Bootstrap, type PlaneKey } from "./bootstrap.js";
@@ -24,7 +24,6 @@ import { type DatabasePools, openPools } from "./database.js";
 import { type CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
 import { Loops } from "./loops.js";
 import { measuredAppender } from "./measured-appender.js";
-import { openSnapshots } from "./open-snapshots.js";
 import { StandingWatch, watchBacklog } from "./watch-backlog.js";
 
 /** Private keys as PKCS#8 PEM; `root` is absent where it is kept offline, then `rootPublicKey` must be given. */
@@ -156,27 +155,18 @@ async function bootstrap(options: PlaneOptions, { reader, directory, clock, logs
 }
 
 async function openRuntime(options: PlaneOptions, shared: Shared): Promise<ControllerRuntime> {
-  const { app, pools, logs, verifier, signers, clock, doorbell, metrics } = shared;
-  const work = new PostgresWorkStore(pools.runtime, { codeVersion: app.version });
+  const { app, pools, logs, verifier, clock, doorbell, metrics } = shared;
+  const work = new PostgresWorkStore(pools.runtime);
   if (options.isAlone === true) await work.endLeases();
-  const reader = new PostgresReader(pools.runtime);
-  const logger = options.logger.child({ role: "controllers" });
-  const snapshots = new PostgresSnapshots(pools.runtime);
-  const keeper = { signer: signers.runtime.signer, snapshots };
   return new ControllerRuntime({
     app,
     work,
     coalescer: logs.runtime,
-    loader: new ResourceLoader({
-      reader,
-      verifier,
-      app,
-      snapshots: openSnapshots({ ...shared, reader, logger, snapshots, keeper }),
-    }),
+    loader: new ResourceLoader({ reader: new PostgresReader(pools.runtime), verifier, app }),
     clock,
     random: systemRandom,
     ...(options.claimsMax === undefined ? {} : { claimsMax: options.claimsMax }),
-    logger,
+    logger: options.logger.child({ role: "controllers" }),
     doorbell,
     metrics,
   });
@@ -186,7 +176,7 @@ function openWorkers(options: PlaneOptions, shared: Shared): WorkerRuntime {
   const { app, pools, logs, verifier, clock, doorbell, metrics } = shared;
   return new WorkerRuntime({
     app,
-    work: new PostgresWorkStore(pools.runtime, { codeVersion: app.version }),
+    work: new PostgresWorkStore(pools.runtime),
     coalescer: logs.runtime,
     reader: new PostgresReader(pools.runtime),
     verifier,
@@ -217,13 +207,11 @@ function openEdge(
   { loops, projector }: { readonly loops: Loops; readonly projector: ResourcesProjector },
 ): Promise<Edge> {
   const { app, pools, directory, verifier, logs, reader, clock, doorbell, metrics, standing } = shared;
-  const logger = options.logger.child({ role: "edge" });
-  const snapshots = openSnapshots({ ...shared, logger, snapshots: new PostgresSnapshots(pools.edge) });
   return createEdge({
     app: options.app,
     log: logs.edge,
     reader,
-    loader: new ResourceLoader({ reader, verifier, app, snapshots }),
+    loader: new ResourceLoader({ reader, verifier, app }),
     resources: new PostgresResourceReader(pools.edge),
     work: new PostgresWorkStore(pools.edge),
     doorbell,
@@ -231,7 +219,7 @@ function openEdge(
     keys: directory,
     clock,
     ids: systemIds,
-    logger,
+    logger: options.logger.child({ role: "edge" }),
     metrics,
     edge: options.edge.name,
     notReady: async () => loops.failed.map((name) => `${name}_stopped`),

@@ -3,12 +3,14 @@
  * has checked its input long before.
  */
 import type { DraftEvent } from "../event/index.js";
-import { assert, limits } from "../kernel/index.js";
+import { emitterOfComponent } from "../event/index.js";
+import { assert, limits, PLATFORM_TENANT_ID } from "../kernel/index.js";
 import type { Append, Appender, AppendItem, LifecycleEffect } from "./port.js";
 
+/** The runtime asks other resources for something only by the intents that its controllers emit. */
 const effectsOf: Readonly<Record<Appender["tier"], readonly LifecycleEffect[]>> = {
   edge: ["creates", "updates", "deletes", "system"],
-  runtime: ["derived", "finishes"],
+  runtime: ["derived", "finishes", "creates", "updates", "deletes"],
 };
 const publishedIdVersions = "478";
 const derivedIdVersion = "5";
@@ -33,7 +35,7 @@ export function assertAppend(append: Append, tier: Appender["tier"]): void {
   );
   assert(append.lease === undefined || tier === "runtime", "only the runtime tier holds leases");
   for (const item of append.items) {
-    const broken = brokenCondition(append, item, tier) ?? brokenForm(item.event) ?? brokenKind(item.event, item.effect);
+    const broken = brokenCondition(append, item, tier) ?? brokenForm(item.event) ?? brokenKind(item, tier);
     if (broken !== undefined) assert(false, `${broken} (event ${item.event.id}, ${item.effect}, ${tier} tier)`);
   }
 }
@@ -64,12 +66,16 @@ function brokenForm(event: DraftEvent): string | undefined {
   return rooted ? undefined : "a type begins with its aggregateType";
 }
 
-function brokenKind(event: DraftEvent, effect: LifecycleEffect): string | undefined {
+function brokenKind({ event, effect }: AppendItem, tier: Appender["tier"]): string | undefined {
   const idVersion = event.id.charAt(versionAt);
-  if (effect === "derived" || effect === "finishes") {
-    if (event.kind === "intent" || event.source !== null) return "a derived event is no intent and has no source";
-    if (event.decision === null) return "a derived event has a decision";
-    return idVersion === derivedIdVersion ? undefined : "the id of a derived event is of version 5";
+  if (tier === "runtime") {
+    if (event.decision === null || event.source !== null) return "a derived event has a decision and no source";
+    if (idVersion !== derivedIdVersion) return "the id of a derived event is of version 5";
+    if (effect === "derived" || effect === "finishes")
+      return event.kind === "intent" ? "a derived event that bears no spec is no intent" : undefined;
+    const isEmitted = event.kind === "intent" && emitterOfComponent(event.decision.component) !== undefined;
+    if (!isEmitted || event.statusText !== "{}") return "a derived event that bears a spec is an emitted intent";
+    return event.tenantId === PLATFORM_TENANT_ID ? "no intent is emitted into the platform's log" : undefined;
   }
   if (event.decision !== null || event.statusText !== "{}") return "only a derived event has a decision and a status";
   if (!publishedIdVersions.includes(idVersion)) return "the id of a published event is of version 4, 7 or 8";

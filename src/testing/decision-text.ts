@@ -23,13 +23,14 @@ export function wantedLines({ decisions, asks }: Wanted): readonly string[] {
   return lines.length === 0 ? ["nothing"] : lines;
 }
 
-function decisionLine({ outcome, status, conditions = [], requeueAfterMs }: Decision): string {
+function decisionLine({ outcome, status, conditions = [], requeueAfterMs, emit }: Decision): string {
   return [
     typeof outcome === "object" ? `rejected ${outcome.rejected.reason}: ${outcome.rejected.message}` : outcome,
     ...(status === undefined ? [] : [`status ${JSON.stringify(status)}`]),
     ...conditions.map(
       ({ type, status: stands, reason, message }) => `condition ${type}=${stands} ${reason}: ${message}`,
     ),
+    ...(emit === undefined ? [] : [`emits ${JSON.stringify(emit)}`]),
     ...(requeueAfterMs === undefined ? [] : [`again after ${requeueAfterMs} ms`]),
   ].join(" · ");
 }

@@ -113,6 +113,20 @@ export function draftDerived(origin: DraftEvent, parts: Partial<DraftEvent> = {}
   };
 }
 
+/** An intent `project.create` that controller `quota` emits while it decides on the stream of `origin`, changed by `parts`. */
+export function draftEmitted(origin: DraftEvent, parts: Partial<DraftEvent> = {}): DraftEvent {
+  return draftDerived(origin, {
+    kind: "intent",
+    aggregateType: "project",
+    aggregateId: "web",
+    type: "project.create",
+    statusText: "{}",
+    finalizersText: "{}",
+    decision: { component: "emit:quota", basisVersion: 1, step: 0, now: "2026-01-01T00:00:01.000000Z" },
+    ...parts,
+  });
+}
+
 /** An item that creates its resource. */
 export function creating(event: DraftEvent, options: Partial<AppendItem> = {}): AppendItem {
   return { event, effect: "creates", expectedVersion: "any", ...options };

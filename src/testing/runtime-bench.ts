@@ -45,7 +45,7 @@ export class RuntimeBench {
   readonly loader: ResourceLoader;
   readonly work: MemoryWorkStore;
   readonly store: MemoryStore;
-  readonly #app: AppDefinition;
+  readonly app: AppDefinition;
   readonly #factory: EventFactory;
   readonly #edge: Coalescer;
   readonly #workerOptions: Omit<WorkerRuntimeOptions, "app">;
@@ -55,12 +55,17 @@ export class RuntimeBench {
     options: Partial<ControllerRuntimeOptions> = {},
     {
       workers = [],
+      projects,
       ...workerOptions
-    }: { readonly workers?: readonly WorkerDefinition[] } & Partial<WorkerRuntimeOptions> = {},
+    }: {
+      readonly workers?: readonly WorkerDefinition[];
+      /** Controllers of `project`; see createTestApp. */
+      readonly projects?: Readonly<Record<string, TestReconcile>>;
+    } & Partial<WorkerRuntimeOptions> = {},
   ) {
     const { clock } = this;
-    const app = createTestApp(controllers, workers);
-    this.#app = app;
+    const app = createTestApp(controllers, workers, projects);
+    this.app = app;
     this.work = new MemoryWorkStore({ clock, reader: () => this.store.reader, tenants: () => this.store.tenants() });
     this.store = createMemoryStore({ clock, settleLease: (tenantId, lease) => this.work.settle(tenantId, lease) });
     this.loader = new ResourceLoader({ reader: this.store.reader, verifier: this.keys.verifier, app });
@@ -101,20 +106,22 @@ export class RuntimeBench {
     return new WorkerRuntime({ ...this.#workerOptions, ...options, app: createTestApp({}, workers) });
   }
 
+  /** @param type of an organization; whole with a dot in it */
   async publish(
     type: string,
     aggregateId: string,
     spec: JsonObject = {},
     tenantId: TenantId = this.tenantId,
   ): Promise<Receipt> {
-    const request = { tenantId, type: `organization.${type}`, aggregateId, spec, specText: JSON.stringify(spec) };
+    const named = type.includes(".") ? type : `organization.${type}`;
+    const request = { tenantId, type: named, aggregateId, spec, specText: JSON.stringify(spec) };
     return this.#append(this.#factory.intent(request, testCausedBy), tenantId);
   }
 
   /** Appends a decision as a runtime in another process would: this one hears of it from the log only. */
   async decideElsewhere(aggregateId: string, controller: string, decisions: Decision): Promise<void> {
     const resource = await this.resource(aggregateId);
-    const aggregate = this.#app.aggregates.get(resource.aggregateType);
+    const aggregate = this.app.aggregates.get(resource.aggregateType);
     check.ok(aggregate !== undefined);
     const now = formatUs(this.clock.nowUs());
     const { items } = mutate.decide({ resource, aggregate, controller, decisions, now });
@@ -158,8 +165,8 @@ export class RuntimeBench {
     return receipt;
   }
 
-  async resource(aggregateId: string): Promise<Resource> {
-    const resource = await this.loader.load(this.tenantId, { aggregateType: "organization", aggregateId });
+  async resource(aggregateId: string, aggregateType = "organization"): Promise<Resource> {
+    const resource = await this.loader.load(this.tenantId, { aggregateType, aggregateId });
     check.ok(resource !== undefined, "there is such a resource");
     return resource;
   }

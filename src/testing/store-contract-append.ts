@@ -1,13 +1,14 @@
 /** Contract: conditions, atomicity, order, receipts, tiers and limits of append. */
 import { strict as check } from "node:assert";
 import type { ExpectedVersion } from "../event/index.js";
-import { formatUs, limits, type TenantId } from "../kernel/index.js";
+import { formatUs, limits, PLATFORM_TENANT_ID, type TenantId } from "../kernel/index.js";
 import type { AppendItem } from "../store/index.js";
 import {
   appending,
   appendOf,
   creating,
   draftDerived,
+  draftEmitted,
   draftIntent,
   draftSystemFact,
   newEventId,
@@ -239,6 +240,49 @@ function tierTests(it: It, store: StoreFixture): void {
     const systemFact = appending(draftSystemFact({ tenantId }), { effect: "system" });
     await checkThrows(store.call("runtime", [appendOf(systemFact)]), "internal");
     check.equal((await store.reader.head(tenantId)).position, 1);
+  });
+
+  it("takes a decision and what it emits to other streams in one append, or neither", async () => {
+    const { tenantId } = await streamOf(store, 1);
+    const [origin] = await store.log(tenantId);
+    const decision = (basisVersion: number): AppendItem =>
+      appending(draftDerived(defined(origin)), { effect: "derived", expectedVersion: basisVersion });
+    const emitted = creating(draftEmitted(defined(origin)));
+    const [own, other] = await store.appended(decision(1), emitted);
+    check.deepEqual([own?.version, other?.version, other?.generation, other?.position], [2, 1, 1, 3]);
+    const again = creating(draftEmitted(defined(origin)));
+    checkRefused(await store.append(decision(2), again), "resource_exists", 1);
+    checkRefused(
+      await store.append(decision(1), creating(draftEmitted(defined(origin), { aggregateId: "app" }))),
+      "wrong_expected_version",
+    );
+    const row = (await store.log(tenantId)).at(-1);
+    check.deepEqual(
+      [row?.kind, row?.generation, row?.lifecycle, row?.decision?.component],
+      ["intent", 1, "live", "emit:quota"],
+    );
+    check.equal((await store.reader.head(tenantId)).position, 3);
+  });
+
+  it("refuses intents of the runtime tier that no controller emits, and of the edge tier that one does", async () => {
+    const { tenantId } = await streamOf(store, 1);
+    const [origin] = await store.log(tenantId);
+    const emitted = draftEmitted(defined(origin));
+    const decision = defined(emitted.decision ?? undefined);
+    const platform = await store.reader.head(PLATFORM_TENANT_ID);
+    const refused: readonly AppendItem[] = [
+      creating({ ...emitted, id: newEventId() }),
+      creating({ ...emitted, decision: { ...decision, component: "quota" } }),
+      creating({ ...emitted, statusText: '{"quota":{}}' }),
+      creating({ ...emitted, kind: "fact" }),
+      creating({ ...emitted, tenantId: PLATFORM_TENANT_ID }),
+      { ...creating(emitted), effect: "derived" },
+      { ...creating(draftDerived(defined(origin))), effect: "updates" },
+    ];
+    for (const item of refused) await checkThrows(store.call("runtime", [appendOf(item)]), "internal");
+    await checkThrows(store.call("edge", [appendOf(creating(emitted))]), "internal");
+    check.equal((await store.reader.head(tenantId)).position, 1);
+    check.equal((await store.reader.head(PLATFORM_TENANT_ID)).position, platform.position);
   });
 
   it("refuses an event of another tenant than its append", async () => {

@@ -27,34 +27,51 @@ export const testCausedBy: CausedBy = {
   at: "2026-01-01T00:00:00.000000Z",
 };
 
-function intent(name: string, effect: IntentEffect): readonly [string, IntentDefinition] {
-  const type = `organization.${name}`;
+function intent(aggregate: string, name: string, effect: IntentEffect): readonly [string, IntentDefinition] {
+  const type = `${aggregate}.${name}`;
   const defaultExpectedVersion = effect === "creates" ? "creates" : "streamExists";
   return [type, { type, effect, fold: "merge", schemaVersion: 1, schema: {}, defaultExpectedVersion }];
 }
 
-const organization: AggregateDefinition = {
-  name: "organization",
-  specSchema: {},
-  statusSchemas: {},
-  intents: new Map([intent("create", "creates"), intent("change-plan", "updates"), intent("delete", "deletes")]),
-};
+function aggregate(name: string, change: string): AggregateDefinition {
+  const intents = [
+    intent(name, "create", "creates"),
+    intent(name, change, "updates"),
+    intent(name, "delete", "deletes"),
+  ];
+  return { name, specSchema: {}, statusSchemas: {}, intents: new Map(intents) };
+}
 
-/** An app whose controllers, by name, all watch `organization`. */
+const organization = aggregate("organization", "change-plan");
+const project = aggregate("project", "rename");
+
+/**
+ * An app whose controllers, by name, all watch `organization`.
+ *
+ * @param projects controllers that watch a second aggregate, `project`, whose intents are create, rename and delete; absent:
+ * there is none
+ */
 export function createTestApp(
   controllers: Readonly<Record<string, TestReconcile>>,
   workers: readonly WorkerDefinition[] = [],
+  projects?: Readonly<Record<string, TestReconcile>>,
 ): AppDefinition {
-  const definitions = Object.entries(controllers).map(([name, reconcile]): readonly [string, ControllerDefinition] => [
-    name,
-    { name, watches: "organization", timeoutMs: 10_000, reconcile },
-  ]);
+  const aggregates = projects === undefined ? [organization] : [organization, project];
   return {
-    version: "v1",
-    aggregates: new Map([["organization", organization]]),
-    controllers: new Map(definitions),
+    aggregates: new Map(aggregates.map((definition) => [definition.name, definition])),
+    controllers: new Map([...watching("organization", controllers), ...watching("project", projects ?? {})]),
     workers: new Map(workers.map((worker) => [worker.name, worker])),
   };
+}
+
+function watching(
+  watches: string,
+  controllers: Readonly<Record<string, TestReconcile>>,
+): readonly (readonly [string, ControllerDefinition])[] {
+  return Object.entries(controllers).map(([name, reconcile]) => [
+    name,
+    { name, watches, timeoutMs: 10_000, reconcile },
+  ]);
 }
 
 /** `completed` with this status. */

@@ -94,18 +94,14 @@ export class Scene {
     });
   }
 
-  async decide(
-    type: "dead-letter.redriven" | "dead-letter.discarded",
-    claim: WorkClaim,
-    more: { readonly delayMs?: number } = {},
-  ): Promise<void> {
+  async decide(type: "dead-letter.redriven" | "dead-letter.discarded", claim: WorkClaim): Promise<void> {
     const { aggregateType, aggregateId, component } = claim;
     const fact = draftSystemFact({
       tenantId: this.tenantId,
       type,
       aggregateType: "dead-letter",
       aggregateId: deadLetterId(claim),
-      specText: JSON.stringify({ aggregateType, aggregateId, component, ...more }),
+      specText: JSON.stringify({ aggregateType, aggregateId, component }),
     });
     check.equal((await this.append([{ event: fact, effect: "system", expectedVersion: "any" }])).result, "appended");
   }

@@ -3,11 +3,8 @@ export { describeFailure, type Failure } from "./failure.js";
 export { type MemoryWorkOptions, MemoryWorkStore } from "./memory/index.js";
 export type {
   DeadLetter,
-  DeadLetterFilter,
-  DeadLetterGroup,
   DeadLetterReader,
   DispatchResult,
-  EffectAsker,
   EffectChange,
   EffectReader,
   EffectRow,

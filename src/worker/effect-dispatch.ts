@@ -124,9 +124,7 @@ function changeOf(row: EventRow): EffectChange | undefined {
     return { change: "ended", askId: row.causationId, component, position };
   const ask = role === "ask" ? readAsk(row, parsed(row.specText)) : undefined;
   if (ask === undefined) return undefined;
-  const { aggregateType, aggregateId, generation } = row;
-  const asker = { aggregateType, aggregateId, generation };
-  return { change: "asked", askId: row.id, component: effectComponent("result", ask.worker), position, asker };
+  return { change: "asked", askId: row.id, component: effectComponent("result", ask.worker), position };
 }
 
 /** `effect.resolved` and `effect.retried` of the edge. */

@@ -53,22 +53,28 @@ export class PlaneFixture {
   /** Installs and opens one. `controllers` watch the aggregate `organization`, whose intents take any spec. */
   static async open(
     controllers: Readonly<Record<string, TestReconcile>>,
-    options: { readonly serverUrl?: string; readonly workers?: readonly WorkerDefinition[] } = {},
+    options: {
+      readonly serverUrl?: string;
+      readonly workers?: readonly WorkerDefinition[];
+      /** Controllers of a second aggregate, `project`. */
+      readonly projects?: Readonly<Record<string, TestReconcile>>;
+    } = {},
   ): Promise<PlaneFixture> {
-    const { workers = [], ...installing } = options;
-    const fixture = new PlaneFixture(await installEventplane(installing), createTestApp(controllers, workers));
+    const { workers = [], projects, ...installing } = options;
+    const app = createTestApp(controllers, workers, projects);
+    const fixture = new PlaneFixture(await installEventplane(installing), app);
     await fixture.start();
     return fixture;
   }
 
-  /** Opens one more plane on the same database, of another version of the code if one is given. */
-  async start(code: { readonly version?: string } = {}): Promise<Plane> {
+  /** Opens one more plane on the same database. */
+  async start(): Promise<Plane> {
     const { database } = this.installation;
     const passwords = Object.fromEntries(
       loginRoles.map((role) => [role, new URL(this.installation.url(role)).password]),
     );
     const plane = await openPlane({
-      app: { ...this.#app, ...code },
+      app: this.#app,
       databaseUrl: database.ownerUrl,
       rolePrefix: database.rolePrefix,
       passwords,

@@ -10,6 +10,8 @@ import {
   derivedEventId,
   effectKey,
   effectResultId,
+  emitComponent,
+  emittedEventId,
   eventDigest,
   genesisHash,
   introduceKey,
@@ -137,6 +139,15 @@ function derivedIds(): [DerivedIdVector, ...DerivedIdVector[]] {
   return [of("quota", 1, 0), of("runtime", 3, 0), of("dead-letter:quota", 4_294_967_296, 2)];
 }
 
+function emittedIds(): readonly object[] {
+  const of = (aggregateType: string, spec: JsonObject): object => {
+    const parts = { tenantId, originId: intent.id, component: emitComponent("projects"), aggregateType };
+    const named = { ...parts, type: `${aggregateType}.create`, aggregateId: "web-1", specText: canonicalJson(spec) };
+    return { ...named, id: emittedEventId(named) };
+  };
+  return [of("project", { name: "株", tags: ["b", "a"] }), of("organization", { plan: null })];
+}
+
 function chain(events: readonly DraftEvent[], proofs: readonly Uint8Array[]): readonly object[] {
   let previousHash: Uint8Array = genesisHash(tenantId, 1);
   return events.map((event, index) => {
@@ -211,6 +222,7 @@ export function makeVectors(): object {
         key: effectKey("billing", "billing-customer", inputText),
       };
     }),
+    emittedIds: emittedIds(),
     random: { originId: intent.id, component: "quota", basisVersion: 1, values: [random(), random(), random()] },
     events: events.map((event, index) => ({
       event,

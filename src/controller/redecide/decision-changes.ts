@@ -38,6 +38,7 @@ function contentOf(draft: DraftEvent): JsonObject {
   return {
     kind: draft.kind,
     type: draft.type,
+    stream: `${draft.aggregateType}/${draft.aggregateId}`,
     spec: JSON.parse(draft.specText) as JsonValue, // texts of events are JSON
     status: JSON.parse(draft.statusText) as JsonValue,
     finalizers: JSON.parse(draft.finalizersText) as JsonValue,

@@ -8,6 +8,7 @@
 import {
   type AppDefinition,
   type DraftEvent,
+  emitComponent,
   mutate,
   type Resource,
   readAsk,
@@ -178,8 +179,14 @@ class Run {
     try {
       const options = { app, clock, logger: silent, now, checkDeterminism: true };
       const reconciled = reconcile(controller, basis, options);
-      const { items } = mutate.decide({ ...reconciled, resource: basis, aggregate, controller: name, now });
-      return { changes: changesBetween(rows.filter(isDecided), items.map(({ event }) => event).filter(isDecided)) };
+      const { items } = mutate.decide({ ...reconciled, resource: basis, aggregate, controller: name, now, app });
+      const decided = items.map(({ event }) => event);
+      return {
+        changes: changesBetween(
+          rows.filter(isDecided),
+          decided.filter((event) => isDecided(event) && !wasNothing(event, rows)),
+        ),
+      };
     } catch (error) {
       return { changes: [], failure: describeFailure(error) };
     }
@@ -206,13 +213,11 @@ class Run {
   }
 }
 
-function belongs(row: RecordedEvent, { basis, rows }: Recorded): boolean {
-  return (
-    row.aggregateType === basis.aggregateType &&
-    row.aggregateId === basis.aggregateId &&
-    row.decision?.basisVersion === basis.version &&
-    row.version === basis.version + rows.length + 1
-  );
+function belongs(row: RecordedEvent, { controller, basis }: Recorded): boolean {
+  const { decision } = row;
+  if (decision === null || decision.basisVersion !== basis.version) return false;
+  if (row.aggregateType === basis.aggregateType && row.aggregateId === basis.aggregateId) return true;
+  return decision.component === emitComponent(controller) && row.causationId === basis.origin?.id;
 }
 
 /** Whose decision an event is; undefined for those of publishers, of the runtime and of workers. */
@@ -226,6 +231,11 @@ function controllerOf(row: RecordedEvent): string | undefined {
 /** What follows from the finalizers anyway is not compared. */
 function isDecided({ decision }: DraftEvent | RecordedEvent): boolean {
   return decision?.component !== runtimeComponent;
+}
+
+/** A deletion that was emitted and had nothing to do left no event, only its id in that of the decision. */
+function wasNothing({ id }: DraftEvent, rows: readonly RecordedEvent[]): boolean {
+  return rows.some(({ decision }) => decision?.emits?.includes(id)) && !rows.some((row) => row.id === id);
 }
 
 /** The log could not be read; everything else is the app's. */

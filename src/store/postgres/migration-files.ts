@@ -32,9 +32,8 @@ export function readMigrationFiles(): readonly MigrationFile[] {
   const files = readdirSync(folder)
     .sort()
     .flatMap((file) => {
-      if (!file.endsWith(".sql")) return [];
       const match = fileForm.exec(file);
-      assert(match !== null, `a migration's file is called like 0001_some-words.sql, not ${file}`);
+      if (match === null) return [];
       const sql = readFileSync(new URL(file, folder), "utf8");
       return [
         {

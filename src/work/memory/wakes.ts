@@ -1,22 +1,17 @@
 /** Whom an event wakes. */
-import { type EventRow, effectRoleOf, type Finalizers, isSpecBearing, runtimeComponent } from "../../event/index.js";
+import { type EventRow, type Finalizers, isSpecBearing, runtimeComponent } from "../../event/index.js";
 import type { Watch } from "../port.js";
 
 /**
  * The components that an event wakes: those that watch its aggregate, except its maker, and those that the generation that
- * it opens waits for. Facts of the runtime, dead letters, asks and what happens after the end of a life wake nobody; what
- * became of an effect wakes its asker alone. A generation that no controller is expected to complete is the runtime's own.
- *
- * @param asker the controller that asked for the effect that the event tells of
+ * it opens waits for. Facts of the runtime, dead letters and what happens after the end of a life wake nobody. A
+ * generation that no controller is expected to complete is the runtime's own.
  */
-export function wakesOf(event: EventRow, watches: readonly Watch[], asker: string | undefined): readonly string[] {
+export function wakesOf(event: EventRow, watches: readonly Watch[]): readonly string[] {
   if (event.lifecycle !== "live" && event.lifecycle !== "deleting") return [];
   const maker = event.decision?.component;
   const opens = isSpecBearing(event);
-  if (!opens && (maker === undefined || maker === runtimeComponent)) return [];
-  const role = maker === undefined ? undefined : effectRoleOf(maker);
-  if (role === "result" || role === "unknown") return asker === undefined ? [] : [asker];
-  if (role === "ask" || maker?.startsWith("dead-letter:") === true) return [];
+  if (!opens && (maker === undefined || maker === runtimeComponent || maker.startsWith("dead-letter:"))) return [];
   const watching = watches
     .filter(({ aggregateType, component }) => aggregateType === event.aggregateType && component !== maker)
     .map(({ component }) => component);

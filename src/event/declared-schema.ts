@@ -1,5 +1,5 @@
 /**
- * Checks of a controller's status against what the aggregate declares.
+ * Checks of what controllers decide against what aggregates declare.
  */
 import { compileSchema, type JsonObject, type SchemaCheck } from "../kernel/index.js";
 
@@ -7,7 +7,7 @@ import { compileSchema, type JsonObject, type SchemaCheck } from "../kernel/inde
 const compiled = new WeakMap<JsonObject, SchemaCheck>();
 
 /** Where and why the value does not fit, or undefined when it does or no schema is declared. */
-export function checkStatusSchema(schema: JsonObject | undefined, value: JsonObject): string | undefined {
+export function checkDeclared(schema: JsonObject | undefined, value: JsonObject): string | undefined {
   if (schema === undefined) return undefined;
   let check = compiled.get(schema);
   if (check === undefined) {

@@ -1,0 +1,50 @@
+/** Signing keys of a plane and their introductions. */
+import { expect, test } from "vitest";
+import {
+  createEd25519Signer,
+  createVerifier,
+  EventFactory,
+  generateSigningKey,
+  introduceKey,
+  introductionSpec,
+  KeyDirectory,
+} from "../event/index.js";
+import { PLATFORM_TENANT_ID, systemClock, systemIds } from "../kernel/index.js";
+import { Coalescer, createMemoryStore } from "../store/index.js";
+import { createTestApp, testCausedBy } from "../testing/index.js";
+import { Bootstrap } from "./bootstrap.js";
+
+const from = "2026-01-01T00:00:00.000000Z";
+
+test("a runtime key that was introduced before runtimes made intents is introduced anew, once, for all that it ever made", async () => {
+  const rootKey = generateSigningKey();
+  const root = createEd25519Signer({ privateKey: rootKey.privateKeyPem, tier: "operator" });
+  const runtimeKey = generateSigningKey();
+  const signer = createEd25519Signer({ privateKey: runtimeKey.privateKeyPem, tier: "runtime" });
+  const store = createMemoryStore({ clock: systemClock });
+  const log = new Coalescer({ appender: store.edge, signer: root, clock: systemClock });
+  const key = { publicKey: runtimeKey.publicKey, tier: "runtime", kinds: ["fact", "internal"], from } as const;
+  const old = introduceKey(root, key);
+  const factory = new EventFactory({ app: createTestApp({}), ids: systemIds });
+  const fact = { tenantId: PLATFORM_TENANT_ID, type: "signing-key.introduced", aggregateId: old.keyId } as const;
+  await log.append({
+    tenantId: PLATFORM_TENANT_ID,
+    items: [factory.systemFact({ ...fact, spec: introductionSpec(old) }, testCausedBy)],
+  });
+  for (let start = 0; start < 2; start++) {
+    const directory = new KeyDirectory(rootKey.publicKey);
+    const parts = { reader: store.reader, directory, clock: systemClock, ids: systemIds, edgeName: "edge-1" };
+    const withoutRoot = new Bootstrap({ ...parts, directory: new KeyDirectory(rootKey.publicKey) });
+    await withoutRoot.introduce([{ signer, publicKey: runtimeKey.publicKey }], undefined);
+    await new Bootstrap(parts).introduce([{ signer, publicKey: runtimeKey.publicKey }], { signer: root, log });
+    expect(directory.get(signer.keyId).introduction).toMatchObject({
+      kinds: ["intent", "fact", "internal"],
+      from,
+      to: null,
+    });
+  }
+  const rows = await store.reader.read(PLATFORM_TENANT_ID, {});
+  expect(rows).toHaveLength(2);
+  const verifier = createVerifier(new KeyDirectory(rootKey.publicKey));
+  for (const row of rows) verifier.verify(row);
+});

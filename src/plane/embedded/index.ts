@@ -1,1 +1,0 @@
-export { type CallerIdentity, EmbeddedCaller, type EmbeddedPublishOptions } from "../embedded-caller.js";

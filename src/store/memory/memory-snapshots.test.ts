@@ -1,8 +1,0 @@
-import { afterAll, beforeAll, describe, it } from "vitest";
-import { snapshotContract } from "../../testing/snapshot-contract.js";
-import { createMemorySnapshots } from "./memory-snapshots.js";
-
-snapshotContract({ describe, it, beforeAll, afterAll }, "memory", async () => ({
-  snapshots: createMemorySnapshots(),
-  close: async () => {},
-}));
