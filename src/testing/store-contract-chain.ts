@@ -6,7 +6,7 @@
  */
 import { strict as check } from "node:assert";
 import { createHash, verify } from "node:crypto";
-import { type DraftEvent, type EventRow, proofWithPath, provenMessage } from "../event/index.js";
+import { type DraftEvent, type EventRow, proofWithPath, provenMessage, signCommit } from "../event/index.js";
 import type { TenantId } from "../kernel/index.js";
 import { appending, creating, draftDerived, draftIntent, newEventId, newTenantId } from "./drafts.js";
 import { defined, type StoreFixture } from "./store-contract-fixture.js";
@@ -134,6 +134,27 @@ function chainTests(it: It, store: StoreFixture): void {
       const message = defined(provenMessage(digest(row), proof));
       check.equal(proof.keyId, signer.keyId);
       check.ok(verify(null, message, signer.publicKey, proof.signature), `proof of position ${row.position}`);
+    }
+  });
+
+  it("proves what comes apart from its commit, as the parts of a call that failed do", async () => {
+    const tenantId = newTenantId();
+    await store.appended(creating(draftIntent({ tenantId })));
+    const drafts = [draftIntent({ tenantId }), draftIntent({ tenantId }), draftIntent({ tenantId })];
+    const commitProof = signCommit(store.signers.edge, drafts.map(digest));
+    for (const firstLeaf of [2, 0, 1]) {
+      const items = [creating(defined(drafts[firstLeaf]))];
+      await store.signedCall("edge", [{ tenantId, items, commitProof, firstLeaf }]);
+    }
+    const rows = (await store.log(tenantId)).slice(1);
+    check.deepEqual(
+      rows.map((row) => proofWithPath(row).index),
+      [2, 0, 1],
+    );
+    for (const row of rows) {
+      const proof = proofWithPath(row);
+      const message = defined(provenMessage(digest(row), proof));
+      check.ok(verify(null, message, store.signers.edge.publicKey, proof.signature), `leaf ${proof.index}`);
     }
   });
 

@@ -2,7 +2,7 @@
 import { strict as check } from "node:assert";
 import type { EventRow } from "../event/index.js";
 import { isEventplaneError, type TenantId } from "../kernel/index.js";
-import type { Append, Appender, AppendItem, AppendOutcome, LogReader, Receipt } from "../store/index.js";
+import type { Append, Appender, AppendItem, AppendOutcome, LogReader, Receipt, SignedAppend } from "../store/index.js";
 import { appendOf, createTestSigner, signAppend, type TestSigner } from "./drafts.js";
 
 /** An opened store. The signatures in it are of keys that it does not know. */
@@ -37,7 +37,15 @@ export class StoreFixture {
 
   /** One call of many appends. */
   call(tier: TierName, appends: readonly Append[]): Promise<readonly AppendOutcome[]> {
-    return this.#opened()[tier].append(appends.map((append) => signAppend(this.signers[tier], append)));
+    return this.signedCall(
+      tier,
+      appends.map((append) => signAppend(this.signers[tier], append)),
+    );
+  }
+
+  /** One call of appends that are signed already. */
+  signedCall(tier: TierName, appends: readonly SignedAppend[]): Promise<readonly AppendOutcome[]> {
+    return this.#opened()[tier].append(appends);
   }
 
   /** One call of one append, by the tier that its effects belong to. */

@@ -36,10 +36,10 @@ const effectNumbers: Readonly<Record<LifecycleEffect, string>> = {
 const expectedCodes = { any: "-1", streamExists: "-2", noStream: "0" } as const;
 const twiceInItsAppend = -1;
 
-/** The parameters of append_edge_one for an append of one event. */
-export function encodeOne({ items, commitProof }: SignedAppend): (string | null)[] {
+/** The parameters of append_edge_one for an append of one event, the first leaf of its commit. */
+export function encodeOne({ items, commitProof, firstLeaf }: SignedAppend): (string | null)[] {
   const [item] = items;
-  assert(item !== undefined && items.length === 1, "one event");
+  assert(item !== undefined && items.length === 1 && firstLeaf === 0, "one event, the first leaf");
   const { event, effect, expectedVersion, expectedGeneration } = item;
   return [
     event.tenantId,

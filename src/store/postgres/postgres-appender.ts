@@ -33,7 +33,7 @@ export class PostgresAppender implements Appender {
     assertCall(call);
     if (call.length === 0) return [];
     const [first] = call;
-    if (this.tier === "edge" && call.length === 1 && first?.items.length === 1) {
+    if (this.tier === "edge" && call.length === 1 && first !== undefined && isOne(first)) {
       const answer = await this.#ask(one, encodeOne(first));
       if (answer !== null) return [decodeOne(first, answer)];
     }
@@ -51,6 +51,11 @@ export class PostgresAppender implements Appender {
       throw translatePgError(error);
     }
   }
+}
+
+/** One event that keeps the first leaf of its commit; of a call that was taken apart, others come alone too. */
+function isOne({ items, firstLeaf }: SignedAppend): boolean {
+  return items.length === 1 && firstLeaf === 0;
 }
 
 /** The forms of what is appended are the coalescer's to check, and the functions check what only a stolen service would send. */

@@ -342,6 +342,8 @@ begin
         where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
         order by e.position limit p_limit) e
       where e.aggregate_type = 'dead-letter' and e.type in ('dead-letter.redriven', 'dead-letter.discarded')
+        -- No name has an escape; one that is no text would stop the dispatch of this tenant for ever.
+        and strpos(e.spec::text, chr(92)) = 0
       order by 1, 2, 3, e.position desc) f
     where w.tenant_id = p_tenant and w.aggregate_type = f.aggregate_type and w.aggregate_id = f.aggregate_id
       and w.component = f.component and w.state = 'dead';
@@ -363,7 +365,7 @@ begin
       where w.aggregate_type = n.aggregate_type and w.component is distinct from n.maker
     union all
     -- Those that the generation waits for: this process may be of another version than the edge that expects them.
-    select json_object_keys(n.finalizers) where n.opened > 0
+    select f.name from json_object_keys(n.finalizers) f (name) where n.opened > 0 and octet_length(f.name) <= 128
     union all
     select 'runtime' where n.opened > 0 and n.finalizers is null
   ) t

@@ -23,7 +23,10 @@
 -- broken callers meet those.
 --
 -- The numbers of a call are its caller's: a wrong one ends in an exception or harms nothing but the caller's own proofs. An
--- event is of the tenant and stream that it is hashed for.
+-- event is of the tenant and stream that it is hashed for, is added once, and refers only to events of the same call.
+-- Arrays begin at 1: one with other bounds could be read at places that it was not checked at.
+--
+-- A caller may set standard_conforming_strings, so what a check hangs on holds a backslash in e'' only.
 --
 -- append_edge_one adds one event of the edge, which most calls of an idle plane have; it answers null where something is to
 -- be looked at that append_edge looks at, and has done nothing then.
@@ -69,9 +72,12 @@ declare
   v_code text;
 begin
   if (get_byte(uuid_send(p_id), 6) >> 4 in (4, 7, 8)
-    and case p_kind when 'intent' then p_source is null and p_effect < 4
-                    when 'fact' then (p_source is null) = (p_effect = 4) and p_effect < 5
+    and case p_kind when 'intent' then p_source is null and p_effect between 1 and 3
+                    when 'fact' then (p_source is null) = (p_effect = 4) and p_effect between 1 and 4
                     else false end
+    and octet_length(p_aggregate_type) <= 64 and octet_length(p_aggregate_id) <= 128 and octet_length(p_type) <= 128
+    and concat(p_aggregate_type, p_aggregate_id, p_type) ~ '^[A-Za-z0-9._:-]*$' and (strpos(p_finalizers, chr(92)) = 0) is not false
+    and octet_length(concat(p_caused_by, p_spec, p_source, p_traceparent, p_key_refs, p_finalizers)) + length(p_proof) <= 8388608
     and left(p_spec, 1) = '{' and left(p_caused_by, 1) = '{' and coalesce(left(p_finalizers, 1), '{') = '{'
     and (p_occurred_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is not false) is not true then
     raise exception 'eventplane: the edge tier may not append %', p_id using errcode = 'insufficient_privilege';
@@ -149,6 +155,9 @@ declare
                eventplane.content_hash(tenant, id, kind, type, aggregate_type, aggregate_id, source, correlation_id, causation_id,
                  occurred_at, spec) as content,
                tenant is not null and cause_hash is not null and is_of_stream and left(spec, 1) = '{' and coalesce(left(finalizers, 1), '{') = '{'
+               -- Names that an index could not hold, or escapes in names, of which some are no text.
+               and octet_length(aggregate_type) <= 64 and octet_length(aggregate_id) <= 128 and octet_length(type) <= 128
+               and (strpos(finalizers, chr(92)) = 0) is not false
                -- What could not be read again: microseconds beyond a safe integer.
                and (occurred_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is not false
                and :allowed as allowed
@@ -252,7 +261,7 @@ declare
   t integer := 0;
 begin
   if octet_length(p_call) > 8388608 or n not between 1 and 1000 or cardinality(f) % 8 <> 0 or cardinality(v_part) <> 6
-     or a_last[cardinality(a_last)] is distinct from n then
+     or strpos(v_part[5], '[') > 0 or a_last[cardinality(a_last)] is distinct from n then
     raise exception 'eventplane: a call of % bytes and % events is no call of append', octet_length(p_call), n
       using errcode = 'protocol_violation';
   end if;
@@ -266,7 +275,7 @@ begin
   for k in 1 .. cardinality(c_text) loop
     c_hash[k] := case when left(c_text[k], 1) = '{' then sha256(convert_to(c_text[k], 'UTF8')) end;
   end loop;
-  select array_agg(id), array_agg(digest), string_agg(case when allowed then null else id::text end, ', ')
+  select array_agg(id), array_agg(digest), string_agg(case when allowed then null else coalesce(id::text, 'null') end, ', ')
     into v_id, v_digest, v_misplaced
   from (:hashed) hashed;
   if v_misplaced is not null then
@@ -341,6 +350,9 @@ begin
   -- The appends, in the order in which they came.
   for a in 1 .. cardinality(a_last) loop
     v_last := a_last[a];
+    if (v_last >= v_first) is not true then
+      raise exception 'eventplane: the appends of a call follow each other' using errcode = 'protocol_violation';
+    end if;
     v_bad := 0;
     v_repeated := false;
 
@@ -350,7 +362,7 @@ begin
       v_differs := false;
       for i in v_first .. v_last loop
         k := coalesce(nullif(v_twin[i], 0), i);
-        if k < 0 then
+        if k < 0 or k > i then
           v_bad := i;
           v_bad_code := 'content_mismatch';
           exit;
@@ -412,6 +424,7 @@ begin
         v_position_now := t_position[t];
         v_hash_now := t_hash[t];
         v_proof_now := 0;
+        v_carrier := null;
       end if;
       if v_last > v_first or ':tier' = 'runtime' then
         v_position_before := v_position_now;
@@ -595,8 +608,8 @@ begin
       ('append_edge', 'edge',
        $$eventplane.published_digest(content, schema_version, key_refs, finalizers, traceparent, cause_hash)$$,
        $$get_byte(uuid_send(id), 6) >> 4 in (4, 7, 8) and status is null and (rare > 8) is not true
-         and case kind when 'intent' then source is null and effect < 4
-                       when 'fact' then (source is null) = (effect = 4) and effect < 5
+         and case kind when 'intent' then source is null and effect between 1 and 3
+                       when 'fact' then (source is null) = (effect = 4) and effect between 1 and 4
                        else false end$$,
        $$, cardinality(r) as rare$$,
        ''),
@@ -606,7 +619,11 @@ begin
        $$source is null and component is not null and step is not null and kind in ('fact', 'internal') and effect in (5, 6)
          and get_byte(uuid_send(id), 6) >> 4 = 5 and coalesce(left(status, 1), '{') = '{'
          and (basis_version between 0 and 9007199254740991) is true
-         and (decided_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is true$$,
+         and (decided_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is true
+         -- Readers hash these two as JSON.stringify writes what it read: no white space, no name twice, none like a number.
+         and (emits ~ '^[[]("[0-9a-f-]{36}"(,(?=")|(?=[]])))*]$') is not false
+         and (lookups ~ '^[{]("[a-z][a-z0-9_-]*/[A-Za-z0-9._:-]+":(0|[1-9][0-9]{0,14})(,(?=")|(?=})))*}$') is not false
+         and (lookups ~ e'[{,]("[^"]*":).*,\\1') is not true$$,
        $$, r[9] as component, r[10]::bigint as basis_version, r[11]::bigint as step, r[12]::timestamptz as decided_at,
                  r[13] as emits, r[14] as lookups$$,
        $$-- Last, the leases: settled only when everything else holds.
