@@ -48,14 +48,14 @@ export class Publisher {
     this.tenantId = tenantId;
   }
 
-  /** The next event, as a request of its own: with a stamp of its own. */
+  /** The next event, as a request of its own: with a stamp of its own, in a call of up to a thousand. */
   next(): AppendItem {
-    return this.#item(this.#count % eventsPerStream === 0, stamp());
+    return this.#item(this.#count % eventsPerStream === 0, stampOf(this.#count));
   }
 
   /** A whole new stream of `count` events, as one request: with one stamp. */
   stream(count: number): readonly AppendItem[] {
-    const causedByText = stamp();
+    const causedByText = stampOf(this.#count);
     return Array.from({ length: count }, (_, index) => this.#item(index === 0, causedByText));
   }
 
@@ -87,14 +87,23 @@ export class Publisher {
   }
 }
 
-/** What the edge writes of who asked. */
-function stamp(): string {
-  const ids = { requestId: newEventId(), rulingId: "c0a80101-7c3a-8b5e-9f00-0000000000a1" };
-  const policies = {
+/** One of a thousand texts of what the edge writes of who asked, made beforehand: making them is the edge's work. */
+function stampOf(number: number): string {
+  return stamps[number % stamps.length] ?? makeStamp();
+}
+
+const stamps: readonly string[] = Array.from({ length: 1_000 }, makeStamp);
+
+function makeStamp(): string {
+  return JSON.stringify({
+    principal: { type: "service", id: "6f1f9e2c-58a4-8d0b-a0c3-1d2e3f405162" },
+    via: "http",
+    requestId: newEventId(),
+    rulingId: "c0a80101-7c3a-8b5e-9f00-0000000000a1",
     policySetHash: "cG9saWNpZXMtb2YtdGhlLWJlbmNoLWFyZS1ub3QtcmVhZA",
     policies: ["publishers-publish"],
-  };
-  const who = { principal: { type: "service", id: "6f1f9e2c-58a4-8d0b-a0c3-1d2e3f405162" }, via: "http" };
-  const how = { edge: "edge-1", keyId: "1b4e28ba-2fa1-8d2e-883f-0016d3cca427", at: "2026-01-01T00:00:00.000000Z" };
-  return JSON.stringify({ ...who, ...ids, ...policies, ...how });
+    edge: "edge-1",
+    keyId: "1b4e28ba-2fa1-8d2e-883f-0016d3cca427",
+    at: "2026-01-01T00:00:00.000000Z",
+  });
 }
