@@ -76,10 +76,9 @@ export class Coalescer {
   });
   /** Parts of calls that failed, waiting for a free place; their tenants stay taken. */
   readonly #parts: CoalescerCall[] = [];
-  /** Entries in calls and parts of calls. */
-  readonly #sent: Set<CoalescerEntry> = new Set();
+  /** Calls under way, halves of one included; few. */
+  readonly #inFlight: CoalescerCall[] = [];
   readonly #stop: AbortController = new AbortController();
-  #callsInFlight = 0;
   #flushScheduled = false;
   #closing: Promise<void> | undefined;
   #idle: (() => void) | undefined;
@@ -176,10 +175,10 @@ export class Coalescer {
   }
 
   #flush(): void {
-    while (this.#callsInFlight < limits.callsInFlightMax) {
+    while (this.#inFlight.length < limits.callsInFlightMax) {
       const call = this.#parts.shift() ?? this.#nextCall();
       if (call === undefined) break;
-      this.#callsInFlight += 1;
+      this.#inFlight.push(call);
       // #run settles every entry and never rejects.
       void this.#run(call);
     }
@@ -190,9 +189,7 @@ export class Coalescer {
   #nextCall(): CoalescerCall | undefined {
     for (let entries = this.#queue.take(); entries.length > 0; entries = this.#queue.take()) {
       try {
-        const call = signCall(this.#options.signer, entries);
-        for (const entry of entries) this.#sent.add(entry);
-        return call;
+        return signCall(this.#options.signer, entries);
       } catch (error) {
         for (const entry of entries) {
           entry.reject(asError(error));
@@ -206,7 +203,7 @@ export class Coalescer {
   async #run(call: CoalescerCall): Promise<void> {
     const done = await this.#deliver(call);
     if (done) for (const tenantId of tenantsOf(call)) this.#queue.release(tenantId);
-    this.#callsInFlight -= 1;
+    this.#inFlight.splice(this.#inFlight.indexOf(call), 1);
     this.#flush();
   }
 
@@ -252,7 +249,7 @@ export class Coalescer {
       return false;
     }
     if (ofAll || call.entries.length === 1 || isEventplaneError(error, "busy")) {
-      for (const entry of call.entries) this.#end(entry, () => entry.reject(asError(error)));
+      for (const entry of call.entries) entry.reject(asError(error));
       return true;
     }
     for (const half of splitInHalves(call)) await this.#deliver(half);
@@ -264,8 +261,7 @@ export class Coalescer {
     for (const [index, entry] of call.entries.entries()) {
       const outcome = outcomes[index];
       if (outcome === undefined) {
-        const missing = new EventplaneError("internal", "The store gave no outcome for an append.");
-        this.#end(entry, () => entry.reject(missing));
+        entry.reject(new EventplaneError("internal", "The store gave no outcome for an append."));
         continue;
       }
       // A repetition may be the unknown first try of this very call.
@@ -274,14 +270,9 @@ export class Coalescer {
         for (const { position } of outcome.receipts) if (position > last) last = position;
         positions.set(entry.tenantId, last);
       }
-      this.#end(entry, () => entry.resolve(outcome));
+      entry.resolve(outcome);
     }
     for (const [tenantId, position] of positions) this.#options.doorbell?.ring(tenantId, position);
-  }
-
-  #end(entry: CoalescerEntry, settle: () => void): void {
-    this.#sent.delete(entry);
-    settle();
   }
 
   #report(
@@ -300,7 +291,7 @@ export class Coalescer {
   }
 
   #tellIdle(): void {
-    if (this.#queue.length === 0 && this.#parts.length === 0 && this.#callsInFlight === 0) this.#idle?.();
+    if (this.#queue.length === 0 && this.#parts.length === 0 && this.#inFlight.length === 0) this.#idle?.();
   }
 
   async #drain(): Promise<void> {
@@ -320,7 +311,8 @@ export class Coalescer {
       "unavailable",
       "The process stopped before the store answered; the outcome is unknown.",
     );
-    for (const entry of [...this.#queue.clear(), ...this.#sent]) this.#end(entry, () => entry.reject(late));
+    const sent = [...this.#inFlight, ...this.#parts].flatMap(({ entries }) => entries);
+    for (const entry of [...this.#queue.clear(), ...sent]) entry.reject(late);
   }
 }
 
