@@ -57,7 +57,7 @@ const notTest = "\\.test\\.ts$";
 const room = (names) => `^src/(${names.join("|")})/`;
 /** kernel/errors, kernel/time and kernel/terminal import nothing at all of Node: the faces that code for browsers may use. */
 const face =
-  "^src/[^/]+/(json/|memory/|postgres/|postgres/embedded/|resources/)?index\\.ts$|^src/kernel/(errors|time|terminal)\\.ts$";
+  "^src/[^/]+/(json/|memory/|postgres/|postgres/embedded/|embedded/|resources/)?index\\.ts$|^src/kernel/(errors|time|terminal)\\.ts$";
 
 const roomRules = Object.entries(mayImport).map(([name, allowed]) => ({
   name: `room-${name}`,

@@ -106,7 +106,16 @@ describe("a controller that throws for one organization", () => {
     await writeFile(config, appText(""));
     await dev.says(/^reloaded /m);
     const [letter] = await json<DeadLetterInfo[]>("dead-letter", "list");
-    expect((await call("dead-letter", "redrive", letter?.id ?? "")).status).toBe(0);
+    const old = letter?.codeVersion ?? "";
+    const redrive = ["dead-letter", "redrive", "--code-version", old, "--rate", "10"];
+    expect((await call("dead-letter", "redrive")).status).toBe(2);
+    expect((await call("dead-letter", "redrive", letter?.id ?? "", "--all")).status).toBe(2);
+    expect((await call(...redrive, "--dry-run")).stdout).toBe("1 dead letters would be tried again\n");
+    expect(await json("dead-letter", "list", "--groups")).toMatchObject([
+      { component: "quota", codeVersion: old, count: 1 },
+    ]);
+    expect(await json("dead-letter", "list", "--component", "other")).toEqual([]);
+    expect((await call(...redrive)).stdout).toBe("1 of 1 dead letters are tried again\n");
     await until(
       async () => (await json<{ phase: string }>("get", "organization/broken")).phase === "Ready",
       10_000,

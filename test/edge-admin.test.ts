@@ -160,8 +160,11 @@ describe("dead letters", () => {
     return {
       ...key,
       id: deadLetterId(key),
+      resource: { aggregateType: "organization", aggregateId: "acme" },
       attempts: 5,
       failure: { code: "Error", message: "No." },
+      codeVersion: "v1",
+      waiting: 0,
       generation: 1,
       since: "2026-01-01T00:00:00.000000Z",
     };

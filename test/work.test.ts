@@ -16,7 +16,7 @@ import { type Installation, installEventplane } from "./support/postgres-install
 workContract({ describe, it, beforeAll, afterAll }, "postgres", async () => {
   const installation = await installEventplane();
   return {
-    work: new PostgresWorkStore(installation.pool("runtime")),
+    work: new PostgresWorkStore(installation.pool("runtime"), { codeVersion: "v1" }),
     edge: installation.edge,
     runtime: installation.runtime,
     waitMs: (ms) => new Promise((resolve) => setTimeout(resolve, ms)),
@@ -91,7 +91,7 @@ describe("grants of the work table", () => {
       "delete from eventplane.work",
       "update eventplane.work set state = 'idle'",
       "select eventplane.work_claim('', array['quota'], 1, 1000, '00000000-0000-0000-0000-000000000000')",
-      "select eventplane.effect_dispatch(gen_random_uuid(), 0, 1, 1, '', '{}', '{}', '{}', '{}')",
+      "select eventplane.effect_dispatch(gen_random_uuid(), 0, 1, 1, '', '{}', '{}', '{}', '{}', '{}', '{}', '{}')",
       "insert into eventplane.cursors values ('work', gen_random_uuid(), 1, 0, '')",
     ]) {
       await expect(edge.query(forbidden)).rejects.toThrow(/permission denied/);

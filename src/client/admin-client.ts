@@ -30,10 +30,64 @@ export interface DeadLetterInfo {
   readonly aggregateType: string;
   readonly aggregateId: string;
   readonly component: string;
+  /** The resource that it is about: of an effect, the one that asked. */
+  readonly resource: { readonly aggregateType: string; readonly aggregateId: string };
   readonly attempts: number;
   readonly failure: { readonly code: string; readonly message: string };
+  /** Version of the app's code that failed. */
+  readonly codeVersion: string;
   readonly generation: number;
   readonly since: string;
+  /** What waits behind it. */
+  readonly waiting: number;
+}
+
+/** Which dead letters are meant; every member narrows. */
+export interface DeadLetterFilterInfo {
+  /** A controller, or `effect:<worker>`. */
+  readonly component?: string;
+  readonly code?: string;
+  readonly codeVersion?: string;
+  /** Of the resource. */
+  readonly aggregateType?: string;
+  readonly aggregateId?: string;
+  /** Dead since then or later, and before then; RFC 3339. */
+  readonly sinceFrom?: string;
+  readonly sinceBefore?: string;
+}
+
+/** Dead letters of one component with one error code, made by one version of the code. */
+export interface DeadLetterGroupInfo {
+  readonly component: string;
+  readonly code: string;
+  readonly codeVersion: string;
+  readonly count: number;
+  readonly oldest: string;
+  readonly newest: string;
+}
+
+/** A decision on all dead letters that a filter means. */
+export interface DecisionByFilterInfo {
+  readonly filter?: DeadLetterFilterInfo;
+  /** Every one; instead of a filter. */
+  readonly all?: boolean;
+  /** Says what would be decided, and decides nothing. */
+  readonly dryRun?: boolean;
+}
+
+/** What became of it, or would. */
+export interface DecidedInfo {
+  readonly dryRun: boolean;
+  readonly matched: number;
+  /** Held effects that the filter means too: they are left alone unless it names their code, `effect_held`. */
+  readonly heldLeft: number;
+  /** Until the last one is tried again, milliseconds. */
+  readonly takesMs: number;
+  readonly decided: number;
+  /** Those that somebody else decided on meanwhile. */
+  readonly skipped: number;
+  /** In the tenant's log: the stream `dead-letter/<requestId>`, and the correlation of all that follows. */
+  readonly requestId?: string;
 }
 
 /** An effect without a result. What was asked is not among it: that is the tenant's own. */
@@ -45,8 +99,8 @@ export interface EffectInfo {
   readonly controller: string;
   readonly aggregateType: string;
   readonly aggregateId: string;
-  /** `held`: nobody knows what became of a call. `dead`: given up. Both wait for a decision. */
-  readonly state: "waiting" | "running" | "held" | "dead";
+  /** `held`: nobody knows what became of a call. `dead`: given up. Both wait for a decision; `blocked` waits behind one. */
+  readonly state: "waiting" | "running" | "blocked" | "held" | "dead";
   readonly attempts: number;
   readonly failure: { readonly code: string; readonly message: string } | null;
   /** What the service was called with: look for it there. */
@@ -62,6 +116,10 @@ export type EffectResolution =
 
 interface Abortable {
   readonly signal?: AbortSignal;
+}
+
+interface OfTenant extends Abortable {
+  readonly tenant?: string;
 }
 
 /** Needs a key with the grant `admin`. Every method throws the problem that the edge answered. */
@@ -127,16 +185,21 @@ export class AdminClient {
 
   /** The dead letters of a tenant, newest first; by default of the key's own. */
   async deadLetters({
-    tenant,
     signal,
-  }: Abortable & { readonly tenant?: string } = {}): Promise<readonly DeadLetterInfo[]> {
-    const { body } = await this.#transport.send({
-      path: "/v1/admin/dead-letters",
-      query: { tenant },
-      repeatable: true,
-      signal,
-    });
+    ...query
+  }: OfTenant & DeadLetterFilterInfo & { readonly limit?: number } = {}): Promise<readonly DeadLetterInfo[]> {
+    const { body } = await this.#transport.send({ path: "/v1/admin/dead-letters", query, repeatable: true, signal });
     return (body as { readonly deadLetters: readonly DeadLetterInfo[] }).deadLetters; // the route's answer
+  }
+
+  /** The same in groups by component, error code and version of the code, the largest first. */
+  async deadLetterGroups({
+    signal,
+    ...query
+  }: OfTenant & DeadLetterFilterInfo = {}): Promise<readonly DeadLetterGroupInfo[]> {
+    const path = "/v1/admin/dead-letters/groups";
+    const { body } = await this.#transport.send({ path, query, repeatable: true, signal });
+    return (body as { readonly groups: readonly DeadLetterGroupInfo[] }).groups; // the route's answer
   }
 
   /** One dead letter. */
@@ -158,9 +221,22 @@ export class AdminClient {
     await this.#decide(`${deadLetterPath(id)}/redrive`, options);
   }
 
-  /** Gives the work up for good. */
+  /** Gives the work up for good; an effect has failed then, with the code `discarded`. */
   async discard(id: string, options: Abortable & { readonly tenant?: string } = {}): Promise<void> {
     await this.#decide(`${deadLetterPath(id)}/discard`, options);
+  }
+
+  /** Lets all that a filter means try again, `ratePerSecond` of them a second; by default 100. */
+  async redriveAll(
+    wish: DecisionByFilterInfo & { readonly ratePerSecond?: number },
+    options: OfTenant = {},
+  ): Promise<DecidedInfo> {
+    return this.#decideAll("/v1/admin/dead-letters/redrive", wish, options);
+  }
+
+  /** Gives all that a filter means up for good. */
+  async discardAll(wish: DecisionByFilterInfo, options: OfTenant = {}): Promise<DecidedInfo> {
+    return this.#decideAll("/v1/admin/dead-letters/discard", wish, options);
   }
 
   /** Effects without a result, those that wait for a decision first; by default of the key's own tenant. */
@@ -194,6 +270,19 @@ export class AdminClient {
   /** Lets the worker call again, with the same idempotency key, for an effect that is held or dead. */
   async retryEffect(id: string, options: Abortable & { readonly tenant?: string } = {}): Promise<void> {
     await this.#decide(`${effectPath(id)}/retry`, options);
+  }
+
+  /** Sent once: after a lost answer the same again decides on those that are left. */
+  async #decideAll(path: string, wish: object, { tenant, signal }: OfTenant): Promise<DecidedInfo> {
+    const { body } = await this.#transport.send({
+      method: "POST",
+      path,
+      query: { tenant },
+      body: wish,
+      repeatable: false,
+      signal,
+    });
+    return body as DecidedInfo; // the route's answer
   }
 
   async #decide(

@@ -1,7 +1,11 @@
 export {
   AdminClient,
   type ClientGrant,
+  type DeadLetterFilterInfo,
+  type DeadLetterGroupInfo,
   type DeadLetterInfo,
+  type DecidedInfo,
+  type DecisionByFilterInfo,
   type EffectInfo,
   type EffectResolution,
   type KeyInfo,

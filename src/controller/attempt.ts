@@ -15,6 +15,7 @@ import { describeFailure, type Failure, type WorkClaim, type WorkStore } from ".
 import { type Decision, decide, isOpen } from "./decide.js";
 import { assertOwnRefusal } from "./emit-refusal.js";
 import { ownRows } from "./own-rows.js";
+import type { Reconciler } from "./reconciler.js";
 
 /**
  * How an attempt ended. `changed`: events were appended. `unchanged`: there was nothing to do. `failed`: it is tried again.
@@ -39,6 +40,7 @@ export interface AttemptOptions {
   readonly attemptsMax: number;
   readonly eventsPerGenerationMax: number;
   readonly checkDeterminism: boolean;
+  readonly reconciler: Reconciler;
   readonly leaseMs: number;
 }
 
@@ -93,7 +95,7 @@ export class Attempts {
       const message = `${this.#options.attemptsMax} attempts ended without an answer: the process stopped or hung each time.`;
       return this.#giveUp(claim, { code: "reconcile_failed", message, isTerminal: true, at: undefined }, resource);
     }
-    return this.#commit(claim, resource, decide(claim, resource, this.#options));
+    return this.#commit(claim, resource, await decide(claim, resource, this.#options));
   }
 
   async #commit(

@@ -3,7 +3,7 @@ import { type AppDefinition, type AppendItem, mutate, type Resource, runtimeComp
 import { assert, type Clock, formatUs } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import type { WorkClaim } from "../work/index.js";
-import { reconcile } from "./reconcile.js";
+import type { Reconciler } from "./reconciler.js";
 
 /** What a decision is made with. */
 export interface DecideOptions {
@@ -11,6 +11,8 @@ export interface DecideOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly checkDeterminism: boolean;
+  /** Runs the controllers of the app. */
+  readonly reconciler: Reconciler;
 }
 
 /** Events to append, and when to look again. */
@@ -27,9 +29,13 @@ const nothing: Decision = { items: [], requeueAfterMs: null };
  *
  * @throws whatever the controller throws; EventplaneError of `reconcile` and `mutate.decide`
  */
-export function decide(claim: WorkClaim, resource: Resource | undefined, options: DecideOptions): Decision {
+export async function decide(
+  claim: WorkClaim,
+  resource: Resource | undefined,
+  options: DecideOptions,
+): Promise<Decision> {
   if (!isOpen(resource)) return nothing;
-  const { app, clock, logger, checkDeterminism } = options;
+  const { app, clock, logger, checkDeterminism, reconciler } = options;
   const now = formatUs(clock.nowUs());
   if (claim.component === runtimeComponent) {
     const item = mutate.ready(resource, now);
@@ -43,7 +49,7 @@ export function decide(claim: WorkClaim, resource: Resource | undefined, options
     "a claimed row names a controller and an aggregate of the app",
   );
   const log = logger.child({ tenantId: claim.tenantId, controller: controller.name });
-  const reconciled = reconcile(controller, resource, { app, clock, logger: log, now, checkDeterminism });
+  const reconciled = await reconciler.run({ controller: controller.name, resource, now, checkDeterminism }, log);
   return mutate.decide({ ...reconciled, resource, aggregate, controller: controller.name, now, app });
 }
 

@@ -118,3 +118,27 @@ describe("defineApp", () => {
 test("a TerminalError is terminal_error and not retryable", () => {
   expect(new TerminalError("No such region.")).toMatchObject({ code: "terminal_error", retryable: false });
 });
+
+describe("the version of an app", () => {
+  const quotas = {
+    now: defineController({ name: "quota", watches: house, reconcile: () => done() }),
+    again: defineController({ name: "quota", watches: house, reconcile: () => done() }),
+    changed: defineController({ name: "quota", watches: house, reconcile: () => undefined }),
+    renamed: defineController({ name: "limits", watches: house, reconcile: () => done() }),
+  };
+  const versionOf = (name: keyof typeof quotas): string =>
+    defineApp({ aggregates: [house], controllers: [quotas[name]] }).version;
+
+  test("is a digest of its controllers and workers: the same for the same code, another for other code", () => {
+    expect(versionOf("now")).toMatch(/^[0-9a-f]{12}$/);
+    expect(versionOf("again")).toBe(versionOf("now"));
+    expect(versionOf("changed")).not.toBe(versionOf("now"));
+    expect(versionOf("renamed")).not.toBe(versionOf("now"));
+  });
+
+  test("is what the team says it is, when it says so", () => {
+    expect(defineApp({ aggregates: [house], version: "2026.11.25+4f0c1d2" }).version).toBe("2026.11.25+4f0c1d2");
+    for (const version of ["", "with blank", "-x", "v".repeat(65)])
+      expect(() => defineApp({ aggregates: [house], version })).toThrow(configInvalid);
+  });
+});

@@ -14,6 +14,7 @@ import type { ResourceLoader } from "../store/index.js";
 import { Wakeup, type Watch, type WorkClaim, type WorkStore } from "../work/index.js";
 import { type Appending, type AttemptEnd, type AttemptOptions, Attempts } from "./attempt.js";
 import { Lanes } from "./lanes.js";
+import { type Reconciler, reconcilesHere } from "./reconciler.js";
 import { Together } from "./together.js";
 
 /** How to make a runtime. */
@@ -44,6 +45,8 @@ export interface ControllerRuntimeOptions {
   readonly eventsPerGenerationMax?: number;
   /** Runs every reconcile twice and compares; for tests. Default false. */
   readonly checkDeterminism?: boolean;
+  /** Runs the controllers; default: this thread. */
+  readonly reconciler?: Reconciler;
 }
 
 const pollMsDefault = 250;
@@ -82,6 +85,8 @@ export class ControllerRuntime {
   /** Monotonic times of the next look at all tenants and of the next row that is known to come due. */
   #pollAtMs = 0;
   #dueAtMs = 0;
+  /** A row may be due now, whatever is known of later ones. */
+  #isDue = false;
   /** Events dispatched so far. */
   #dispatched = 0;
 
@@ -98,6 +103,7 @@ export class ControllerRuntime {
       attemptsMax: options.attemptsMax ?? attemptsMaxDefault,
       eventsPerGenerationMax: options.eventsPerGenerationMax ?? eventsPerGenerationMaxDefault,
       checkDeterminism: options.checkDeterminism ?? false,
+      reconciler: options.reconciler ?? reconcilesHere(options),
       leaseMs: this.#leaseMs,
     };
     this.#attempts = new Attempts(attempts);
@@ -134,7 +140,7 @@ export class ControllerRuntime {
       const dispatched = await this.#dispatch();
       const claimed = await this.#claim();
       await this.#lanes.idle();
-      if (!dispatched && claimed === 0) return;
+      if (!dispatched && claimed === 0) return this.#options.loader.settled();
     }
     throw new EventplaneError(
       "timeout",
@@ -169,20 +175,23 @@ export class ControllerRuntime {
     const { clock } = this.#options;
     const polls = clock.monotonicMs() >= this.#pollAtMs;
     const dispatched = await this.#dispatch();
-    if (!dispatched && !polls && clock.monotonicMs() < this.#dueAtMs) return false;
+    const looks = polls || clock.monotonicMs() >= this.#dueAtMs;
+    if (!dispatched && !looks && !this.#isDue) return false;
     const room = this.#room();
+    this.#isDue = false;
+    // From here on, attempts that end say when their rows are due again.
+    if (looks) this.#dueAtMs = Number.POSITIVE_INFINITY;
     const claimed = await this.#claim();
     if (claimed >= room) this.#dueAtMs = clock.monotonicMs();
-    else if (polls) await this.#learnNextDue();
-    else if (this.#dueAtMs <= clock.monotonicMs()) this.#dueAtMs = Number.POSITIVE_INFINITY;
+    else if (looks) await this.#learnNextDue();
     return this.#idleMs() === 0;
   }
 
-  /** Rows of other processes come due too; timers of this one are known already. */
+  /** The one that was known has come; there may be others behind it, and rows of other processes come due too. */
   async #learnNextDue(): Promise<void> {
     const { clock, work } = this.#options;
     const dueMs = await work.nextDueMs(this.#components);
-    this.#dueAtMs = dueMs === null ? Number.POSITIVE_INFINITY : clock.monotonicMs() + dueMs;
+    this.#dueAtMs = Math.min(this.#dueAtMs, clock.monotonicMs() + (dueMs ?? Number.POSITIVE_INFINITY));
   }
 
   /** @returns whether any event was turned into work */
@@ -256,7 +265,7 @@ export class ControllerRuntime {
       }
     }
     // A row that was woken while it was worked on is due now.
-    if (this.#dispatched !== dispatchedBefore) this.#dueAtMs = Math.min(this.#dueAtMs, clock.monotonicMs());
+    if (this.#dispatched !== dispatchedBefore) this.#isDue = true;
     this.#wakeup.ring();
   }
 
@@ -288,11 +297,12 @@ export class ControllerRuntime {
       await this.#options.work.release(claim, { dueAfterMs: 0 }).catch(() => false); // the lease runs out by itself
     }
     await this.#lanes.idle();
+    await this.#options.loader.settled();
   }
 
   /** How long nothing is to be done unless the bell rings. */
   #idleMs(): number {
-    const dueAtMs = this.#room() > 0 ? this.#dueAtMs : Number.POSITIVE_INFINITY;
+    const dueAtMs = this.#room() <= 0 ? Number.POSITIVE_INFINITY : this.#isDue ? 0 : this.#dueAtMs;
     const ripeAtMs = [...this.#news.keys()].map((tenantId) => this.#ripeAtMs(tenantId));
     const nextMs = Math.min(this.#pollAtMs, dueAtMs, ...ripeAtMs);
     return Math.max(0, nextMs - this.#options.clock.monotonicMs());

@@ -59,7 +59,7 @@ export class Together {
     const claims = [first];
     for (let claim = next(); claim !== undefined; claim = next()) claims.push(claim);
     const [able, unable] = this.#divide(claims, resource);
-    const plan = able.length < 2 || resource === undefined ? undefined : this.#plan(able, resource);
+    const plan = able.length < 2 || resource === undefined ? undefined : await this.#plan(able, resource);
     if (plan === undefined || resource === undefined) return { ends: new Map(), rest: claims, resource };
     const after = await this.#append(plan, resource);
     if (after === undefined) return { ends: new Map(), rest: claims, resource: undefined };
@@ -86,7 +86,7 @@ export class Together {
   }
 
   /** Undefined when a controller throws: alone it will be blamed, and the others will not wait for it. */
-  #plan(claims: readonly WorkClaim[], basis: Resource): Plan | undefined {
+  async #plan(claims: readonly WorkClaim[], basis: Resource): Promise<Plan | undefined> {
     const members = claims.map((claim): Member => ({ claim, seen: 0, dueAfterMs: null, hasChanged: false }));
     const items: AppendItem[] = [];
     let leader: Member | undefined;
@@ -95,7 +95,7 @@ export class Together {
       for (let pass = 0; pass < passesMax; pass++) {
         for (const member of members) {
           if (member.seen === after.version) continue;
-          const decision = decide(member.claim, after, this.#options);
+          const decision = await decide(member.claim, after, this.#options);
           if (items.length + decision.items.length > itemsMax) return { items, members, leader };
           after = this.#foldExpected(after, decision.items);
           items.push(...decision.items);

@@ -1,20 +1,21 @@
 export { issueKey } from "./credentials.js";
 export type { EdgeDependencies, EventLog, GuardLoader, ResourcePage, ResourceSource } from "./dependencies.js";
 export { createEdge, type Edge } from "./edge.js";
-export type {
-  AdministrationRequest,
-  CreatedKey,
-  KeyWish,
+export {
+  type AdministrationRequest,
+  type CreatedKey,
+  type KeyWish,
   PlatformAdministration,
 } from "./platform/administration.js";
 export { platformApp, principalIdOf } from "./platform/definitions.js";
-export type { PlatformFold } from "./platform/fold.js";
+export { PlatformFold } from "./platform/fold.js";
 export type { KeyEntry, PlatformState, TenantEntry } from "./platform/state.js";
 export type { Problem } from "./problem.js";
 export type { IntentInput } from "./publish/intent-input.js";
 export { readPublishBody } from "./publish/intent-input.js";
-export type { PublishOptions, PublishPipeline } from "./publish/pipeline.js";
+export { type PublishOptions, PublishPipeline } from "./publish/pipeline.js";
 export type { PublishResult } from "./publish/publish-result.js";
+export { RefusalLog } from "./refusals.js";
 export { type Action, builtInPolicySetHash, type Grant, type Principal, type Ruling } from "./rules.js";
 export { unsentBytesMax } from "./sse/connection.js";
 export { stampOf } from "./stamp.js";

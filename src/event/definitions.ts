@@ -171,6 +171,8 @@ export interface WorkerDefinition {
 
 /** The application, normalized: what plane/ runs. */
 export interface AppDefinition {
+  /** Of its code: what a dead letter was made by. */
+  readonly version: string;
   readonly aggregates: ReadonlyMap<string, AggregateDefinition>;
   readonly controllers: ReadonlyMap<string, ControllerDefinition>;
   readonly workers: ReadonlyMap<string, WorkerDefinition>;

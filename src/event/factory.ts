@@ -59,6 +59,8 @@ export const systemFactTypes = [
   "refusal.recorded",
   "dead-letter.redriven",
   "dead-letter.discarded",
+  "dead-letter.redrive-requested",
+  "dead-letter.discard-requested",
   "effect.resolved",
   "effect.retried",
 ] as const;

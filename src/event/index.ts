@@ -90,4 +90,11 @@ export {
   type SigningKey,
   signingKeyId,
 } from "./signing.js";
+export {
+  foldDigest,
+  openSnapshot,
+  type Snapshot,
+  type SnapshotFault,
+  takeSnapshot,
+} from "./snapshot.js";
 export { type ChainLink, createVerifier, type Verifier, verifyLink } from "./verifier.js";

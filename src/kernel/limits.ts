@@ -26,6 +26,9 @@ export const limits = {
   statementTimeoutMs: 5_000,
   /** Events on one page of a read. */
   readPageMax: 1_000,
+  /** Events of a stream between two of its snapshots, and the characters of one. */
+  snapshotEvents: 100,
+  snapshotCharactersMax: 4_194_304,
   /** Filtered readers get a bookmark at least this often. */
   bookmarkIntervalMs: 5_000,
   bookmarkPositions: 1_000,

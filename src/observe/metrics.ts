@@ -24,6 +24,16 @@ export type EffectMetricResult =
   | "lost"
   | "deferred";
 
+/** What became of a snapshot of a long stream. */
+export type SnapshotMetricResult =
+  | "used"
+  | "taken"
+  | "failed"
+  | "refused_fold"
+  | "refused_key"
+  | "refused_signature"
+  | "refused_log";
+
 /** What the parts of a process report. Methods never throw; durations are in seconds. */
 export interface Metrics {
   /** One append call to the store took so long. */
@@ -32,6 +42,8 @@ export interface Metrics {
   eventsAppended(labels: { readonly kind: string; readonly result: AppendResult }, count: number): void;
   /** One reconcile ended; `error`, `timeout` and `dead_letter` count as errors too. */
   reconciled(labels: { readonly controller: string; readonly result: ReconcileResult }, seconds: number): void;
+  /** One snapshot was used, taken or refused. */
+  snapshot(result: SnapshotMetricResult): void;
   /** One attempt of a worker ended, with what was written of it. */
   effectEnded(labels: { readonly worker: string; readonly result: EffectMetricResult }, seconds: number): void;
   /** Calls of a worker under way in this process. */
@@ -90,6 +102,7 @@ export function createMetrics(): Metrics {
       meters.reconcileTime.observe({ controller: name }, seconds);
       if (failedReconciles.has(result)) meters.reconcileErrors.inc({ controller: name, result });
     },
+    snapshot: (result) => meters.snapshots.inc({ result }),
     effectEnded: ({ worker, result }, seconds) => {
       meters.effects.inc({ worker: label(worker), result });
       meters.effectTime.observe({ worker: label(worker) }, seconds);
@@ -180,6 +193,12 @@ function controllerMeters(registry: Registry) {
       help: "Duration of one reconcile with its append.",
       labelNames: ["controller"],
       buckets: reconcileBuckets,
+      registers,
+    }),
+    snapshots: new Counter({
+      name: "eventplane_snapshots_total",
+      help: "Snapshots of long streams, by what became of them.",
+      labelNames: ["result"],
       registers,
     }),
     queueDepth: new Gauge({

@@ -5,7 +5,14 @@
  * application has found out itself; it acts within one tenant, as a publisher and reader.
  */
 import type { IntentMessage } from "../controller/index.js";
-import { type Edge, type Grant, type Principal, type PublishResult, readPublishBody } from "../edge/index.js";
+import {
+  type Edge,
+  type Grant,
+  type PlatformFold,
+  type Principal,
+  type PublishResult,
+  readPublishBody,
+} from "../edge/index.js";
 import { type Event, toEvent } from "../event/index.js";
 import { EventplaneError, type IdSource, limits, PLATFORM_TENANT_ID, type TenantId } from "../kernel/index.js";
 import type { LogReader, ReadQuery } from "../store/index.js";
@@ -28,18 +35,23 @@ export interface EmbeddedPublishOptions {
   readonly signal?: AbortSignal;
 }
 
+/** What a caller needs of the edge. */
+interface CallerEdge extends Pick<Edge, "pipeline"> {
+  readonly platform: Pick<PlatformFold, "fresh">;
+}
+
 const grants: ReadonlySet<Grant> = new Set(["publisher", "reader", "subscriber"]);
 
 /** A principal at work in one tenant. */
 export class EmbeddedCaller {
-  readonly #edge: Pick<Edge, "pipeline">;
+  readonly #edge: CallerEdge;
   readonly #reader: LogReader;
   readonly #ids: IdSource;
   readonly #principal: Principal;
 
   /** @throws EventplaneError `platform_stale`; `forbidden` for a tenant that does not exist, and for the platform itself */
   constructor(
-    parts: { readonly edge: Pick<Edge, "pipeline" | "platform">; readonly reader: LogReader; readonly ids: IdSource },
+    parts: { readonly edge: CallerEdge; readonly reader: LogReader; readonly ids: IdSource },
     identity: CallerIdentity,
   ) {
     const tenantId = tenantIdIn(parts.edge, identity.tenant);
@@ -76,7 +88,7 @@ export class EmbeddedCaller {
   }
 }
 
-function tenantIdIn(edge: Pick<Edge, "platform">, idOrSlug: string): TenantId {
+function tenantIdIn(edge: CallerEdge, idOrSlug: string): TenantId {
   const tenant = edge.platform.fresh().tenant(idOrSlug);
   if (tenant !== undefined && tenant.id !== PLATFORM_TENANT_ID) return tenant.id;
   throw new EventplaneError(

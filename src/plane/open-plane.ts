@@ -16,7 +16,7 @@ import { type Clock, type Doorbell, type Signer, systemClock, systemIds, systemR
 import { createMetrics, type Logger, type Metrics } from "../observe/index.js";
 import { PostgresResourceReader, PostgresResourceTable, ResourcesProjector } from "../projection/index.js";
 import { type Appender, Coalescer, createDoorbell, ResourceLoader } from "../store/index.js";
-import { PostgresAppender, PostgresReader, type RolePasswords } from "../store/postgres/index.js";
+import { PostgresAppender, PostgresReader, PostgresSnapshots, type RolePasswords } from "../store/postgres/index.js";
 import { PostgresWorkStore } from "../work/postgres/index.js";
 import { WorkerRuntime } from "../worker/index.js";
 import { Bootstrap, type PlaneKey } from "./bootstrap.js";
@@ -24,6 +24,7 @@ import { type DatabasePools, openPools } from "./database.js";
 import { type CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
 import { Loops } from "./loops.js";
 import { measuredAppender } from "./measured-appender.js";
+import { openSnapshots } from "./open-snapshots.js";
 import { StandingWatch, watchBacklog } from "./watch-backlog.js";
 
 /** Private keys as PKCS#8 PEM; `root` is absent where it is kept offline, then `rootPublicKey` must be given. */
@@ -155,18 +156,27 @@ async function bootstrap(options: PlaneOptions, { reader, directory, clock, logs
 }
 
 async function openRuntime(options: PlaneOptions, shared: Shared): Promise<ControllerRuntime> {
-  const { app, pools, logs, verifier, clock, doorbell, metrics } = shared;
-  const work = new PostgresWorkStore(pools.runtime);
+  const { app, pools, logs, verifier, signers, clock, doorbell, metrics } = shared;
+  const work = new PostgresWorkStore(pools.runtime, { codeVersion: app.version });
   if (options.isAlone === true) await work.endLeases();
+  const reader = new PostgresReader(pools.runtime);
+  const logger = options.logger.child({ role: "controllers" });
+  const snapshots = new PostgresSnapshots(pools.runtime);
+  const keeper = { signer: signers.runtime.signer, snapshots };
   return new ControllerRuntime({
     app,
     work,
     coalescer: logs.runtime,
-    loader: new ResourceLoader({ reader: new PostgresReader(pools.runtime), verifier, app }),
+    loader: new ResourceLoader({
+      reader,
+      verifier,
+      app,
+      snapshots: openSnapshots({ ...shared, reader, logger, snapshots, keeper }),
+    }),
     clock,
     random: systemRandom,
     ...(options.claimsMax === undefined ? {} : { claimsMax: options.claimsMax }),
-    logger: options.logger.child({ role: "controllers" }),
+    logger,
     doorbell,
     metrics,
   });
@@ -176,7 +186,7 @@ function openWorkers(options: PlaneOptions, shared: Shared): WorkerRuntime {
   const { app, pools, logs, verifier, clock, doorbell, metrics } = shared;
   return new WorkerRuntime({
     app,
-    work: new PostgresWorkStore(pools.runtime),
+    work: new PostgresWorkStore(pools.runtime, { codeVersion: app.version }),
     coalescer: logs.runtime,
     reader: new PostgresReader(pools.runtime),
     verifier,
@@ -207,11 +217,13 @@ function openEdge(
   { loops, projector }: { readonly loops: Loops; readonly projector: ResourcesProjector },
 ): Promise<Edge> {
   const { app, pools, directory, verifier, logs, reader, clock, doorbell, metrics, standing } = shared;
+  const logger = options.logger.child({ role: "edge" });
+  const snapshots = openSnapshots({ ...shared, logger, snapshots: new PostgresSnapshots(pools.edge) });
   return createEdge({
     app: options.app,
     log: logs.edge,
     reader,
-    loader: new ResourceLoader({ reader, verifier, app }),
+    loader: new ResourceLoader({ reader, verifier, app, snapshots }),
     resources: new PostgresResourceReader(pools.edge),
     work: new PostgresWorkStore(pools.edge),
     doorbell,
@@ -219,7 +231,7 @@ function openEdge(
     keys: directory,
     clock,
     ids: systemIds,
-    logger: options.logger.child({ role: "edge" }),
+    logger,
     metrics,
     edge: options.edge.name,
     notReady: async () => loops.failed.map((name) => `${name}_stopped`),

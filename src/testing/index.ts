@@ -1,3 +1,4 @@
+export type { LoggedEntry } from "./captured-log.js";
 export {
   appending,
   appendOf,
@@ -13,15 +14,19 @@ export {
   signAppend,
   type TestSigner,
 } from "./drafts.js";
+export type { FakeCall, WorkerFakes } from "./fake-workers.js";
 export { Given, type GivenMore, given } from "./given.js";
+export type { PlantedFault, ProcessFault, WorkerFault } from "./planted-faults.js";
 export { pureCall } from "./pure-call.js";
 export { recordedLogOf } from "./recorded-log-of.js";
 export { RuntimeBench } from "./runtime-bench.js";
+export { type SnapshotsUnderTest, snapshotContract } from "./snapshot-contract.js";
 export { storeContract } from "./store-contract.js";
 export type { StoreUnderTest } from "./store-contract-fixture.js";
 export { createTestApp, type TestReconcile, testCausedBy, testDone } from "./test-app.js";
 export { createTestKeys, type TestKeys } from "./test-keys.js";
 export { createTestLog, type TestLog } from "./test-log.js";
+export { type InTenant, TestPlane, type TestPlaneOptions, testPlane } from "./test-plane.js";
 export type { TestRunner } from "./test-runner.js";
 export { VirtualClock } from "./virtual-clock.js";
 export { When } from "./when.js";

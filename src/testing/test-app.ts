@@ -58,6 +58,7 @@ export function createTestApp(
 ): AppDefinition {
   const aggregates = projects === undefined ? [organization] : [organization, project];
   return {
+    version: "v1",
     aggregates: new Map(aggregates.map((definition) => [definition.name, definition])),
     controllers: new Map([...watching("organization", controllers), ...watching("project", projects ?? {})]),
     workers: new Map(workers.map((worker) => [worker.name, worker])),

@@ -64,6 +64,26 @@ export class VirtualClock implements Clock {
     this.#nowMs = endMs;
   }
 
+  /** Monotonic time of the next end of a sleep; Infinity when nobody sleeps. */
+  get nextEndMs(): number {
+    return Math.min(Number.POSITIVE_INFINITY, ...[...this.#sleeps].map(({ endMs }) => endMs));
+  }
+
+  /** As a machine that slept: `ms` milliseconds pass at once, and every sleep that should have ended ends now, in order. */
+  async jump(ms: number): Promise<void> {
+    this.#nowMs += ms;
+    for (let sleep = this.#nextUntil(this.#nowMs); sleep !== undefined; sleep = this.#nextUntil(this.#nowMs)) {
+      this.#sleeps.delete(sleep);
+      sleep.wake();
+    }
+    await settled();
+  }
+
+  /** Resolves after everything that can go on without a timer, a socket or a thread. */
+  turn(): Promise<void> {
+    return settled();
+  }
+
   #nextUntil(endMs: number): Sleep | undefined {
     return [...this.#sleeps].filter((sleep) => sleep.endMs <= endMs).toSorted((a, b) => a.endMs - b.endMs)[0];
   }

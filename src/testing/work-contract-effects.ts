@@ -2,13 +2,18 @@
 import { strict as check } from "node:assert";
 import { mutate } from "../event/index.js";
 import { systemIds } from "../kernel/index.js";
-import { type EffectChange, effectRowType, heldCode, type WorkClaim } from "../work/index.js";
+import { type EffectAsker, type EffectChange, effectRowType, heldCode, type WorkClaim } from "../work/index.js";
 import { draftSystemFact, newEventId } from "./drafts.js";
 import { leaseMs, leaseOf, Scene, type WorkUnderTest } from "./work-contract-scene.js";
 
 type Cases = Readonly<Record<string, (effects: EffectScene) => Promise<void>>>;
 
 const failure = { code: "Error", message: "Worker customer threw Error." };
+
+/** A resource of this name in a generation. */
+function askerOf(aggregateId: string, generation = 1): EffectAsker {
+  return { aggregateType: "organization", aggregateId, generation };
+}
 
 /** A worker that no other test has, and asks of it. */
 class EffectScene {
@@ -26,18 +31,31 @@ class EffectScene {
   }
 
   /** Dispatches changes at the next positions of the tenant's log. */
-  async dispatch(...changes: readonly Pick<EffectChange, "change" | "askId">[]): Promise<boolean> {
+  async dispatch(
+    ...changes: readonly (Pick<EffectChange, "change" | "askId"> & { readonly asker?: EffectAsker })[]
+  ): Promise<boolean> {
     const from = this.#position;
     this.#position += Math.max(1, changes.length);
     const to = { logEpoch: 1, position: this.#position, hash: new Uint8Array(32).fill(this.#position) };
-    const placed = changes.map((change, at) => ({ ...change, component: this.component, position: from + at + 1 }));
+    const placed = changes.map(({ change, askId, asker = askerOf(askId) }, at): EffectChange => {
+      const place = { askId, component: this.component, position: from + at + 1 };
+      return change === "asked" ? { ...place, change, asker } : { ...place, change };
+    });
     return this.scene.work.dispatchEffects(this.scene.tenantId, { from, to, changes: placed });
   }
 
-  async ask(): Promise<string> {
+  /** @param asker by default one that has asked for nothing else */
+  async ask(asker?: EffectAsker): Promise<string> {
     const askId = newEventId();
-    check.equal(await this.dispatch({ change: "asked", askId }), true);
+    check.equal(await this.dispatch({ change: "asked", askId, asker: asker ?? askerOf(askId) }), true);
     return askId;
+  }
+
+  /** Gives up the effect of the only row that is due. */
+  async bury(): Promise<WorkClaim> {
+    const claim = await this.claimOne();
+    await this.scene.work.fail(claim, failure, { retryAfterMs: null, generation: null });
+    return claim;
   }
 
   claim(limit = 10, ms = leaseMs): Promise<readonly WorkClaim[]> {
@@ -79,7 +97,13 @@ const cases: Cases = {
     const { work, tenantId } = effects.scene;
     check.equal(await work.effectPlace(tenantId), undefined);
     const askId = await effects.ask();
-    const again = { change: "asked", askId: newEventId(), component: effects.component, position: 1 } as const;
+    const again = {
+      change: "asked",
+      askId: newEventId(),
+      component: effects.component,
+      position: 1,
+      asker: askerOf("again"),
+    } as const;
     const to = { logEpoch: 1, position: 9, hash: new Uint8Array(32) };
     check.equal(await work.dispatchEffects(tenantId, { from: 0, to, changes: [again] }), false);
     const place = await work.effectPlace(tenantId);
@@ -209,6 +233,66 @@ const cases: Cases = {
     await effects.scene.decide("dead-letter.redriven", claim);
     await effects.scene.dispatch();
     check.equal((await effects.claimOne()).attempt, 1);
+  },
+  "behind a dead letter waits what its resource asks of the worker later, until the letter has ended, one after another":
+    async (effects) => {
+      const { scene } = effects;
+      const { work, tenantId } = scene;
+      const acme = askerOf("acme");
+      const first = await effects.ask(acme);
+      const dead = await effects.bury();
+      const [second, third] = [await effects.ask(acme), await effects.ask(acme)];
+      check.deepEqual(await effects.states(), ["dead", "blocked", "blocked"]);
+      check.deepEqual(await effects.claim(), []);
+      check.equal(await work.nextDueMs([effects.component]), null);
+      check.equal((await work.deadLetters(tenantId))[0]?.waiting, 2);
+
+      await scene.decide("dead-letter.redriven", dead);
+      await scene.dispatch();
+      check.equal((await effects.claimOne()).aggregateId, first);
+      await effects.dispatch({ change: "ended", askId: first });
+      check.equal((await effects.claimOne()).aggregateId, second);
+      check.deepEqual(await effects.claim(), []);
+      await effects.dispatch({ change: "ended", askId: second });
+      check.equal((await effects.claimOne()).aggregateId, third);
+    },
+  "what was asked before the letter, by another resource or in another generation does not wait behind it": async (
+    effects,
+  ) => {
+    const acme = askerOf("acme");
+    const before = await effects.ask(acme);
+    const earlier = await effects.claimOne();
+    await effects.ask(acme);
+    await effects.bury();
+    await effects.scene.work.release(earlier, { dueAfterMs: 0 });
+    const others = [await effects.ask(askerOf("acme", 2)), await effects.ask(askerOf("zen"))];
+    const claims = (await effects.claim()).map(({ aggregateId }) => aggregateId);
+    check.deepEqual([...claims].sort(), [before, ...others].sort());
+  },
+  "what waits for its next attempt waits behind a letter too; what is worked on is left alone": async (effects) => {
+    const { work } = effects.scene;
+    const acme = askerOf("acme");
+    const ids = [await effects.ask(acme), await effects.ask(acme), await effects.ask(acme)];
+    const claims = await effects.claim();
+    const [first, second, third] = ids.map((id) => claims.find(({ aggregateId }) => aggregateId === id));
+    check.ok(first !== undefined && second !== undefined && third !== undefined);
+    await work.fail(second, failure, { retryAfterMs: 0, generation: null });
+    await work.fail(first, failure, { retryAfterMs: null, generation: null });
+    check.deepEqual([...(await effects.states())].sort(), ["blocked", "dead", "running"]);
+    check.deepEqual(await effects.claim(), []);
+    check.deepEqual(await work.extend([third], leaseMs), [third]);
+  },
+  "letters of one sequence that are redriven together run one after another, the earliest first": async (effects) => {
+    const { scene } = effects;
+    const acme = askerOf("acme");
+    const ids = [await effects.ask(acme), await effects.ask(acme)];
+    const claims = await effects.claim();
+    for (const claim of claims) await scene.work.fail(claim, failure, { retryAfterMs: null, generation: null });
+    for (const claim of claims) await scene.decide("dead-letter.redriven", claim);
+    await scene.dispatch();
+    check.equal((await effects.claimOne()).aggregateId, ids[0]);
+    await effects.dispatch({ change: "ended", askId: ids[0] ?? "" });
+    check.equal((await effects.claimOne()).aggregateId, ids[1]);
   },
   "the deletion of the resource leaves the row": async (effects) => {
     const { scene } = effects;

@@ -57,7 +57,7 @@ export class Scene {
   }
 
   async append(items: readonly AppendItem[], lease?: WorkLease): Promise<AppendOutcome> {
-    const tier = items.some(({ effect }) => effect === "derived" || effect === "finishes") ? "runtime" : "edge";
+    const tier = items.some(({ event }) => event.decision !== null) ? "runtime" : "edge";
     const append = { tenantId: this.tenantId, items, ...(lease === undefined ? {} : { lease }) };
     const [outcome] = await this.#under[tier].append([
       signAppend(tier === "edge" ? edgeSigner : runtimeSigner, append),
@@ -94,14 +94,18 @@ export class Scene {
     });
   }
 
-  async decide(type: "dead-letter.redriven" | "dead-letter.discarded", claim: WorkClaim): Promise<void> {
+  async decide(
+    type: "dead-letter.redriven" | "dead-letter.discarded",
+    claim: WorkClaim,
+    more: { readonly delayMs?: number } = {},
+  ): Promise<void> {
     const { aggregateType, aggregateId, component } = claim;
     const fact = draftSystemFact({
       tenantId: this.tenantId,
       type,
       aggregateType: "dead-letter",
       aggregateId: deadLetterId(claim),
-      specText: JSON.stringify({ aggregateType, aggregateId, component }),
+      specText: JSON.stringify({ aggregateType, aggregateId, component, ...more }),
     });
     check.equal((await this.append([{ event: fact, effect: "system", expectedVersion: "any" }])).result, "appended");
   }

@@ -5,10 +5,11 @@
  * table over a log that the suite writes through the appenders; `waitMs` lets time pass on the table's clock.
  */
 import { strict as check } from "node:assert";
+import { mutate } from "../event/index.js";
 import { systemIds } from "../kernel/index.js";
-import { deadLetterId } from "../work/index.js";
-import { creating, draftIntent } from "./drafts.js";
+import { creating, draftEmitted, draftIntent } from "./drafts.js";
 import type { TestRunner } from "./test-runner.js";
+import { deadLetterCases } from "./work-contract-dead-letters.js";
 import { effectCases } from "./work-contract-effects.js";
 import { leaseMs, leaseOf, Scene, type WorkUnderTest } from "./work-contract-scene.js";
 
@@ -56,6 +57,41 @@ const dispatching: Cases = {
     for (const claim of await scene.claim()) await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 1 });
     await scene.append([scene.derived(origin, scene.quota, 1)]);
     check.deepEqual(await scene.dueComponents(), [scene.billing]);
+  },
+  "an emitted intent wakes all who watch its resource, its maker too; an emit on the own resource wakes nobody": async (
+    scene,
+  ) => {
+    const origin = await scene.create();
+    await scene.dispatch();
+    for (const claim of await scene.claim()) await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 1 });
+    await scene.append([scene.derived(origin, `emit:${scene.quota}`, 1)]);
+    check.deepEqual(await scene.dueComponents(), []);
+    const decision = { component: `emit:${scene.quota}`, basisVersion: 9, step: 0, now: "2026-01-01T00:00:01.000000Z" };
+    const { aggregateType } = origin;
+    const place = { aggregateType, aggregateId: "beta", type: `${aggregateType}.create` };
+    await scene.append([creating(draftEmitted(origin, { ...place, decision }))]);
+    check.deepEqual(await scene.dueComponents(), [scene.billing, scene.quota]);
+  },
+  "an ask wakes nobody; what became of it wakes the controller that asked, known here or not": async (scene) => {
+    const origin = await scene.create();
+    await scene.dispatch();
+    for (const claim of await scene.claim()) await scene.work.finish(claim, { dueAfterMs: null, seenVersion: 1 });
+    const specText = JSON.stringify({ controller: scene.quota, worker: "customer", input: {} });
+    const asked = scene.derived(origin, "ask:customer", 1, { specText });
+    await scene.append([asked]);
+    check.deepEqual(await scene.dueComponents(), []);
+    const ask = { ...asked.event, version: 2 };
+    const now = "2026-01-01T00:00:02.000000Z";
+    const unknown = { code: "effect_timeout", message: "No answer." };
+    await scene.append([mutate.effectNews(ask, "customer", { unknown, retries: 0, now })]);
+    await scene.dispatch();
+    const [held, ...others] = await scene.claim();
+    check.deepEqual([held?.component, others], [scene.quota, []]);
+    check.ok(held !== undefined);
+    await scene.work.finish(held, { dueAfterMs: null, seenVersion: 3 });
+    await scene.append([mutate.effectNews(ask, "customer", { result: { ok: {} }, now })]);
+    await scene.work.dispatch([], scene.tenantId);
+    check.deepEqual(await scene.dueComponents(), [scene.quota]);
   },
   "facts of the runtime and dead letters wake nobody": async (scene) => {
     const origin = await scene.create();
@@ -286,97 +322,7 @@ const leasing: Cases = {
   },
 };
 
-const failing: Cases = {
-  "a failed attempt is due again after its wait, with the attempts counted": async (scene) => {
-    await scene.create();
-    const claim = await scene.claimOne(scene.quota);
-    check.equal(await scene.work.fail(claim, failure, { retryAfterMs: 60, generation: 1 }), true);
-    check.deepEqual(await scene.claim(100, [scene.quota]), []);
-    await scene.wait(80);
-    check.equal((await scene.claimOne(scene.quota)).attempt, 2);
-  },
-  "another component's event does not end a backoff": async (scene) => {
-    const origin = await scene.create();
-    await scene.work.fail(await scene.claimOne(scene.quota), failure, { retryAfterMs: 60_000, generation: 1 });
-    await scene.append([scene.derived(origin, scene.billing, 1)]);
-    await scene.dispatch();
-    check.deepEqual(await scene.claim(100, [scene.quota]), []);
-  },
-  "a new generation ends a backoff and forgets the attempts": async (scene) => {
-    await scene.create();
-    await scene.work.fail(await scene.claimOne(scene.quota), failure, { retryAfterMs: 60_000, generation: 1 });
-    await scene.change();
-    check.equal((await scene.claimOne(scene.quota)).attempt, 1);
-  },
-  "a dead letter blocks only its stream and component, and is listed": async (scene) => {
-    await scene.create();
-    await scene.create("other");
-    await scene.dispatch();
-    const dead = (await scene.claim()).find(
-      ({ aggregateId, component }) => aggregateId === "acme" && component === scene.quota,
-    );
-    check.ok(dead !== undefined);
-    await scene.work.fail(dead, failure, { retryAfterMs: null, generation: 1 });
-    const letters = await scene.work.deadLetters(scene.tenantId);
-    check.equal(letters.length, 1);
-    const { since, ...letter } = letters[0] ?? {};
-    const { leaseToken, attempt, isAbandoned: _isAbandoned, ...key } = dead;
-    check.deepEqual(letter, { ...key, id: deadLetterId(dead), attempts: attempt, failure, generation: 1 });
-    check.match(String(since), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
-    check.ok(leaseToken.length > 0);
-  },
-  "a redriven dead letter is due with fresh attempts": async (scene) => {
-    await scene.create();
-    const claim = await scene.claimOne(scene.quota);
-    await scene.work.fail(claim, failure, { retryAfterMs: null, generation: 1 });
-    await scene.decide("dead-letter.redriven", claim);
-    check.equal((await scene.claimOne(scene.quota)).attempt, 1);
-    check.deepEqual(await scene.work.deadLetters(scene.tenantId), []);
-  },
-  "a discarded dead letter is gone and stays idle until something wakes it": async (scene) => {
-    const origin = await scene.create();
-    const claim = await scene.claimOne(scene.quota);
-    await scene.work.fail(claim, failure, { retryAfterMs: null, generation: 1 });
-    await scene.decide("dead-letter.discarded", claim);
-    await scene.dispatch();
-    check.deepEqual(await scene.claim(100, [scene.quota]), []);
-    check.deepEqual(await scene.work.deadLetters(scene.tenantId), []);
-    await scene.append([scene.derived(origin, scene.billing, 1)]);
-    await scene.claimOne(scene.quota);
-  },
-  "an event of the same generation leaves a dead letter, a newer generation supersedes it": async (scene) => {
-    const origin = await scene.create();
-    await scene.work.fail(await scene.claimOne(scene.quota), failure, { retryAfterMs: null, generation: 1 });
-    await scene.append([scene.derived(origin, scene.billing, 1)]);
-    await scene.dispatch();
-    check.equal((await scene.work.deadLetters(scene.tenantId)).length, 1);
-    await scene.change();
-    check.equal((await scene.claimOne(scene.quota)).attempt, 1);
-    check.deepEqual(await scene.work.deadLetters(scene.tenantId), []);
-  },
-  "a failure at a generation that is not known is superseded by none, only redriven": async (scene) => {
-    await scene.create();
-    const claim = await scene.claimOne(scene.quota);
-    await scene.work.fail(claim, failure, { retryAfterMs: null, generation: null });
-    await scene.change();
-    await scene.dispatch();
-    check.equal((await scene.work.deadLetters(scene.tenantId))[0]?.generation, 0);
-    check.deepEqual(await scene.claim(100, [scene.quota]), []);
-    await scene.decide("dead-letter.redriven", claim);
-    await scene.claimOne(scene.quota);
-  },
-  "a failure of an old generation makes no dead letter once a newer one has woken the row": async (scene) => {
-    await scene.create();
-    const claim = await scene.claimOne(scene.quota);
-    await scene.change();
-    await scene.dispatch();
-    await scene.work.fail(claim, failure, { retryAfterMs: null, generation: 1 });
-    check.deepEqual(await scene.work.deadLetters(scene.tenantId), []);
-    check.equal((await scene.claimOne(scene.quota)).attempt, 1);
-  },
-};
-
-const allCases: Cases = { ...dispatching, ...finishingTogether, ...leasing, ...failing, ...effectCases };
+const allCases: Cases = { ...dispatching, ...finishingTogether, ...leasing, ...deadLetterCases, ...effectCases };
 
 /** Declares the suite for one adapter. */
 export function workContract(runner: TestRunner, name: string, open: () => Promise<WorkUnderTest>): void {

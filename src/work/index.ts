@@ -3,8 +3,11 @@ export { describeFailure, type Failure } from "./failure.js";
 export { type MemoryWorkOptions, MemoryWorkStore } from "./memory/index.js";
 export type {
   DeadLetter,
+  DeadLetterFilter,
+  DeadLetterGroup,
   DeadLetterReader,
   DispatchResult,
+  EffectAsker,
   EffectChange,
   EffectReader,
   EffectRow,

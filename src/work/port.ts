@@ -43,24 +43,33 @@ export interface LogPlace {
   readonly hash: Uint8Array;
 }
 
+/** Who asked for an effect: a resource in one of its generations. What it asks of one worker then is a sequence. */
+export interface EffectAsker {
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  readonly generation: number;
+}
+
 /**
  * What an event means for the row of an effect. `asked`: there is one from now on. `decided`: somebody decided on it, so it
  * is due now whatever it waits for. `ended`: the result is in the log, the row goes.
  */
-export interface EffectChange {
-  readonly change: "asked" | "decided" | "ended";
+export type EffectChange = {
   readonly askId: string;
   /** `effect:<worker>`. */
   readonly component: string;
   readonly position: number;
-}
+} & ({ readonly change: "asked"; readonly asker: EffectAsker } | { readonly change: "decided" | "ended" });
 
-/** The row of an effect as administrators see it. `waiting`: for its turn, or for its next attempt. */
+/**
+ * The row of an effect as administrators see it. `waiting`: for its turn, or for its next attempt. `blocked`: behind a dead
+ * letter or a held effect of the same sequence.
+ */
 export interface EffectRow {
   readonly tenantId: TenantId;
   readonly askId: string;
   readonly component: string;
-  readonly state: "waiting" | "running" | "held" | "dead";
+  readonly state: "waiting" | "running" | "blocked" | "held" | "dead";
   readonly attempts: number;
   /** Of the last attempt that failed; null when none has. */
   readonly failure: WorkFailure | null;
@@ -104,12 +113,42 @@ export interface WorkFailure {
 export interface DeadLetter extends WorkKey {
   /** UUIDv8 of the key's parts: stable, safe in URLs. */
   readonly id: string;
+  /** The resource: the row's own stream, or the one that asked for the effect. */
+  readonly resource: { readonly aggregateType: string; readonly aggregateId: string };
   readonly attempts: number;
   readonly failure: WorkFailure;
+  /** Version of the app's code that failed. */
+  readonly codeVersion: string;
   /** Generation that it failed at; 0 when the resource could not be loaded. */
   readonly generation: number;
   /** RFC 3339 UTC. */
   readonly since: string;
+  /** What waits behind it: events of a controller's resource, effects of a worker's sequence. */
+  readonly waiting: number;
+}
+
+/** Which dead letters are meant; every member narrows. */
+export interface DeadLetterFilter {
+  readonly component?: string;
+  readonly code?: string;
+  readonly codeVersion?: string;
+  /** Of the resource. */
+  readonly aggregateType?: string;
+  readonly aggregateId?: string;
+  /** Dead since this time or later, and before that one; microseconds since 1970. */
+  readonly sinceFromUs?: number;
+  readonly sinceBeforeUs?: number;
+}
+
+/** Dead letters of one component with one error code, made by one version of the code. */
+export interface DeadLetterGroup {
+  readonly component: string;
+  readonly code: string;
+  readonly codeVersion: string;
+  readonly count: number;
+  /** When the first and the last of them died, RFC 3339 UTC. */
+  readonly oldest: string;
+  readonly newest: string;
 }
 
 /** Rows that wait to be claimed. */
@@ -130,8 +169,16 @@ export interface DispatchResult {
 
 /** The dead letters of a tenant; all that the edge needs of the work table. */
 export interface DeadLetterReader {
-  /** Dead letters of a tenant, newest first; at most 1,000. */
-  deadLetters(tenantId: TenantId): Promise<readonly DeadLetter[]>;
+  /** Dead letters of a tenant, newest first; at most `limit`, by default 1,000. */
+  deadLetters(
+    tenantId: TenantId,
+    filter?: DeadLetterFilter,
+    options?: { readonly limit?: number },
+  ): Promise<readonly DeadLetter[]>;
+  /** One of them. */
+  deadLetter(tenantId: TenantId, id: string): Promise<DeadLetter | undefined>;
+  /** The same letters in groups, the largest first; at most 1,000. */
+  deadLetterGroups(tenantId: TenantId, filter?: DeadLetterFilter): Promise<readonly DeadLetterGroup[]>;
 }
 
 /** Every method throws `unavailable` (retryable) when the store cannot be reached. */
@@ -139,9 +186,10 @@ export interface WorkStore extends DeadLetterReader, EffectReader {
   /**
    * Turns new events into due rows, per tenant in position order, cursor in the same commit; several processes share
    * the tenants by row locks. An event wakes neither the component that made it nor one that has seen it; facts of the
-   * runtime wake nobody; a spec-bearing event wakes those that it expects too, whether or not they are among the watches;
+   * runtime and asks wake nobody; what became of an effect wakes the controller that asked for it; a spec-bearing event wakes those that it expects too, whether or not they are among the watches;
    * without finalizers it wakes the built-in component `runtime`.
-   * `dead-letter.redriven` and `dead-letter.discarded` facts act on their row; a newer generation supersedes a dead letter.
+   * `dead-letter.redriven` and `dead-letter.discarded` facts act on their row, the former after the `delayMs` of its spec
+   * and not before its turn in its sequence; a newer generation supersedes a dead letter.
    * The rows of a deleted stream go.
    *
    * @param tenantId only this tenant (a doorbell's hint); all with news without it
@@ -192,7 +240,8 @@ export interface WorkStore extends DeadLetterReader, EffectReader {
   /**
    * Records a failed attempt at `generation`: due again after `retryAfterMs`, or a dead letter when null. When a newer
    * generation has woken the row meanwhile, it is due now with its attempts forgotten; so is an effect that somebody has
-   * decided on since its claim. Null: the generation is not known, so none is newer. False: the lease was lost.
+   * decided on since its claim. Null: the generation is not known, so none is newer. Behind a dead letter of an effect the
+   * later effects of its sequence wait. False: the lease was lost.
    */
   fail(
     claim: WorkClaim,

@@ -124,7 +124,9 @@ function changeOf(row: EventRow): EffectChange | undefined {
     return { change: "ended", askId: row.causationId, component, position };
   const ask = role === "ask" ? readAsk(row, parsed(row.specText)) : undefined;
   if (ask === undefined) return undefined;
-  return { change: "asked", askId: row.id, component: effectComponent("result", ask.worker), position };
+  const { aggregateType, aggregateId, generation } = row;
+  const asker = { aggregateType, aggregateId, generation };
+  return { change: "asked", askId: row.id, component: effectComponent("result", ask.worker), position, asker };
 }
 
 /** `effect.resolved` and `effect.retried` of the edge. */

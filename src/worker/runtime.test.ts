@@ -280,6 +280,55 @@ describe("answers", () => {
     expect(await bench.work.deadLetters(bench.tenantId)).toMatchObject([{ failure: { code: "effect_input_invalid" } }]);
   });
 
+  test("behind a dead letter waits what the resource asks of the worker later, and after a redrive they run in order", async () => {
+    const { calls, run } = scriptedRun(boom, ok);
+    const worker = testCustomer(run, { retry: { attempts: 1 } });
+    const billing: TestReconcile = ({ resource, effects, now }) => {
+      const isLater = Date.parse(now) > Date.parse(resource.createdAt) + 1_000;
+      const names = isLater ? ["first", "second", "third"] : ["first"];
+      const outcomes = names.map((name) => effects.get<object, object>(worker, { name }));
+      if (outcomes.every(({ ok: answer }) => answer !== undefined)) return testDone();
+      return { outcome: "progressing", requeueAfterMs: 2_000 };
+    };
+    const bench = new RuntimeBench({ billing }, {}, { workers: [worker.definition] });
+    await bench.publish("create", "acme");
+    await bench.settleAll();
+    await bench.clock.advance(2_500);
+    await bench.settleAll();
+    const states = async (): Promise<readonly string[]> =>
+      (await bench.work.effects(bench.tenantId)).map(({ state }) => state);
+    expect(await states()).toEqual(["dead", "blocked", "blocked"]);
+    expect(calls.map(({ input }) => input["name"])).toEqual(["first"]);
+
+    const [letter] = await bench.work.deadLetters(bench.tenantId);
+    expect(letter).toMatchObject({ waiting: 2, resource: { aggregateType: "organization", aggregateId: "acme" } });
+    await bench.decide("dead-letter.redriven", letter?.aggregateId ?? "", "effect:customer", "effect");
+    await bench.settleAll();
+    expect(calls.map(({ input }) => input["name"])).toEqual(["first", "first", "second", "third"]);
+    expect(await states()).toEqual([]);
+  });
+
+  test("what became of an effect is looked at by its controller alone", async () => {
+    let looks = 0;
+    const worker = testCustomer(ok);
+    const billing: TestReconcile = ({ effects }) => testDecision(effects.get<object, object>(worker, { name: "A" }));
+    const quota: TestReconcile = () => {
+      looks += 1;
+      return testDone();
+    };
+    const options = { checkDeterminism: false, leaseMs: 30_000 };
+    const bench = new RuntimeBench({ billing, quota }, options, { workers: [worker.definition] });
+    await bench.publish("create", "acme");
+    await bench.runtime.settle();
+    const before = looks;
+    await bench.workers.settle();
+    await bench.work.dispatch([{ aggregateType: "organization", component: "quota" }], bench.tenantId);
+    expect(await bench.work.claim({ components: ["quota"], limit: 1, leaseMs: 1_000 })).toEqual([]);
+    await bench.settleAll();
+    expect((await bench.resource("acme")).phase).toBe("Ready");
+    expect(looks - before).toBe(1); // billing's decision on the result wakes it, the result does not
+  });
+
   test("a call that hangs is aborted at its time-out, its slot is free, and it is made again", async () => {
     const signals: AbortSignal[] = [];
     const { calls, run } = scriptedRun(({ signal }) => (signals.push(signal), hang({} as never)), ok);

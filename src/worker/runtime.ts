@@ -152,10 +152,11 @@ export class WorkerRuntime {
     await this.#claimAll();
     // Rows of workers that have no room are looked for again when a call ends or a breaker closes.
     const able = this.#slots.filter(({ room }) => room > 0).map(({ component }) => component);
+    this.#dueAtMs = Number.POSITIVE_INFINITY; // calls that end from here on say when their rows are due again
     const dueMs = able.length === 0 ? null : await work.nextDueMs(able);
     const nowMs = clock.monotonicMs();
     const triesAtMs = this.#slots.flatMap(({ triesAtMs: at }) => (at !== undefined && at > nowMs ? [at] : []));
-    this.#dueAtMs = Math.min(dueMs === null ? Number.POSITIVE_INFINITY : nowMs + dueMs, ...triesAtMs);
+    this.#dueAtMs = Math.min(this.#dueAtMs, nowMs + (dueMs ?? Number.POSITIVE_INFINITY), ...triesAtMs);
   }
 
   async #dispatchNews(): Promise<boolean> {

@@ -171,6 +171,9 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     resources: resourcesFrom(reader, loader),
     work: {
       deadLetters: async (tenantId) => deadLetters.filter((letter) => letter.tenantId === tenantId),
+      deadLetter: async (tenantId, id) =>
+        deadLetters.find((letter) => letter.tenantId === tenantId && letter.id === id),
+      deadLetterGroups: async () => [],
       effects: async () => [],
       effect: async () => undefined,
     },

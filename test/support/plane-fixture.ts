@@ -67,14 +67,14 @@ export class PlaneFixture {
     return fixture;
   }
 
-  /** Opens one more plane on the same database. */
-  async start(): Promise<Plane> {
+  /** Opens one more plane on the same database, of another version of the code if one is given. */
+  async start(code: { readonly version?: string } = {}): Promise<Plane> {
     const { database } = this.installation;
     const passwords = Object.fromEntries(
       loginRoles.map((role) => [role, new URL(this.installation.url(role)).password]),
     );
     const plane = await openPlane({
-      app: this.#app,
+      app: { ...this.#app, ...code },
       databaseUrl: database.ownerUrl,
       rolePrefix: database.rolePrefix,
       passwords,

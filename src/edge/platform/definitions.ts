@@ -85,6 +85,7 @@ const key: AggregateDefinition = {
 
 /** What may be asked of the platform tenant; only the edge's administration asks it. */
 export const platformApp: AppDefinition = {
+  version: "platform",
   aggregates: new Map([
     ["tenant", tenant],
     ["key", key],

@@ -6,6 +6,7 @@
  */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import {
+  type EffectResult,
   EventFactory,
   type EventRow,
   effectResultId,
@@ -20,10 +21,10 @@ import {
   type JsonValue,
   type TenantId,
   terminalSafe,
-  uuid8,
 } from "../../kernel/index.js";
 import type { EffectRow } from "../../work/index.js";
 import { misfitOf } from "../../worker/index.js";
+import { effectResolved } from "../effect-resolution.js";
 import { platformApp } from "../platform/definitions.js";
 import { refusalError } from "../publish/refusal-errors.js";
 import { administrationOf, readBody } from "./admin.js";
@@ -32,7 +33,7 @@ import { readQuery, uuidOf } from "./query.js";
 import { tenantOfQuery } from "./tenant-of-query.js";
 
 const url = "/v1/admin/effects";
-const states: readonly string[] = ["waiting", "running", "held", "dead"] satisfies EffectRow["state"][];
+const states: readonly string[] = ["waiting", "running", "blocked", "held", "dead"] satisfies EffectRow["state"][];
 const codeForm = /^[A-Za-z][A-Za-z0-9_]{0,63}$/;
 const messageCharactersMax = 300;
 /** A result of 64 KiB with what is around it. */
@@ -80,7 +81,11 @@ export function addEffectRoutes(routes: Routes, parts: EdgeParts): void {
     action,
     ofCaller,
     handle: (request, reply, caller) =>
-      decide(parts, { request, reply, caller }, ({ worker }) => ({ type: "effect.retried", spec: { worker } })),
+      decide(parts, { request, reply, caller }, ({ worker, ask }) => {
+        const { tenantId, id, correlationId } = ask;
+        const cause = { causationId: id, correlationId };
+        return { tenantId, type: "effect.retried", aggregateId: id, ...cause, spec: { worker } };
+      }),
   });
   routes.tenant({
     method: "POST",
@@ -89,12 +94,9 @@ export function addEffectRoutes(routes: Routes, parts: EdgeParts): void {
     ofCaller,
     handle: (request, reply, caller) => {
       const body = readBody(request, ["ok", "failed"], resolutionBytesMax);
-      return decide(parts, { request, reply, caller }, ({ worker, row }) => ({
-        type: "effect.resolved",
-        // One for each effect: an edge that takes a second one answers that the first counts.
-        id: uuid8("eventplane.effect-resolved.v1", row.tenantId, row.askId),
-        spec: { worker, ...resolutionOf(parts, worker, body) },
-      }));
+      return decide(parts, { request, reply, caller }, ({ worker, ask }) =>
+        effectResolved(ask, worker, resolutionOf(parts, worker, body)),
+      );
     },
   });
 }
@@ -105,12 +107,10 @@ interface Exchange {
   readonly caller: Caller;
 }
 
-type Decision = Pick<SystemFactRequest, "id" | "spec"> & { readonly type: "effect.resolved" | "effect.retried" };
-
 async function decide(
   parts: EdgeParts,
   { request, reply, caller }: Exchange,
-  decisionOn: (effect: { readonly worker: string; readonly row: EffectRow }) => Decision,
+  decisionOn: (effect: { readonly worker: string; readonly ask: EventRow }) => SystemFactRequest,
 ): Promise<unknown> {
   const { tenant } = readQuery(request.query, ["tenant"]);
   const tenantId = tenantOfQuery(parts, tenant, caller);
@@ -119,22 +119,19 @@ async function decide(
     const message = `Effect ${row.askId} is ${row.state}: nobody has to decide on it. Those that stand are held or dead.`;
     throw new EventplaneError("effect_not_standing", message, { details: { effect: row.askId, state: row.state } });
   }
-  const decision = decisionOn({ worker: workerOfComponent(row.component) ?? "", row });
-  const factory = new EventFactory({ app: platformApp, ids: parts.ids });
-  const stamp = parts.administration.stamp(administrationOf(request, caller), tenantId);
-  // In the trace of what asked for it, after the ask.
   const [ask] = await parts.reader.readByIds(tenantId, [row.askId]);
   if (ask === undefined) throw unknown();
-  const { correlationId } = ask;
-  const cause = { aggregateId: row.askId, causationId: row.askId, correlationId };
-  const item = factory.systemFact({ tenantId, ...cause, ...decision }, stamp);
+  const decision = decisionOn({ worker: workerOfComponent(row.component) ?? "", ask });
+  const factory = new EventFactory({ app: platformApp, ids: parts.ids });
+  const stamp = parts.administration.stamp(administrationOf(request, caller), tenantId);
+  const item = factory.systemFact(decision, stamp);
   const outcome = await parts.log.append({ tenantId, items: [item] });
   if (outcome.result === "refused") throw refusalError(outcome);
   return reply.code(202).send({ receipt: outcome.receipts[0] });
 }
 
 /** What the body says of the result, as it will be stored. */
-function resolutionOf(parts: EdgeParts, worker: string, { ok, failed }: JsonObject): JsonObject {
+function resolutionOf(parts: EdgeParts, worker: string, { ok, failed }: JsonObject): EffectResult {
   if ((ok === undefined) === (failed === undefined)) {
     throw invalid(
       "The body has either ok, the result that the worker would have given, or failed, with code and message.",

@@ -32,6 +32,33 @@ export class MemoryResourceTable implements ResourceTable {
     return streams.map((stream) => this.#folds.get(keyOf(tenantId, stream))).filter((fold) => fold !== undefined);
   }
 
+  /** As the reader of PostgreSQL gives it: who asked for the generation stays in the log. */
+  async get(tenantId: TenantId, stream: StreamName): Promise<Resource | undefined> {
+    const fold = this.#folds.get(keyOf(tenantId, stream));
+    return fold === undefined ? undefined : shown(fold);
+  }
+
+  /** One page of the resources of a type, in the order of their ids. */
+  async list(
+    tenantId: TenantId,
+    {
+      aggregateType,
+      after = "",
+      limit,
+    }: { readonly aggregateType: string; readonly after?: string; readonly limit: number },
+  ): Promise<{ readonly resources: readonly Resource[]; readonly next: string | null }> {
+    const all = [...this.#folds.values()]
+      .filter((fold) => fold.tenantId === tenantId && fold.aggregateType === aggregateType && fold.aggregateId > after)
+      .sort((one, other) => (one.aggregateId < other.aggregateId ? -1 : 1));
+    const resources = all.slice(0, limit).map(shown);
+    return { resources, next: all.length > limit ? (resources.at(-1)?.aggregateId ?? null) : null };
+  }
+
+  /** Everything up to this position of the tenant's log is in the resources. */
+  async position(tenantId: TenantId): Promise<number> {
+    return this.#cursors.get(tenantId)?.position ?? 0;
+  }
+
   async apply(
     tenantId: TenantId,
     {
@@ -49,4 +76,8 @@ export class MemoryResourceTable implements ResourceTable {
 
 function keyOf(tenantId: TenantId, { aggregateType, aggregateId }: StreamName): string {
   return `${tenantId} ${aggregateType} ${aggregateId}`;
+}
+
+function shown(fold: Resource): Resource {
+  return fold.origin === null ? fold : { ...fold, origin: { ...fold.origin, causedByText: "{}" } };
 }

@@ -9,5 +9,6 @@ export { translatePgError } from "./pg-error.js";
 export { createPool, type PoolOptions } from "./pool.js";
 export { PostgresAppender } from "./postgres-appender.js";
 export { PostgresReader } from "./postgres-reader.js";
+export { PostgresSnapshots } from "./postgres-snapshots.js";
 export { type LoginRole, loginRoles, type RolePasswords } from "./roles.js";
 export { assertServiceRole } from "./service-role.js";

@@ -32,8 +32,9 @@ export function readMigrationFiles(): readonly MigrationFile[] {
   const files = readdirSync(folder)
     .sort()
     .flatMap((file) => {
+      if (!file.endsWith(".sql")) return [];
       const match = fileForm.exec(file);
-      if (match === null) return [];
+      assert(match !== null, `a migration's file is called like 0001_some-words.sql, not ${file}`);
       const sql = readFileSync(new URL(file, folder), "utf8");
       return [
         {

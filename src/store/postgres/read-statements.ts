@@ -66,8 +66,8 @@ function time(us: number | undefined): string | null {
 
 type Order = "asc" | "desc";
 
-/** `inner` reads of the tenant `s.tenant`, which is $1. */
-function settingTenant(inner: string): string {
+/** A statement that sets its tenant, `$1`, for itself: whatever `inner` reads of `$1::uuid` is read after that. */
+export function settingTenant(inner: string): string {
   const scope = "select set_config('eventplane.tenant_id', $1::text, true)::uuid as tenant offset 0";
   return `select found.* from (${scope}) s cross join lateral (${inner.replaceAll("$1::uuid", "s.tenant")}) found`;
 }

@@ -16,11 +16,11 @@ export function applyEffectChange(
   tenantId: TenantId,
   news: EffectChange & { readonly nowUs: number },
 ): void {
-  const { change, component, position, nowUs } = news;
+  const { component, position, nowUs } = news;
   const key: WorkKey = { tenantId, aggregateType: effectRowType, aggregateId: news.askId, component };
-  if (change === "asked") rows.ask(key, nowUs);
-  else if (change === "decided") rows.decide(key, { position, nowUs });
-  else rows.delete(key);
+  if (news.change === "asked") rows.ask(key, { asker: news.asker, position, nowUs });
+  else if (news.change === "decided") rows.decide(key, { position, nowUs });
+  else rows.end(key, nowUs);
 }
 
 /** The rows of a tenant without a result, those that stand first. */
@@ -58,6 +58,7 @@ function shown(row: WorkRow, nowUs: number): EffectRow {
 
 function stateOf({ state, failure, leaseToken, dueAtUs }: WorkRow, nowUs: number): EffectRow["state"] {
   if (state === "dead") return failure?.code === heldCode ? "held" : "dead";
+  if (state === "blocked") return "blocked";
   return leaseToken !== null && dueAtUs > nowUs ? "running" : "waiting";
 }
 

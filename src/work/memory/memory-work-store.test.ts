@@ -10,6 +10,7 @@ workContract({ describe, it, beforeAll, afterAll }, "memory", async () => {
     clock,
     reader: () => store.reader,
     tenants: () => store.tenants(),
+    codeVersion: "v1",
   });
   const store = createMemoryStore({ clock, settleLease: (tenantId, lease) => work.settle(tenantId, lease) });
   return { work, edge: store.edge, runtime: store.runtime, waitMs: (ms) => clock.advance(ms), close: async () => {} };

@@ -1,10 +1,11 @@
 /** Work rows in memory: for unit tests and for planes that need not survive their process. */
-import { type EventRow, isSpecBearing } from "../../event/index.js";
-import { type Clock, formatUs, type JsonObject, limits, type TenantId } from "../../kernel/index.js";
+import { type EventRow, effectRoleOf, isSpecBearing, readAsk } from "../../event/index.js";
+import { type Clock, type JsonObject, limits, type TenantId } from "../../kernel/index.js";
 import type { LogReader, WorkLease } from "../../store/index.js";
-import { deadLetterId } from "../dead-letter-id.js";
 import {
   type DeadLetter,
+  type DeadLetterFilter,
+  type DeadLetterGroup,
   type DispatchResult,
   type EffectChange,
   type EffectRow,
@@ -19,6 +20,7 @@ import {
   type WorkKey,
   type WorkStore,
 } from "../port.js";
+import { groupsOf, isMeant, shownLetter } from "./dead-letters.js";
 import { applyEffectChange, shownEffects, standingEffects } from "./effect-rows.js";
 import { wakesOf } from "./wakes.js";
 import { type WorkRow, WorkRows } from "./work-rows.js";
@@ -28,6 +30,8 @@ export interface MemoryWorkOptions {
   readonly clock: Clock;
   readonly reader: () => LogReader;
   readonly tenants: () => readonly TenantId[];
+  /** Of the app that this process runs; dead letters tell it. */
+  readonly codeVersion?: string;
 }
 
 /** The work table of one process. Give its `settle` to the memory store as `settleLease`. */
@@ -56,6 +60,7 @@ export class MemoryWorkStore implements WorkStore {
   async #dispatchTenant(watches: readonly Watch[], tenantId: TenantId): Promise<DispatchResult> {
     const after = this.#cursors.get(tenantId) ?? 0;
     const events = await this.#options.reader().read(tenantId, { after, limit: limits.readPageMax });
+    const askers = await this.#askersOf(tenantId, events);
     const last = events.at(-1);
     // Another dispatch may have been faster while this one read.
     if (last === undefined || (this.#cursors.get(tenantId) ?? 0) !== after)
@@ -65,23 +70,40 @@ export class MemoryWorkStore implements WorkStore {
       if (decision !== null)
         this.#rows.sawUpTo({ ...streamOf(event), component: decision.component }, decision.basisVersion);
     }
-    for (const event of events) this.#act(event, watches);
+    for (const event of events) this.#act(event, wakesOf(event, watches, askers.get(event.causationId ?? "")));
     return { events: events.length, more: events.length === limits.readPageMax, broken: [] };
   }
 
-  #act(event: EventRow, watches: readonly Watch[]): void {
+  /** The controllers that asked for the effects that these events tell of, by ask. */
+  async #askersOf(tenantId: TenantId, events: readonly EventRow[]): Promise<ReadonlyMap<string, string>> {
+    const tellers = events.filter(({ decision }) => isNewsOfEffect(decision?.component));
+    const ids = [...new Set(tellers.flatMap(({ causationId }) => causationId ?? []))];
+    const asks = ids.length === 0 ? [] : await this.#options.reader().readByIds(tenantId, ids);
+    return new Map(
+      asks.flatMap((ask): [string, string][] => {
+        const asked = readAsk(ask, JSON.parse(ask.specText) as JsonObject); // the store takes objects only
+        return asked === undefined ? [] : [[ask.id, asked.controller]];
+      }),
+    );
+  }
+
+  #act(event: EventRow, wakes: readonly string[]): void {
     if (event.aggregateType === "dead-letter") this.#decideDeadLetter(event);
     if (event.lifecycle === "deleted") this.#rows.deleteStream(event);
     const opened = isSpecBearing(event) ? event.generation : 0;
-    for (const component of wakesOf(event, watches)) {
+    for (const component of wakes) {
       this.#rows.wake({ ...streamOf(event), component }, { version: event.version, opened, nowUs: this.#nowUs() });
     }
   }
 
   #decideDeadLetter(event: EventRow): void {
-    const { aggregateType, aggregateId, component } = JSON.parse(event.specText) as JsonObject; // a fact of the edge's own
+    const { aggregateType, aggregateId, component, delayMs } = JSON.parse(event.specText) as JsonObject; // a fact of the edge's own
     const row = this.#rows.get({ tenantId: event.tenantId, aggregateType, aggregateId, component } as WorkKey);
-    if (row?.state === "dead") this.#rows.revive(row, event.type === "dead-letter.redriven" ? this.#nowUs() : null);
+    if (row?.state !== "dead") return;
+    const isRedriven = event.type === "dead-letter.redriven";
+    const dueAtUs = this.#nowUs() + (typeof delayMs === "number" ? delayMs : 0) * 1000;
+    this.#rows.revive(row, isRedriven ? dueAtUs : null);
+    if (isRedriven && this.#rows.hasBlocker(row)) row.state = "blocked";
   }
 
   async tenantsWithEffects(after: string, limit: number): Promise<readonly TenantId[]> {
@@ -192,15 +214,14 @@ export class MemoryWorkStore implements WorkStore {
     const row = this.#held(claim);
     if (row === undefined) return false;
     row.leaseToken = null;
-    row.failure = { ...failure, generation };
+    row.failure = { ...failure, generation, codeVersion: this.#options.codeVersion ?? "" };
     if (row.aggregateType === effectRowType && row.woken > row.seen) {
       this.#rows.revive(row, this.#nowUs());
     } else if (row.wokenGeneration > (generation ?? Number.POSITIVE_INFINITY)) {
       row.attempts = 0;
       row.dueAtUs = this.#nowUs();
     } else if (retryAfterMs === null) {
-      row.state = "dead";
-      row.deadSinceUs = this.#nowUs();
+      this.#rows.bury(row, this.#nowUs());
     } else {
       row.dueAtUs = this.#nowUs() + retryAfterMs * 1000;
     }
@@ -231,16 +252,25 @@ export class MemoryWorkStore implements WorkStore {
     return shownEffects(this.#rows, tenantId, this.#nowUs()).find((row) => row.askId === askId);
   }
 
-  async deadLetters(tenantId: TenantId): Promise<readonly DeadLetter[]> {
-    const dead = this.#rows.dead(tenantId).sort((a, b) => b.deadSinceUs - a.deadSinceUs);
-    return dead.slice(0, limits.readPageMax).map((row) => ({
-      ...keyOf(row),
-      id: deadLetterId(row),
-      attempts: row.attempts,
-      failure: { code: row.failure?.code ?? "", message: row.failure?.message ?? "" },
-      generation: row.failure?.generation ?? 0,
-      since: formatUs(row.deadSinceUs),
-    }));
+  async deadLetters(
+    tenantId: TenantId,
+    filter: DeadLetterFilter = {},
+    { limit = limits.readPageMax }: { readonly limit?: number } = {},
+  ): Promise<readonly DeadLetter[]> {
+    const meant = this.#rows.dead(tenantId).filter((row) => isMeant(row, filter));
+    const newestFirst = meant.sort((a, b) => b.deadSinceUs - a.deadSinceUs || b.position - a.position);
+    return newestFirst.slice(0, limit).map((row) => shownLetter(this.#rows, row));
+  }
+
+  async deadLetter(tenantId: TenantId, id: string): Promise<DeadLetter | undefined> {
+    return this.#rows
+      .dead(tenantId)
+      .map((row) => shownLetter(this.#rows, row))
+      .find((letter) => letter.id === id);
+  }
+
+  async deadLetterGroups(tenantId: TenantId, filter: DeadLetterFilter = {}): Promise<readonly DeadLetterGroup[]> {
+    return groupsOf(await this.deadLetters(tenantId, filter, { limit: Number.MAX_SAFE_INTEGER }));
   }
 
   #held(claim: WorkKey & { readonly leaseToken: string }): WorkRow | undefined {
@@ -251,6 +281,11 @@ export class MemoryWorkStore implements WorkStore {
   #nowUs(): number {
     return this.#options.clock.nowUs();
   }
+}
+
+function isNewsOfEffect(component: string | undefined): boolean {
+  const role = component === undefined ? undefined : effectRoleOf(component);
+  return role === "result" || role === "unknown";
 }
 
 function streamOf(event: Omit<WorkKey, "component">): Omit<WorkKey, "component"> {

@@ -1,10 +1,10 @@
 /** The rows of the work table in memory, by key. */
 import type { TenantId } from "../../kernel/index.js";
-import { effectRowType, type WorkFailure, type WorkKey } from "../port.js";
+import { type EffectAsker, effectRowType, type WorkFailure, type WorkKey } from "../port.js";
 
 /** One row. Times in microseconds; `dueAtUs` of a leased row is the end of its lease. */
 export interface WorkRow extends WorkKey {
-  state: "idle" | "ready" | "dead";
+  state: "idle" | "ready" | "dead" | "blocked";
   dueAtUs: number;
   leaseToken: string | null;
   attempts: number;
@@ -13,8 +13,13 @@ export interface WorkRow extends WorkKey {
   seen: number;
   /** Generation opened by the newest spec-bearing event that woke the row. */
   wokenGeneration: number;
-  failure: (WorkFailure & { readonly generation: number | null }) | null;
+  failure: (WorkFailure & { readonly generation: number | null; readonly codeVersion: string }) | null;
   deadSinceUs: number;
+  /** Of an effect: who asked, and where in the log. */
+  asker: EffectAsker | null;
+  position: number;
+  /** It was a dead letter, or waited behind one: what comes after it in its sequence waits. */
+  blocks: boolean;
 }
 
 function keyText({ tenantId, aggregateType, aggregateId, component }: WorkKey): string {
@@ -51,10 +56,51 @@ export class WorkRows {
     row.state = "ready";
   }
 
-  /** An effect that was asked for: due now, unless it is known. */
-  ask(key: WorkKey, nowUs: number): void {
+  /** An effect that was asked for: due now, unless it is known or waits behind a dead letter. */
+  ask(key: WorkKey, ask: { readonly asker: EffectAsker; readonly position: number; readonly nowUs: number }): void {
     if (this.get(key) !== undefined) return;
-    this.#rows.set(keyText(key), { ...fresh, ...key, woken: 0, wokenGeneration: 0, dueAtUs: nowUs });
+    const { asker, position, nowUs } = ask;
+    const row: WorkRow = { ...fresh, ...key, woken: 0, wokenGeneration: 0, dueAtUs: nowUs, asker, position };
+    if (this.hasBlocker(row)) row.state = "blocked";
+    this.#rows.set(keyText(key), row);
+  }
+
+  /** What the resource of this effect asked of the same worker in the same generation, in order. */
+  sequenceOf({ tenantId, component, asker }: WorkRow): WorkRow[] {
+    if (asker === null) return [];
+    const isOfIt = (other: EffectAsker | null): boolean =>
+      other?.aggregateType === asker.aggregateType &&
+      other.aggregateId === asker.aggregateId &&
+      other.generation === asker.generation;
+    return this.effects(tenantId)
+      .filter((row) => row.component === component && isOfIt(row.asker))
+      .sort((a, b) => a.position - b.position);
+  }
+
+  /** Whether something earlier in its sequence holds it up. */
+  hasBlocker(row: WorkRow): boolean {
+    return this.sequenceOf(row).some(({ blocks, position }) => blocks && position < row.position);
+  }
+
+  /** A dead letter, and what waits behind it from now on. */
+  bury(row: WorkRow, nowUs: number): void {
+    row.state = "dead";
+    row.deadSinceUs = nowUs;
+    row.blocks = row.asker !== null;
+    for (const later of this.sequenceOf(row)) {
+      const isFree = later.state === "ready" && later.leaseToken === null;
+      if (later.position > row.position && isFree) later.state = "blocked";
+    }
+  }
+
+  /** An effect has ended: the next that it held up gets its turn. */
+  end(key: WorkKey, nowUs: number): void {
+    const row = this.get(key);
+    this.#rows.delete(keyText(key));
+    const next = row?.blocks === true ? this.sequenceOf(row).find(({ state }) => state === "blocked") : undefined;
+    if (next === undefined || this.hasBlocker(next)) return;
+    next.blocks = true;
+    this.revive(next, nowUs);
   }
 
   /** Somebody decided on an effect at this position: due now, or when its lease ends. */
@@ -64,10 +110,6 @@ export class WorkRows {
     row.woken = Math.max(row.woken, decision.position);
     const isLeased = row.leaseToken !== null && row.dueAtUs > decision.nowUs;
     if (!isLeased) this.revive(row, decision.nowUs);
-  }
-
-  delete(key: WorkKey): void {
-    this.#rows.delete(keyText(key));
   }
 
   /** Rows of effects, of one tenant or of all. */
@@ -138,4 +180,7 @@ const fresh = {
   seen: 0,
   failure: null,
   deadSinceUs: 0,
+  asker: null,
+  position: 0,
+  blocks: false,
 } as const;

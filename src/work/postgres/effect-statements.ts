@@ -17,11 +17,11 @@ export const effectPlace = {
   text: "select log_epoch, position, hash from eventplane.cursors where consumer = 'effects' and tenant_id = $1::uuid",
 } as const;
 
-/** $1 tenant, $2 from, $3–$5 epoch, position and hash of the new place, $6–$9 columns of ask, component, change, position. */
+/** $1 tenant, $2 from, $3–$5 epoch, position and hash of the new place, $6–$12 columns of ask, component, change, position, asker's type, id and generation. */
 export const dispatchEffects = {
   name: "ep_effects_dispatch",
   text: `select eventplane.effect_dispatch($1::uuid, $2::bigint, $3::int, $4::bigint, $5::bytea, $6::text[], $7::text[],
-    $8::text[], $9::bigint[]) as applied`,
+    $8::text[], $9::bigint[], $10::text[], $11::text[], $12::bigint[]) as applied`,
 } as const;
 
 /** $1 tenant, $2 ask or null for all. Closed rows are about to go. */
@@ -32,7 +32,7 @@ export const effects = {
     from eventplane.work
     where tenant_id = $1::uuid and aggregate_type = 'effect' and state <> 'idle'
       and ($2::text is null or aggregate_id = $2::text)
-    order by state = 'ready', aggregate_id limit 1000`,
+    order by state <> 'dead', aggregate_id limit 1000`,
 } as const;
 
 /** $1 the code of held ones. Over all tenants. */
@@ -49,7 +49,7 @@ export interface EffectSqlRow {
   readonly tenant_id: TenantId;
   readonly aggregate_id: string;
   readonly component: string;
-  readonly state: "ready" | "dead";
+  readonly state: "ready" | "blocked" | "dead";
   readonly attempts: number;
   readonly failure_code: string | null;
   readonly failure_message: string | null;
@@ -60,7 +60,7 @@ export interface EffectSqlRow {
 export function decodeEffect(row: EffectSqlRow): EffectRow {
   const { failure_code: code, failure_message: message } = row;
   const standing = code === heldCode ? "held" : "dead";
-  const moving = row.leased === true ? "running" : "waiting";
+  const moving = row.leased === true ? "running" : row.state === "blocked" ? "blocked" : "waiting";
   return {
     tenantId: row.tenant_id,
     askId: row.aggregate_id,

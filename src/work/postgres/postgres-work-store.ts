@@ -3,9 +3,13 @@ import type pg from "pg";
 import { workerOfComponent } from "../../event/index.js";
 import { assert, isEventplaneError, limits, type TenantId } from "../../kernel/index.js";
 import { translatePgError } from "../../store/postgres/index.js";
+import { deadLetterId } from "../dead-letter-id.js";
 import {
   type DeadLetter,
+  type DeadLetterFilter,
+  type DeadLetterGroup,
   type DispatchResult,
+  type EffectAsker,
   type EffectChange,
   type EffectRow,
   heldCode,
@@ -18,6 +22,7 @@ import {
   type WorkFailure,
   type WorkStore,
 } from "../port.js";
+import * as letterSql from "./dead-letter-statements.js";
 import * as effectSql from "./effect-statements.js";
 import * as sql from "./statements.js";
 
@@ -34,12 +39,15 @@ const dispatchTenantsMax = 16;
  */
 export class PostgresWorkStore implements WorkStore {
   readonly #pool: pg.Pool;
+  readonly #codeVersion: string;
   /** The rounds go on after these tenants; those of claims by queue. */
   readonly #claimedLast = new Map<string, string>();
   #dispatchedLast: string = zeroUuid;
 
-  constructor(pool: pg.Pool) {
+  /** @param options.codeVersion of the app that this process runs; dead letters tell it */
+  constructor(pool: pg.Pool, options: { readonly codeVersion?: string } = {}) {
     this.#pool = pool;
+    this.#codeVersion = options.codeVersion ?? "";
   }
 
   async dispatch(watches: readonly Watch[], tenantId?: TenantId): Promise<DispatchResult> {
@@ -167,7 +175,8 @@ export class PostgresWorkStore implements WorkStore {
     { retryAfterMs, generation }: { readonly retryAfterMs: number | null; readonly generation: number | null },
   ): Promise<boolean> {
     const retry = retryAfterMs === null ? null : Math.ceil(retryAfterMs);
-    return this.#end(sql.fail, claim, [retry, failure.code, failure.message, generation]);
+    const { code, message } = failure;
+    return this.#end(sql.fail, claim, [retry, code, message, generation, this.#codeVersion, deadLetterId(claim)]);
   }
 
   async nextDueMs(components: readonly string[]): Promise<number | null> {
@@ -211,6 +220,9 @@ export class PostgresWorkStore implements WorkStore {
         changes.map(({ component }) => component),
         changes.map(({ change }) => change),
         changes.map(({ position }) => position),
+        changes.map((change) => askerOf(change)?.aggregateType ?? null),
+        changes.map((change) => askerOf(change)?.aggregateId ?? null),
+        changes.map((change) => askerOf(change)?.generation ?? null),
       ]);
       return row?.applied === true;
     } catch (error) {
@@ -235,9 +247,25 @@ export class PostgresWorkStore implements WorkStore {
     return rows.map(effectSql.decodeEffect)[0];
   }
 
-  async deadLetters(tenantId: TenantId): Promise<readonly DeadLetter[]> {
-    const rows = await this.#inTenant<sql.DeadLetterRow>(tenantId, sql.deadLetters, [tenantId]);
-    return rows.map(sql.decodeDeadLetter);
+  async deadLetters(
+    tenantId: TenantId,
+    filter: DeadLetterFilter = {},
+    { limit = limits.readPageMax }: { readonly limit?: number } = {},
+  ): Promise<readonly DeadLetter[]> {
+    const values = [...letterSql.filterValues(tenantId, filter), limit];
+    const rows = await this.#inTenant<letterSql.DeadLetterRow>(tenantId, letterSql.deadLetters, values);
+    return rows.map(letterSql.decodeDeadLetter);
+  }
+
+  async deadLetter(tenantId: TenantId, id: string): Promise<DeadLetter | undefined> {
+    const rows = await this.#inTenant<letterSql.DeadLetterRow>(tenantId, letterSql.deadLetter, [tenantId, id]);
+    return rows.map(letterSql.decodeDeadLetter)[0];
+  }
+
+  async deadLetterGroups(tenantId: TenantId, filter: DeadLetterFilter = {}): Promise<readonly DeadLetterGroup[]> {
+    const values = letterSql.filterValues(tenantId, filter);
+    const rows = await this.#inTenant<letterSql.DeadLetterGroupRow>(tenantId, letterSql.deadLetterGroups, values);
+    return rows.map(letterSql.decodeDeadLetterGroup);
   }
 
   /** Reads as a role that row security holds to one tenant. */
@@ -289,6 +317,10 @@ export class PostgresWorkStore implements WorkStore {
       throw translatePgError(error);
     }
   }
+}
+
+function askerOf(change: EffectChange): EffectAsker | undefined {
+  return change.change === "asked" ? change.asker : undefined;
 }
 
 /** The queues that rows of these components are in. */

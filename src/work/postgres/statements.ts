@@ -1,7 +1,6 @@
 /** The SQL of the work table: one constant a statement, with its row and decoder where it has one. */
 import type { TenantId } from "../../kernel/index.js";
-import { deadLetterId } from "../dead-letter-id.js";
-import type { DeadLetter, WorkClaim } from "../port.js";
+import type { WorkClaim } from "../port.js";
 
 /** $1 after this tenant, $2 how many. Tenants whose log is longer than the cursor of the dispatcher says. */
 export const tenantsWithNews = {
@@ -60,11 +59,12 @@ export const release = {
   text: "select eventplane.work_release($1::uuid, $2::text, $3::text, $4::text, $5::uuid, $6::bigint) as held",
 } as const;
 
-/** $1–$5 key and lease token, $6 retry after milliseconds or null, $7 code, $8 message, $9 generation or null. */
+/** $1–$5 key and lease token, $6 retry after milliseconds or null, $7 code, $8 message, $9 generation or null, $10 version of the code, $11 id of the letter. */
 export const fail = {
   name: "ep_work_fail",
   text: `select eventplane.work_fail(
-    $1::uuid, $2::text, $3::text, $4::text, $5::uuid, $6::bigint, $7::text, $8::text, $9::bigint) as held`,
+    $1::uuid, $2::text, $3::text, $4::text, $5::uuid, $6::bigint, $7::text, $8::text, $9::bigint,
+    $10::text, $11::uuid) as held`,
 } as const;
 
 /** $1 queues, $2 components. */
@@ -90,16 +90,6 @@ export const setTenant = {
   text: "select set_config('eventplane.tenant_id', $1::text, true)",
 } as const;
 
-/** $1 tenant. */
-export const deadLetters = {
-  name: "ep_work_dead_letters",
-  text: `select tenant_id, aggregate_type, aggregate_id, component, attempts, failure_code, failure_message, failed_generation,
-      to_char(dead_since at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as since
-    from eventplane.work
-    where tenant_id = $1::uuid and state = 'dead'
-    order by dead_since desc, aggregate_type, aggregate_id, component limit 1000`,
-} as const;
-
 /** One row of `claim`. */
 export interface ClaimRow {
   readonly tenant_id: TenantId;
@@ -109,19 +99,6 @@ export interface ClaimRow {
   readonly lease_token: string;
   readonly attempts: number;
   readonly abandoned: boolean;
-}
-
-/** One row of `deadLetters`; a bigint comes as text. */
-export interface DeadLetterRow {
-  readonly tenant_id: TenantId;
-  readonly aggregate_type: string;
-  readonly aggregate_id: string;
-  readonly component: string;
-  readonly attempts: number;
-  readonly failure_code: string;
-  readonly failure_message: string;
-  readonly failed_generation: string | null;
-  readonly since: string;
 }
 
 /** The claim that a row tells of. */
@@ -134,23 +111,5 @@ export function decodeClaim(row: ClaimRow): WorkClaim {
     leaseToken: row.lease_token,
     attempt: row.attempts,
     isAbandoned: row.abandoned,
-  };
-}
-
-/** The dead letter that a row tells of. */
-export function decodeDeadLetter(row: DeadLetterRow): DeadLetter {
-  const key = {
-    tenantId: row.tenant_id,
-    aggregateType: row.aggregate_type,
-    aggregateId: row.aggregate_id,
-    component: row.component,
-  };
-  return {
-    ...key,
-    id: deadLetterId(key),
-    attempts: row.attempts,
-    failure: { code: row.failure_code, message: row.failure_message },
-    generation: Number(row.failed_generation ?? 0),
-    since: row.since,
   };
 }

@@ -1,0 +1,1 @@
+export { type CallerIdentity, EmbeddedCaller, type EmbeddedPublishOptions } from "../embedded-caller.js";

@@ -1,0 +1,84 @@
+/** The edge of a test plane: the pipeline, the platform's log and its tenants, without HTTP. */
+import {
+  type Grant,
+  PlatformAdministration,
+  PlatformFold,
+  type PlatformState,
+  type Principal,
+  PublishPipeline,
+  platformApp,
+  RefusalLog,
+} from "../edge/index.js";
+import { type AppDefinition, EventFactory, type Verifier } from "../event/index.js";
+import {
+  type Clock,
+  type Doorbell,
+  PLATFORM_TENANT_ID,
+  type Signer,
+  systemIds,
+  type TenantId,
+} from "../kernel/index.js";
+import type { Logger } from "../observe/index.js";
+import { type CallerIdentity, EmbeddedCaller } from "../plane/embedded/index.js";
+import { Coalescer, type MemoryStore, ResourceLoader } from "../store/index.js";
+
+/** What it is made of. */
+export interface TestEdgeParts {
+  readonly app: AppDefinition;
+  readonly store: MemoryStore;
+  readonly signer: Signer;
+  readonly verifier: Verifier;
+  readonly clock: Clock;
+  readonly doorbell: Doorbell;
+  readonly logger: Logger;
+}
+
+const edge = "test";
+const ids = systemIds;
+const principal: Principal = {
+  type: "system",
+  id: "test",
+  tenantId: PLATFORM_TENANT_ID,
+  grants: new Set<Grant>(["admin"]),
+};
+
+/** Publishes as an edge does: the same pipeline, with schemas, guards, stamps, and refusals in the log. */
+export class TestEdge {
+  readonly #store: MemoryStore;
+  readonly #pipeline: PublishPipeline;
+  readonly #platform: PlatformFold;
+  readonly #administration: PlatformAdministration;
+
+  constructor({ app, store, signer, verifier, clock, doorbell, logger }: TestEdgeParts) {
+    const { reader } = store;
+    const log = new Coalescer({ appender: store.edge, signer, clock, doorbell });
+    const factory = new EventFactory({ app: platformApp, ids });
+    const report = (failure: unknown): void => logger.warn({ error: failure }, "Refusals could not be written.");
+    const refusals = new RefusalLog({ factory, log, clock, edge, report });
+    void refusals.run(new AbortController().signal); // it sleeps on the plane's clock, and ends with it
+    const loader = new ResourceLoader({ reader, verifier, app });
+    this.#store = store;
+    this.#pipeline = new PublishPipeline({ app, ids, clock, log, reader, loader, refusals, edge });
+    this.#platform = new PlatformFold({ reader, doorbell, clock, verify: (row) => verifier.verify(row) });
+    this.#administration = new PlatformAdministration({ log, clock, ids, platform: this.#platform, edge });
+  }
+
+  /** What is known of tenants. */
+  get platform(): PlatformState {
+    return this.#platform.state;
+  }
+
+  /** Makes a tenant, or finds it. */
+  async createTenant(slug: string): Promise<TenantId> {
+    const { id } = await this.#administration.createTenant(slug, { principal, requestId: ids.uuid7(), via: "system" });
+    return id;
+  }
+
+  /** A principal at work in a tenant. @throws EventplaneError `forbidden` for a tenant that does not exist */
+  as(identity: CallerIdentity): EmbeddedCaller {
+    // Nobody else writes to this platform's log, so what is known of it is never old.
+    const platform = { fresh: () => this.#platform.state };
+    const caller = { pipeline: this.#pipeline, platform };
+    return new EmbeddedCaller({ edge: caller, reader: this.#store.reader, ids }, identity);
+  }
+}
