@@ -54,6 +54,7 @@ export {
   EventplaneError,
   errorCodes,
   isEventplaneError,
+  isRetryable,
   TerminalError,
 } from "./kernel/index.js";
 export type { Infer, MergePatchOf, SchemaSource } from "./schema/index.js";

@@ -37,6 +37,8 @@ const finalCodes = [
   "resource_deleting",
   "resource_deleted",
   "guard_refused",
+  // It is accepted, and nobody knows yet what becomes of it.
+  "not_settled",
   // The state of the system.
   "aborted",
   "internal",
@@ -129,6 +131,17 @@ export class EventplaneError extends Error {
 /** True when `error` is an {@link EventplaneError}, optionally with this code. */
 export function isEventplaneError(error: unknown, code?: ErrorCode): error is EventplaneError {
   return error instanceof EventplaneError && (code === undefined || error.code === code);
+}
+
+/**
+ * True when the same thing may succeed when it is tried again later, unchanged: `error.retryable` of an error of
+ * Eventplane, also from another copy of the package or thrown by the client; false for everything else.
+ *
+ * What changes something needs an id or an idempotency key to be tried again: its outcome may be unknown.
+ */
+export function isRetryable(error: unknown): boolean {
+  if (!(error instanceof Error) || !("code" in error) || !("retryable" in error)) return false;
+  return typeof error.code === "string" && retryable.has(error.code) && error.retryable === true;
 }
 
 /**

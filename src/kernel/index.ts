@@ -1,7 +1,15 @@
 export { compileSchema, type SchemaCheck, type SchemaProblem } from "./ajv.js";
 export { type BackoffOptions, backoffMs } from "./backoff.js";
 export { fields, i64be, sha256 } from "./bytes.js";
-export { assert, type ErrorCode, type ErrorDetails, EventplaneError, errorCodes, isEventplaneError } from "./errors.js";
+export {
+  assert,
+  type ErrorCode,
+  type ErrorDetails,
+  EventplaneError,
+  errorCodes,
+  isEventplaneError,
+  isRetryable,
+} from "./errors.js";
 export {
   EVENTPLANE_NS,
   type EventId,

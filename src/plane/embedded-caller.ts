@@ -4,18 +4,21 @@
  * Intents take the pipeline of HTTP, scanner and stamps included, with `via` = `embedded`. Who the principal is, the
  * application has found out itself; it acts within one tenant, as a publisher and reader.
  */
-import type { IntentMessage } from "../controller/index.js";
+import type { AnyAggregate, IntentMessage, SpecOf, StatusOf } from "../controller/index.js";
 import {
   type Edge,
   type Grant,
+  type GuardLoader,
   type PlatformFold,
   type Principal,
   type PublishResult,
+  type ResourceSource,
   readPublishBody,
 } from "../edge/index.js";
-import { type Event, toEvent } from "../event/index.js";
-import { EventplaneError, type IdSource, limits, PLATFORM_TENANT_ID, type TenantId } from "../kernel/index.js";
-import type { LogReader, ReadQuery } from "../store/index.js";
+import { type Event, type Resource, toEvent } from "../event/index.js";
+import { assert, EventplaneError, type IdSource, limits, PLATFORM_TENANT_ID, type TenantId } from "../kernel/index.js";
+import type { ReadQuery, Receipt } from "../store/index.js";
+import { type Settlement, type SettlementPorts, type SettleOptions, settlementOf } from "./settlement.js";
 
 /** Who acts where. */
 export interface CallerIdentity {
@@ -25,70 +28,157 @@ export interface CallerIdentity {
   readonly principal: { readonly id: string; readonly type?: string };
 }
 
-/** How intents are published. */
-export interface EmbeddedPublishOptions {
-  /** All of them in one append, or none; default false. */
-  readonly atomic?: boolean;
-  /** Names the call for its repetitions. */
+/** How an intent is published. */
+export interface EmbeddedPublishOptions extends SettleOptions {
+  /** Names the call for its repetitions: the same key with the same intent is stored once, for ever. */
   readonly idempotencyKey?: string;
-  /** An abort leaves the outcome open. */
-  readonly signal?: AbortSignal;
+  /** Waits until the generation has ended; default `accepted`, which is durable. */
+  readonly wait?: "accepted" | "settled";
 }
 
-/** What a caller needs of the edge. */
-interface CallerEdge extends Pick<Edge, "pipeline"> {
-  readonly platform: Pick<PlatformFold, "fresh">;
+/** How a list is published. */
+export interface EmbeddedListOptions extends Pick<EmbeddedPublishOptions, "idempotencyKey" | "signal"> {
+  /** All of them in one append, or none; default false. */
+  readonly atomic?: boolean;
 }
+
+/** What became of an intent that was not refused. */
+export interface Published {
+  readonly result: "created" | "repeated" | "unchanged";
+  readonly receipt: Receipt;
+  /** How the generation ended, when it was waited for. */
+  readonly settled?: Settlement;
+}
+
+/** What a caller works with. */
+export interface CallerParts extends SettlementPorts {
+  readonly edge: Pick<Edge, "pipeline"> & { readonly platform: Pick<PlatformFold, "fresh"> };
+  readonly loader: GuardLoader;
+  readonly resources: ResourceSource;
+  readonly ids: IdSource;
+}
+
+/** A page of resources, typed by their aggregate; `next` goes into `after` of the next page. */
+export interface TypedResourcePage<Of> {
+  readonly resources: readonly TypedResource<Of>[];
+  readonly next: string | null;
+}
+
+/** A resource, typed by its aggregate. */
+export type TypedResource<Of> = Resource<SpecOf<Of>, Partial<StatusOf<Of>>>;
 
 const grants: ReadonlySet<Grant> = new Set(["publisher", "reader", "subscriber"]);
 
 /** A principal at work in one tenant. */
-export class EmbeddedCaller {
-  readonly #edge: CallerEdge;
-  readonly #reader: LogReader;
-  readonly #ids: IdSource;
+export class EmbeddedCaller<Message extends IntentMessage = IntentMessage> {
+  readonly #parts: CallerParts;
   readonly #principal: Principal;
 
   /** @throws EventplaneError `platform_stale`; `forbidden` for a tenant that does not exist, and for the platform itself */
-  constructor(
-    parts: { readonly edge: CallerEdge; readonly reader: LogReader; readonly ids: IdSource },
-    identity: CallerIdentity,
-  ) {
-    const tenantId = tenantIdIn(parts.edge, identity.tenant);
-    this.#edge = parts.edge;
-    this.#reader = parts.reader;
-    this.#ids = parts.ids;
+  constructor(parts: CallerParts, identity: CallerIdentity) {
+    const tenantId = tenantIdIn(parts, identity.tenant);
+    this.#parts = parts;
     this.#principal = { type: identity.principal.type ?? "user", id: identity.principal.id, tenantId, grants };
   }
 
+  /** The tenant that it acts in. */
+  get tenantId(): TenantId {
+    return this.#principal.tenantId;
+  }
+
+  /**
+   * Publishes an intent.
+   *
+   * @throws EventplaneError every refusal; `busy`, `unavailable`: the outcome is unknown, and sending it again is harmless
+   * only with an id or an idempotency key; NotSettledError with `wait: "settled"`: it is accepted all the same
+   */
+  publish(intent: Message, options?: EmbeddedPublishOptions): Promise<Published>;
   /**
    * Publishes intents, each with its own result in their order.
    *
    * @throws EventplaneError with `atomic` every refusal; `json_*`, `payload_too_large`, `too_many_events`, `busy`, `unavailable`
    */
-  async publish(
-    intents: readonly IntentMessage[],
-    options: EmbeddedPublishOptions = {},
-  ): Promise<readonly PublishResult[]> {
-    const body = await readPublishBody(Buffer.from(JSON.stringify({ intents }), "utf8"));
-    const { atomic = false, ...rest } = options;
-    return this.#edge.pipeline.publish(this.#principal, this.#principal.tenantId, body.intents, {
-      ...rest,
-      atomic,
-      isList: true,
-      requestId: this.#ids.uuid7(),
-      via: "embedded",
-    });
+  publish(intents: readonly Message[], options?: EmbeddedListOptions): Promise<readonly PublishResult[]>;
+  publish(
+    intents: Message | readonly Message[],
+    options: EmbeddedPublishOptions & EmbeddedListOptions = {},
+  ): Promise<Published | readonly PublishResult[]> {
+    // Array.isArray loses the readonly element type.
+    return Array.isArray(intents) ? this.#send({ intents }, options) : this.#publishOne(intents as Message, options);
+  }
+
+  /**
+   * Waits until the generation that the receipt opened has ended.
+   *
+   * @throws NotSettledError
+   */
+  settled(receipt: Receipt, options: SettleOptions = {}): Promise<Settlement> {
+    return settlementOf(this.#parts, receipt, options);
+  }
+
+  /**
+   * A resource as the log has it now, every event of it verified; undefined when there is none.
+   *
+   * @throws EventplaneError `verification_failed`, `unavailable`
+   */
+  async resource<Of extends AnyAggregate>(
+    { definition: { name } }: Of,
+    aggregateId: string,
+  ): Promise<TypedResource<Of> | undefined> {
+    const found = await this.#parts.loader.load(this.tenantId, { aggregateType: name, aggregateId });
+    if (found === undefined) return undefined;
+    const { origin } = found; // who asked for it stays in the log
+    return { ...found, origin: origin === null ? null : { ...origin, causedByText: "{}" } } as TypedResource<Of>; // its schemas let it in
+  }
+
+  /**
+   * Resources of an aggregate by their ids, as the projection has them: a moment behind the log.
+   *
+   * @param query.limit 1 to 1,000; default 100
+   * @throws EventplaneError `unavailable`
+   */
+  async resources<Of extends AnyAggregate>(
+    { definition: { name } }: Of,
+    { after, limit = 100 }: { readonly after?: string; readonly limit?: number } = {},
+  ): Promise<TypedResourcePage<Of>> {
+    const query = { aggregateType: name, limit, ...(after === undefined ? {} : { after }) };
+    return (await this.#parts.resources.list(this.tenantId, query)) as TypedResourcePage<Of>; // their schemas let them in
   }
 
   /** A page of the tenant's log; payloads are decoded when they are looked at. @throws EventplaneError `unavailable` */
   async events(query: ReadQuery = {}): Promise<readonly Event[]> {
     const limit = Math.min(query.limit ?? limits.readPageMax, limits.readPageMax);
-    return (await this.#reader.read(this.#principal.tenantId, { ...query, limit })).map(toEvent);
+    return (await this.#parts.reader.read(this.tenantId, { ...query, limit })).map(toEvent);
+  }
+
+  async #publishOne(intent: Message, options: EmbeddedPublishOptions): Promise<Published> {
+    const { wait, timeoutMs, ...sending } = options;
+    const [published] = await this.#send(intent, sending);
+    assert(published !== undefined, "every intent has a result");
+    if (published.result === "refused") throw published.error;
+    if (wait !== "settled") return published;
+    const { signal } = options;
+    const waiting = { ...(timeoutMs === undefined ? {} : { timeoutMs }), ...(signal === undefined ? {} : { signal }) };
+    return { ...published, settled: await this.settled(published.receipt, waiting) };
+  }
+
+  /** The bytes that HTTP would take: whatever it refuses is refused here. */
+  async #send(content: object, options: EmbeddedListOptions): Promise<readonly PublishResult[]> {
+    const { atomic = false, idempotencyKey, signal } = options;
+    const { edge, ids } = this.#parts;
+    const { intents, isList } = await readPublishBody(Buffer.from(JSON.stringify(content), "utf8"));
+    return edge.pipeline.publish(this.#principal, this.tenantId, intents, {
+      atomic,
+      isList,
+      idempotencyKey,
+      requestId: ids.uuid7(),
+      via: "embedded",
+      ...(signal === undefined ? {} : { signal }),
+    });
   }
 }
 
-function tenantIdIn(edge: CallerEdge, idOrSlug: string): TenantId {
+function tenantIdIn({ edge }: CallerParts, idOrSlug: string): TenantId {
   const tenant = edge.platform.fresh().tenant(idOrSlug);
   if (tenant !== undefined && tenant.id !== PLATFORM_TENANT_ID) return tenant.id;
   throw new EventplaneError(

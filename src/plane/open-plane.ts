@@ -125,7 +125,8 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   const runtime = await openRuntime(options, shared);
   const projector = openProjector(options, shared);
   const loops = new Loops(options.logger);
-  const edge = await openEdge(options, shared, { loops, projector });
+  const reading = openReading(options, shared);
+  const edge = await openEdge(options, shared, { loops, projector, reading });
   loops.start("controllers", (signal) => runtime.run(signal));
   if (app.workers.size > 0) loops.start("workers", (signal) => openWorkers(options, shared).run(signal));
   loops.start("projections", (signal) => projector.run(signal));
@@ -138,8 +139,8 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   });
   try {
     const url = await edge.listen({ host: options.edge.host, port: options.edge.port });
-    const as = (identity: CallerIdentity): EmbeddedCaller =>
-      new EmbeddedCaller({ edge, reader, ids: systemIds }, identity);
+    const caller = { ...shared, ...reading, edge, ids: systemIds };
+    const as = (identity: CallerIdentity): EmbeddedCaller => new EmbeddedCaller(caller, identity);
     return { url, rootPublicKey: signers.rootPublicKey, edge, as, close, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
@@ -211,20 +212,33 @@ function openProjector(options: PlaneOptions, { app, pools, clock, doorbell, met
   });
 }
 
+/** Resources as the edge and embedded callers see them. */
+interface Reading {
+  readonly loader: ResourceLoader;
+  readonly resources: PostgresResourceReader;
+}
+
+function openReading(options: PlaneOptions, shared: Shared): Reading {
+  const { app, pools, verifier, reader } = shared;
+  const logger = options.logger.child({ role: "edge" });
+  const snapshots = openSnapshots({ ...shared, logger, snapshots: new PostgresSnapshots(pools.edge) });
+  const loader = new ResourceLoader({ reader, verifier, app, snapshots });
+  return { loader, resources: new PostgresResourceReader(pools.edge) };
+}
+
 function openEdge(
   options: PlaneOptions,
   shared: Shared,
-  { loops, projector }: { readonly loops: Loops; readonly projector: ResourcesProjector },
+  parts: { readonly loops: Loops; readonly projector: ResourcesProjector; readonly reading: Reading },
 ): Promise<Edge> {
-  const { app, pools, directory, verifier, logs, reader, clock, doorbell, metrics, standing } = shared;
+  const { pools, directory, verifier, logs, reader, clock, doorbell, metrics, standing } = shared;
+  const { loops, projector, reading } = parts;
   const logger = options.logger.child({ role: "edge" });
-  const snapshots = openSnapshots({ ...shared, logger, snapshots: new PostgresSnapshots(pools.edge) });
   return createEdge({
+    ...reading,
     app: options.app,
     log: logs.edge,
     reader,
-    loader: new ResourceLoader({ reader, verifier, app, snapshots }),
-    resources: new PostgresResourceReader(pools.edge),
     work: new PostgresWorkStore(pools.edge),
     doorbell,
     verifier,

@@ -1,4 +1,5 @@
 /** The edge of a test plane: the pipeline, the platform's log and its tenants, without HTTP. */
+import type { IntentMessage } from "../controller/index.js";
 import {
   type Grant,
   PlatformAdministration,
@@ -19,7 +20,8 @@ import {
   type TenantId,
 } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
-import { type CallerIdentity, EmbeddedCaller } from "../plane/embedded/index.js";
+import { type CallerIdentity, type CallerParts, EmbeddedCaller } from "../plane/embedded/index.js";
+import type { MemoryResourceTable } from "../projection/index.js";
 import { Coalescer, type MemoryStore, ResourceLoader } from "../store/index.js";
 
 /** What it is made of. */
@@ -31,6 +33,7 @@ export interface TestEdgeParts {
   readonly clock: Clock;
   readonly doorbell: Doorbell;
   readonly logger: Logger;
+  readonly table: MemoryResourceTable;
 }
 
 const edge = "test";
@@ -44,12 +47,11 @@ const principal: Principal = {
 
 /** Publishes as an edge does: the same pipeline, with schemas, guards, stamps, and refusals in the log. */
 export class TestEdge {
-  readonly #store: MemoryStore;
-  readonly #pipeline: PublishPipeline;
   readonly #platform: PlatformFold;
+  readonly #caller: CallerParts;
   readonly #administration: PlatformAdministration;
 
-  constructor({ app, store, signer, verifier, clock, doorbell, logger }: TestEdgeParts) {
+  constructor({ app, store, signer, verifier, clock, doorbell, logger, table }: TestEdgeParts) {
     const { reader } = store;
     const log = new Coalescer({ appender: store.edge, signer, clock, doorbell });
     const factory = new EventFactory({ app: platformApp, ids });
@@ -57,10 +59,12 @@ export class TestEdge {
     const refusals = new RefusalLog({ factory, log, clock, edge, report });
     void refusals.run(new AbortController().signal); // it sleeps on the plane's clock, and ends with it
     const loader = new ResourceLoader({ reader, verifier, app });
-    this.#store = store;
-    this.#pipeline = new PublishPipeline({ app, ids, clock, log, reader, loader, refusals, edge });
     this.#platform = new PlatformFold({ reader, doorbell, clock, verify: (row) => verifier.verify(row) });
     this.#administration = new PlatformAdministration({ log, clock, ids, platform: this.#platform, edge });
+    const pipeline = new PublishPipeline({ app, ids, clock, log, reader, loader, refusals, edge });
+    // Nobody else writes to this platform's log, so what is known of it is never old.
+    const platform = { fresh: () => this.#platform.state };
+    this.#caller = { edge: { pipeline, platform }, reader, loader, resources: table, doorbell, clock, ids };
   }
 
   /** What is known of tenants. */
@@ -75,10 +79,7 @@ export class TestEdge {
   }
 
   /** A principal at work in a tenant. @throws EventplaneError `forbidden` for a tenant that does not exist */
-  as(identity: CallerIdentity): EmbeddedCaller {
-    // Nobody else writes to this platform's log, so what is known of it is never old.
-    const platform = { fresh: () => this.#platform.state };
-    const caller = { pipeline: this.#pipeline, platform };
-    return new EmbeddedCaller({ edge: caller, reader: this.#store.reader, ids }, identity);
+  as<Message extends IntentMessage>(identity: CallerIdentity): EmbeddedCaller<Message> {
+    return new EmbeddedCaller(this.#caller, identity);
   }
 }

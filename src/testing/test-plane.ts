@@ -2,17 +2,10 @@
  * A whole plane in the test's own process: the edge's pipeline, controllers, workers and the resources projection as they
  * are, over the store and the work rows in memory, on a clock that stands still until the test lets time pass.
  */
-import type { AnyAggregate, App, IntentMessage, SpecOf, StatusOf } from "../controller/index.js";
-import {
-  type AppDefinition,
-  type Event,
-  effectComponent,
-  type Resource,
-  runtimeComponent,
-  toEvent,
-} from "../event/index.js";
-import { assert, EventplaneError, formatUs, limits, parseUs, type TenantId } from "../kernel/index.js";
-import type { CallerIdentity, EmbeddedCaller } from "../plane/embedded/index.js";
+import type { AnyAggregate, App, IntentMessage } from "../controller/index.js";
+import { type AppDefinition, type Event, effectComponent, runtimeComponent, toEvent } from "../event/index.js";
+import { EventplaneError, formatUs, limits, parseUs, type TenantId } from "../kernel/index.js";
+import type { CallerIdentity, EmbeddedCaller, TypedResource } from "../plane/embedded/index.js";
 import { MemoryResourceTable } from "../projection/index.js";
 import { createDoorbell, createMemoryStore, type MemoryStore, type ReadQuery, type Receipt } from "../store/index.js";
 import { type DeadLetter, MemoryWorkStore } from "../work/index.js";
@@ -97,13 +90,14 @@ export class TestPlane<Message extends IntentMessage = IntentMessage> {
     this.#work = new MemoryWorkStore({ clock, reader: () => this.#store.reader, tenants: () => this.#store.tenants() });
     this.#store = createMemoryStore({ clock, settleLease: (tenantId, lease) => this.#work.settle(tenantId, lease) });
     this.#table = new MemoryResourceTable(this.#store);
-    const shared = { app, store: this.#store, verifier, clock, doorbell: createDoorbell(), logger: this.#log.logger };
+    const { logger } = this.#log;
+    const table = this.#table;
+    const shared = { app, store: this.#store, table, verifier, clock, doorbell: createDoorbell(), logger };
     this.#edge = new TestEdge({ ...shared, signer });
     this.#parts = {
       ...shared,
       signer: runtime,
       work: this.#work,
-      table: this.#table,
       faults: this.#faults,
       onActivity: () => void this.#activity++,
       onDeath: () => void (this.#process = new TestProcess(this.#parts)),
@@ -134,14 +128,11 @@ export class TestPlane<Message extends IntentMessage = IntentMessage> {
    * @throws EventplaneError every refusal: `schema_violation`, `guard_refused`, `wrong_expected_version` …
    */
   async publish(intent: Message, where: InTenant = {}): Promise<Receipt> {
-    const [published] = await this.as({ tenant: this.#slug(where), principal: { id: "test" } }).publish([intent]);
-    assert(published !== undefined, "every intent has a result");
-    if (published.result === "refused") throw published.error;
-    return published.receipt;
+    return (await this.as({ tenant: this.#slug(where), principal: { id: "test" } }).publish(intent)).receipt;
   }
 
   /** Whoever acts, as in `plane.as` of a plane that serves. @throws EventplaneError `forbidden` */
-  as(identity: CallerIdentity): EmbeddedCaller {
+  as(identity: CallerIdentity): EmbeddedCaller<Message> {
     return this.#edge.as(identity);
   }
 
@@ -206,9 +197,9 @@ export class TestPlane<Message extends IntentMessage = IntentMessage> {
     { definition: { name } }: Of,
     aggregateId: string,
     where: InTenant = {},
-  ): Promise<Resource<SpecOf<Of>, Partial<StatusOf<Of>>>> {
+  ): Promise<TypedResource<Of>> {
     const resource = await this.#table.get(this.#tenantId(where), { aggregateType: name, aggregateId });
-    if (resource !== undefined) return resource as Resource<SpecOf<Of>, Partial<StatusOf<Of>>>; // its schemas let it in
+    if (resource !== undefined) return resource as TypedResource<Of>; // its schemas let it in
     const message = `Tenant ${this.#slug(where)} has no ${name}/${aggregateId}. Was settle() called after publishing it?`;
     throw new EventplaneError("not_found", message);
   }
@@ -217,10 +208,10 @@ export class TestPlane<Message extends IntentMessage = IntentMessage> {
   async resources<Of extends AnyAggregate>(
     { definition: { name } }: Of,
     where: InTenant = {},
-  ): Promise<readonly Resource<SpecOf<Of>, Partial<StatusOf<Of>>>[]> {
+  ): Promise<readonly TypedResource<Of>[]> {
     const query = { aggregateType: name, limit: Number.MAX_SAFE_INTEGER };
     const { resources } = await this.#table.list(this.#tenantId(where), query);
-    return resources as readonly Resource<SpecOf<Of>, Partial<StatusOf<Of>>>[]; // their schemas let them in
+    return resources as readonly TypedResource<Of>[]; // their schemas let them in
   }
 
   /** The tenant's log in position order, or the part of it that the query names; at most 1,000 events. */

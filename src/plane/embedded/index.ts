@@ -1,1 +1,12 @@
-export { type CallerIdentity, EmbeddedCaller, type EmbeddedPublishOptions } from "../embedded-caller.js";
+export {
+  type CallerIdentity,
+  type CallerParts,
+  EmbeddedCaller,
+  type EmbeddedListOptions,
+  type EmbeddedPublishOptions,
+  type Published,
+  type TypedResource,
+  type TypedResourcePage,
+} from "../embedded-caller.js";
+export { NotSettledError, type NotSettledReason } from "../not-settled-error.js";
+export type { Settlement, SettleOptions } from "../settlement.js";
