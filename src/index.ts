@@ -42,6 +42,8 @@ export type {
   IntentDefinition,
   Lifecycle,
   Phase,
+  ProjectionDefinition,
+  ProjectionEvent,
   ReconcileContext,
   Resource,
   WorkerCall,
@@ -57,5 +59,16 @@ export {
   isRetryable,
   TerminalError,
 } from "./kernel/index.js";
+export {
+  counter,
+  type DeclaredTables,
+  defineProjection,
+  documents,
+  groupBy,
+  latest,
+  type Projection,
+  type ProjectionConfig,
+  type Table,
+} from "./projection/index.js";
 export type { Infer, MergePatchOf, SchemaSource } from "./schema/index.js";
 export { defineWorker, TryAgainError, type Worker, type WorkerConfig } from "./worker/index.js";

@@ -1,5 +1,7 @@
 /** The catalog: row security, policies, triggers, grants and search paths on every table and partition (DESIGN §5). */
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { installProjections } from "../src/projection/index.js";
+import { testProjection } from "../src/testing/index.js";
 import { catalogDefects } from "./support/catalog-defects.js";
 import { type Installation, installEventplane } from "./support/postgres-installation.js";
 
@@ -8,6 +10,9 @@ for (const partitions of [0, 3]) {
     let installation: Installation;
     beforeAll(async () => {
       installation = await installEventplane({ partitions });
+      const { ownerUrl, rolePrefix } = installation.database;
+      const definitions = [testProjection("plans").definition, testProjection("others").definition];
+      await installProjections(ownerUrl, { rolePrefix, definitions });
     });
     afterAll(() => installation.close());
 
@@ -66,11 +71,51 @@ for (const partitions of [0, 3]) {
         "may create in eventplane",
       ],
       ["grant :owner to :edge", "revoke :owner from :edge", "is a member of"],
+      ["grant :p_plans to :edge", "revoke :p_plans from :edge", "is a member of"],
+      ["alter role :projector inherit", "alter role :projector noinherit", "inherits"],
+      [
+        "alter table projection_plans.plans_rows no force row level security",
+        "alter table projection_plans.plans_rows force row level security",
+        "projection_plans.plans_rows: row security is not forced",
+      ],
+      [
+        "alter policy fold on projection_plans.types_totals with check (true)",
+        "alter policy fold on projection_plans.types_totals with check (tenant_id = (select nullif(current_setting('eventplane.tenant_id', true), ''))::uuid)",
+        "policy fold is missing or other",
+      ],
+      [
+        "create policy open on projection_plans.last_rows using (true)",
+        "drop policy open on projection_plans.last_rows",
+        "policy open is not known",
+      ],
+      [
+        "grant select on projection_plans.last_rows to :p_others",
+        "revoke select on projection_plans.last_rows from :p_others",
+        "may select",
+      ],
+      [
+        "grant insert on projection_plans.last_rows to :edge",
+        "revoke insert on projection_plans.last_rows from :edge",
+        "may insert",
+      ],
+      [
+        "alter view projection_plans.last reset (security_invoker)",
+        "alter view projection_plans.last set (security_invoker = true)",
+        "reads with the rights of its owner",
+      ],
+      [
+        "grant create on schema projection_plans to :p_plans",
+        "revoke create on schema projection_plans from :p_plans",
+        "may create in projection_plans",
+      ],
     ];
     for (const [change, undo, defect] of planted) {
       it(`turns red on: ${change}`, async () => {
         const named = (sql: string): string =>
-          sql.replaceAll(/:(edge|runtime|reader|owner)/g, `${installation.database.rolePrefix}_$1`);
+          sql.replaceAll(
+            /:(edge|runtime|reader|owner|projector|p_plans|p_others)/g,
+            `${installation.database.rolePrefix}_$1`,
+          );
         await installation.asSuperuser(named(change));
         try {
           expect((await catalogDefects(installation)).join("\n")).toContain(defect);

@@ -3,9 +3,11 @@
  */
 import type {
   AggregateDefinition,
+  AnyProjection,
   AnyWorker,
   AppDefinition,
   ControllerDefinition,
+  ProjectionDefinition,
   WorkerDefinition,
 } from "../event/index.js";
 import { EventplaneError, limits, sha256 } from "../kernel/index.js";
@@ -21,6 +23,7 @@ export interface AppConfig<Aggregates extends readonly AnyAggregate[], Workers e
    * `_`, `+` and `-`. By default a digest of the controllers and workers themselves; it does not see what they import.
    */
   readonly version?: string;
+  readonly projections?: readonly AnyProjection[];
 }
 
 /** An application that knows which intents it takes and which workers it asks. */
@@ -41,10 +44,11 @@ const reservedAggregates: readonly string[] = [
   "dead-letter",
   "effect",
   "refusal",
+  "projection",
 ];
 
 /**
- * Puts aggregates, controllers and workers together.
+ * Puts aggregates, controllers, workers and projections together.
  *
  * @throws EventplaneError `config_invalid` for names that are taken or reserved, a version that is none, and for a controller that watches an
  * aggregate of another application
@@ -71,7 +75,12 @@ export function defineApp<
     if (workers.has(definition.name)) throw invalid(`Two workers are called ${definition.name}`);
     workers.set(definition.name, definition);
   }
-  return Object.freeze({ version: versionOf(config), aggregates, controllers, workers });
+  const projections = new Map<string, ProjectionDefinition>();
+  for (const { definition } of config.projections ?? []) {
+    if (projections.has(definition.name)) throw invalid(`Two projections are called ${definition.name}`);
+    projections.set(definition.name, definition);
+  }
+  return Object.freeze({ version: versionOf(config), aggregates, controllers, workers, projections });
 }
 
 function versionOf({

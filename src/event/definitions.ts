@@ -4,6 +4,7 @@
  */
 import type { JsonObject } from "../kernel/index.js";
 import type { LifecycleEffect } from "./append-item.js";
+import type { ProjectionDefinition } from "./projections.js";
 import type { Condition, EffectFailure, Resource } from "./resource.js";
 
 /** What an intent does to the life of its resource. */
@@ -176,4 +177,5 @@ export interface AppDefinition {
   readonly aggregates: ReadonlyMap<string, AggregateDefinition>;
   readonly controllers: ReadonlyMap<string, ControllerDefinition>;
   readonly workers: ReadonlyMap<string, WorkerDefinition>;
+  readonly projections: ReadonlyMap<string, ProjectionDefinition>;
 }

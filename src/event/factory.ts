@@ -63,6 +63,11 @@ export const systemFactTypes = [
   "dead-letter.discard-requested",
   "effect.resolved",
   "effect.retried",
+  "projection.paused",
+  "projection.resumed",
+  "projection.reset",
+  "projection.rebuild-requested",
+  "projection.verify-requested",
 ] as const;
 
 /** One of {@link systemFactTypes}. */

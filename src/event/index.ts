@@ -69,9 +69,21 @@ export {
 export { jsonEqual } from "./json-equal.js";
 export { jsonProblem } from "./json-safe.js";
 export { KeyDirectory, type TrustedKey } from "./key-directory.js";
-export { deepFreeze, isJsonObject } from "./merge-patch.js";
+export { deepFreeze, isJsonObject, mergeObject } from "./merge-patch.js";
 export { leafHash, merklePath, merkleRoot } from "./merkle.js";
 export { type Decided, type DecideInput, type EffectAsk, type EffectNews, mutate } from "./mutate.js";
+export type {
+  AnyProjection,
+  CounterHandle,
+  DocumentsHandle,
+  GroupsHandle,
+  LatestHandle,
+  ProjectionApply,
+  ProjectionDefinition,
+  ProjectionEvent,
+  ProjectionHandle,
+  ProjectionTable,
+} from "./projections.js";
 export {
   commitMessage,
   keptCommitProof,

@@ -52,6 +52,9 @@ const finalCodes = [
   "effect_output_invalid",
   "effect_held",
   "effect_not_standing",
+  // Projections.
+  "projection_invalid",
+  "projection_impure",
   // The log and its proofs.
   "verification_failed",
   "event_corrupt",

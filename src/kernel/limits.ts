@@ -38,6 +38,12 @@ export const limits = {
   /** What one reconcile may emit, and all controllers of a resource in one generation. */
   emitsMax: 64,
   emitsPerGenerationMax: 1_000,
+  /** A row of a projection: characters of its key, bytes of its JSON value. */
+  projectionKeyCharactersMax: 256,
+  projectionValueBytesMax: 65_536,
+  /** What one event may do to the tables of a projection, and tables of a projection. */
+  projectionWritesPerEventMax: 256,
+  projectionTablesMax: 16,
   /** Tokens and characters of a type; characters of an aggregate id. */
   typeTokensMax: 8,
   typeCharactersMax: 128,

@@ -1,20 +1,41 @@
 /** Work on the database that is not serving: migrations, and what doctor asks. The drivers are loaded when asked for. */
+import { existsSync } from "node:fs";
+import { resolve } from "node:path";
+import type { ProjectionDefinition } from "../event/index.js";
 import { EventplaneError } from "../kernel/errors.js";
 import type { MigrationReport, MigrationStatus } from "../store/postgres/index.js";
 import type { Config } from "./config.js";
 import { databasePasswords } from "./key-files.js";
 
 /**
- * Brings the database of DATABASE_URL up to this package; role passwords are made in the data folder on first use.
+ * Brings the database of DATABASE_URL up to this package, with the tables of the application's projections; role
+ * passwords are made in the data folder on first use.
  *
- * @throws EventplaneError `config_invalid` without DATABASE_URL, and those of migrate
+ * @throws EventplaneError `config_invalid` without DATABASE_URL, those of the application's file, and those of migrate
  */
 export async function migrateUp(config: Config, options: { readonly dryRun: boolean }): Promise<MigrationReport> {
   const url = databaseUrl(config);
   const { loginRoles, migrate } = await import("../store/postgres/index.js");
+  const { installProjections, installSql } = await import("../projection/index.js");
   const rolePrefix = config.required("database.role-prefix");
-  if (options.dryRun) return migrate(url, { rolePrefix, dryRun: true });
-  return migrate(url, { rolePrefix, passwords: databasePasswords(config.required("data.dir"), loginRoles) });
+  const definitions = await projectionsOf(config);
+  if (options.dryRun) {
+    const report = await migrate(url, { rolePrefix, dryRun: true });
+    return { ...report, sql: `${report.sql}\n${installSql({ rolePrefix, definitions })}` };
+  }
+  const passwords = databasePasswords(config.required("data.dir"), loginRoles);
+  const report = await migrate(url, { rolePrefix, passwords });
+  await installProjections(url, { rolePrefix, definitions });
+  return report;
+}
+
+/** Of the application's file that was named, or of the default one where it is there. */
+async function projectionsOf(config: Config): Promise<readonly ProjectionDefinition[]> {
+  const file = config.required("app.config");
+  if (!config.isGiven("app.config") && !existsSync(file)) return [];
+  const { loadApp } = await import("./load-app.js");
+  const app = await loadApp(file, { cacheDir: resolve(config.required("data.dir"), "cache") });
+  return [...app.projections.values()];
 }
 
 /** Where the database of DATABASE_URL stands. @throws EventplaneError as {@link migrateUp} */

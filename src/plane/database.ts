@@ -5,7 +5,7 @@ import type { Logger } from "../observe/index.js";
 import { assertServiceRole, createPool, type LoginRole, type RolePasswords } from "../store/postgres/index.js";
 
 /** The roles that a plane logs in as. */
-const planeRoles = ["edge", "runtime", "projector"] as const satisfies readonly LoginRole[];
+const planeRoles = ["edge", "runtime", "projector", "reader"] as const satisfies readonly LoginRole[];
 type PlaneRole = (typeof planeRoles)[number];
 
 /** Open pools of a plane. */
@@ -13,6 +13,8 @@ export interface DatabasePools extends AsyncDisposable {
   readonly edge: pg.Pool;
   readonly runtime: pg.Pool;
   readonly projector: pg.Pool;
+  /** Read-only: the events that projections fold come by it. */
+  readonly reader: pg.Pool;
   /** Ends all connections. Idempotent. */
   close(): Promise<void>;
 }
@@ -55,7 +57,7 @@ export async function openPools(
           options.logger.warn({ role, error }, "A database connection was lost and will be replaced");
       },
     });
-  const pools = { edge: open("edge"), runtime: open("runtime"), projector: open("projector") };
+  const pools = { edge: open("edge"), runtime: open("runtime"), projector: open("projector"), reader: open("reader") };
   const close = (): Promise<void> => {
     closing ??= Promise.all(planeRoles.map((role) => pools[role].end())).then(() => undefined);
     return closing;

@@ -64,5 +64,6 @@ function describe(cause: unknown, file: string): string {
 /** By shape, because the file may have got its `defineApp` from another copy of the package. */
 function isAppDefinition(value: unknown): value is AppDefinition {
   const candidate = value as Partial<AppDefinition> | null | undefined; // only looked at
-  return [candidate?.aggregates, candidate?.controllers, candidate?.workers].every((part) => part instanceof Map);
+  const parts = [candidate?.aggregates, candidate?.controllers, candidate?.workers, candidate?.projections];
+  return parts.every((part) => part instanceof Map);
 }

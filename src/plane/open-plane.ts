@@ -14,7 +14,14 @@ import {
 } from "../event/index.js";
 import { type Clock, type Doorbell, type Signer, systemClock, systemIds, systemRandom } from "../kernel/index.js";
 import { createMetrics, type Logger, type Metrics } from "../observe/index.js";
-import { PostgresResourceReader, PostgresResourceTable, ResourcesProjector } from "../projection/index.js";
+import {
+  assertInstalled,
+  PostgresProjectionStore,
+  PostgresResourceReader,
+  PostgresResourceTable,
+  ProjectionRunner,
+  ResourcesProjector,
+} from "../projection/index.js";
 import { type Appender, Coalescer, createDoorbell, ResourceLoader } from "../store/index.js";
 import { PostgresAppender, PostgresReader, PostgresSnapshots, type RolePasswords } from "../store/postgres/index.js";
 import { PostgresWorkStore } from "../work/postgres/index.js";
@@ -124,12 +131,15 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   await bootstrap(options, shared);
   const runtime = await openRuntime(options, shared);
   const projector = openProjector(options, shared);
+  await assertInstalled(pools.projector, [...app.projections.values()]);
+  const runners = openRunners(options, shared);
   const loops = new Loops(options.logger);
   const reading = openReading(options, shared);
-  const edge = await openEdge(options, shared, { loops, projector, reading });
+  const edge = await openEdge(options, shared, { loops, projector, runners, reading });
   loops.start("controllers", (signal) => runtime.run(signal));
   if (app.workers.size > 0) loops.start("workers", (signal) => openWorkers(options, shared).run(signal));
   loops.start("projections", (signal) => projector.run(signal));
+  for (const [name, runner] of runners) loops.start(`projection_${name}`, (signal) => runner.run(signal));
   loops.start("backlog", (signal) => watchBacklog({ ...shared, work: new PostgresWorkStore(pools.runtime) }, signal));
   const close = once(async () => {
     await edge.close();
@@ -203,7 +213,7 @@ function openWorkers(options: PlaneOptions, shared: Shared): WorkerRuntime {
 function openProjector(options: PlaneOptions, { app, pools, clock, doorbell, metrics }: Shared): ResourcesProjector {
   return new ResourcesProjector({
     table: new PostgresResourceTable(pools.projector),
-    reader: new PostgresReader(pools.projector),
+    reader: new PostgresReader(pools.reader),
     app,
     clock,
     doorbell,
@@ -226,13 +236,34 @@ function openReading(options: PlaneOptions, shared: Shared): Reading {
   return { loader, resources: new PostgresResourceReader(pools.edge) };
 }
 
+/** One a projection, by its name. */
+function openRunners(options: PlaneOptions, shared: Shared): ReadonlyMap<string, ProjectionRunner> {
+  const { app, pools, clock, doorbell, metrics } = shared;
+  const { rolePrefix } = options;
+  const holder = systemIds.uuid4();
+  const logger = options.logger.child({ role: "projections" });
+  const reader = new PostgresReader(pools.reader);
+  return new Map(
+    [...app.projections].map(([name, definition]) => {
+      const store = new PostgresProjectionStore(pools.projector, { rolePrefix, definition });
+      const parts = { definition, store, reader, holder, clock, logger, metrics, doorbell };
+      return [name, new ProjectionRunner(parts)];
+    }),
+  );
+}
+
 function openEdge(
   options: PlaneOptions,
   shared: Shared,
-  parts: { readonly loops: Loops; readonly projector: ResourcesProjector; readonly reading: Reading },
+  running: {
+    readonly loops: Loops;
+    readonly projector: ResourcesProjector;
+    readonly runners: ReadonlyMap<string, ProjectionRunner>;
+    readonly reading: Reading;
+  },
 ): Promise<Edge> {
   const { pools, directory, verifier, logs, reader, clock, doorbell, metrics, standing } = shared;
-  const { loops, projector, reading } = parts;
+  const { loops, projector, runners, reading } = running;
   const logger = options.logger.child({ role: "edge" });
   return createEdge({
     ...reading,
@@ -252,8 +283,19 @@ function openEdge(
     degraded: () => {
       const tenants = projector.stopped().length;
       const stopped = tenants === 0 ? [] : [`resources_projection_stopped: tenants ${tenants}`];
-      return [...stopped, ...standing.degraded];
+      return [...stopped, ...stoppedProjections(runners), ...standing.degraded];
     },
+  });
+}
+
+/** Which projections stand still for how many tenants, and why. */
+function stoppedProjections(runners: ReadonlyMap<string, ProjectionRunner>): readonly string[] {
+  return [...runners].flatMap(([name, { summary }]) => {
+    const stopped = (summary?.stopped ?? []).map(
+      ({ code, tenants }) => `projection_stopped: ${name} ${code} tenants ${tenants}`,
+    );
+    const differing = summary?.differing ?? 0;
+    return differing === 0 ? stopped : [...stopped, `projection_differs: ${name} tenants ${differing}`];
   });
 }
 

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import type { AppDefinition } from "../event/index.js";
 import { EventplaneError, systemClock } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
+import { installProjections } from "../projection/index.js";
 import { openEmbeddedPostgres } from "../store/postgres/embedded/index.js";
 import { loginRoles, migrate } from "../store/postgres/index.js";
 import type { Config } from "./config.js";
@@ -39,6 +40,7 @@ export class StandingPlane implements AsyncDisposable {
   readonly lost: Promise<never>;
   readonly #base: Omit<PlaneOptions, "app">;
   readonly #database: Database;
+  readonly #migrates: boolean;
   #app: AppDefinition;
   #plane: Plane;
   #isLost = false;
@@ -49,11 +51,13 @@ export class StandingPlane implements AsyncDisposable {
     app: AppDefinition;
     base: Omit<PlaneOptions, "app">;
     database: Database;
+    migrates: boolean;
   }) {
     this.#plane = parts.plane;
     this.#app = parts.app;
     this.#base = parts.base;
     this.#database = parts.database;
+    this.#migrates = parts.migrates;
     this.lost = parts.database.lost;
     this.lost.catch(() => {
       this.#isLost = true;
@@ -78,6 +82,7 @@ export class StandingPlane implements AsyncDisposable {
     try {
       const [app, { openPlane }] = await loading;
       const base = planeOptions(options, database.url);
+      if (options.migrates) await install(base, app);
       const dataDir = options.config.required("data.dir");
       const onAdminKey = (key: string): void => writeSecretFile(join(dataDir, adminKeyFile), `${key}\n`);
       const plane = await openPlane({
@@ -85,7 +90,7 @@ export class StandingPlane implements AsyncDisposable {
         app,
         ...(hasAdminKey(dataDir) ? {} : { onAdminKey }),
       });
-      return new StandingPlane({ plane, app, base, database });
+      return new StandingPlane({ plane, app, base, database, migrates: options.migrates });
     } catch (error) {
       await database.close();
       throw error;
@@ -109,6 +114,7 @@ export class StandingPlane implements AsyncDisposable {
    */
   async replaceApp(app: AppDefinition): Promise<void> {
     const { openPlane } = await import("./open-plane.js");
+    if (this.#migrates) await install(this.#base, app);
     const edge = { ...this.#base.edge, port: Number(new URL(this.#plane.url).port) };
     await this.#plane.close();
     try {
@@ -153,6 +159,12 @@ async function openDatabase({ config, logger, migrates, signal }: StandingPlaneO
     await database.close();
     throw error;
   }
+}
+
+/** Schemas and tables of the app's projections. */
+async function install(base: Omit<PlaneOptions, "app">, app: AppDefinition): Promise<void> {
+  const { databaseUrl, rolePrefix } = base;
+  await installProjections(databaseUrl, { rolePrefix, definitions: [...app.projections.values()] });
 }
 
 function givenDatabase(url: string): Database {

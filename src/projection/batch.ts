@@ -1,7 +1,9 @@
 /** One batch of a tenant's log folded into its resources. Pure, but for what it is given to load with. */
-import { type AggregateDefinition, type EventRow, foldEvent, genesisHash, type Resource } from "../event/index.js";
+import { type AggregateDefinition, type EventRow, foldEvent, type Resource } from "../event/index.js";
 import { EventplaneError, isEventplaneError } from "../kernel/index.js";
-import type { Cursor, StreamName } from "./port.js";
+import type { Cursor } from "./cursor.js";
+import { checkContinues, cursorAt } from "./cursor.js";
+import type { StreamName } from "./port.js";
 
 /** What a batch came to: all folds that changed up to `to`; `poison` is why it ended before its last event. */
 export interface FoldedBatch {
@@ -47,7 +49,7 @@ export function foldBatch(
       if (resource !== undefined || !isSystemFact(row)) {
         changed.set(key, foldEvent(resource, row, options.aggregates.get(row.aggregateType)));
       }
-      to = { logEpoch: row.logEpoch, position: row.position, hash: row.hash };
+      to = cursorAt(row);
     } catch (error) {
       return { to, folds: [...changed.values()], poison: poisonOf(row, error) };
     }
@@ -58,18 +60,6 @@ export function foldBatch(
 /** Refusals, keys, schemas: they bear no spec, so there is no resource of them. */
 function isSystemFact({ kind, source, decision }: EventRow): boolean {
   return kind === "fact" && source === null && decision === null;
-}
-
-function checkContinues(row: EventRow, after: Cursor | undefined): void {
-  const position = (after?.position ?? 0) + 1;
-  const previous = after?.hash ?? genesisHash(row.tenantId, row.logEpoch);
-  const epochFits = after === undefined || after.logEpoch === row.logEpoch;
-  if (row.position === position && epochFits && Buffer.compare(row.previousHash, previous) === 0) return;
-  throw new EventplaneError(
-    "verification_failed",
-    `Position ${row.position} of tenant ${row.tenantId} does not continue the log at position ${position}. Run evtctl verify.`,
-    { details: { tenantId: row.tenantId, position: row.position } },
-  );
 }
 
 function poisonOf(row: EventRow, error: unknown): EventplaneError {

@@ -1,9 +1,36 @@
-export { MemoryResourceTable } from "./memory/index.js";
-export type { Cursor, ResourceTable } from "./port.js";
+export type { Cursor } from "./cursor.js";
 export {
+  type DeclaredTables,
+  defineProjection,
+  type HandlesOf,
+  type Projection,
+  type ProjectionConfig,
+  type SpecOfType,
+} from "./define-projection.js";
+export {
+  type CounterRow,
+  counter,
+  documents,
+  type GroupRow,
+  groupBy,
+  latest,
+  type Table,
+  type ValueRow,
+} from "./helper-tables.js";
+export { MemoryProjectionStore, MemoryResourceTable } from "./memory/index.js";
+export type { ResourceTable } from "./port.js";
+export {
+  assertInstalled,
+  installProjections,
+  installSql,
+  PostgresProjectionStore,
   PostgresResourceReader,
   PostgresResourceTable,
   type ResourceListPage,
   type ResourceListQuery,
 } from "./postgres/index.js";
+export type { ProjectionStep, ProjectionStore, ProjectionSummary } from "./projection-port.js";
+export { ProjectionRunner, type ProjectionRunnerOptions } from "./projection-runner.js";
+export { type ProjectionRequest, projectionRequests } from "./requests.js";
 export { ResourcesProjector, type ResourcesProjectorOptions, type StoppedProjection } from "./resources-projector.js";
+export type { TableWrites } from "./table-writes.js";

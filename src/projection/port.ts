@@ -1,13 +1,7 @@
 /** The table of materialized resources as its one writer sees it. */
 import type { Resource } from "../event/index.js";
 import type { TenantId } from "../kernel/index.js";
-
-/** A consumer's place in a tenant's log; `hash` is that of the event at `position`. */
-export interface Cursor {
-  readonly logEpoch: number;
-  readonly position: number;
-  readonly hash: Uint8Array;
-}
+import type { Cursor } from "./cursor.js";
 
 /** The name of a stream within its tenant. */
 export interface StreamName {

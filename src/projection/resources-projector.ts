@@ -1,21 +1,20 @@
 /** Keeps the table of resources in step with the log, tenant by tenant, in position order. */
 import type { AppDefinition, EventRow, Resource } from "../event/index.js";
 import {
-  backoffMs,
   type Clock,
   type Doorbell,
   type ErrorCode,
   type EventplaneError,
   isEventplaneError,
   LruMap,
-  systemRandom,
   type TenantId,
 } from "../kernel/index.js";
 import type { Logger, Metrics } from "../observe/index.js";
 import type { LogReader } from "../store/index.js";
-import { Wakeup } from "../work/index.js";
 import { foldBatch, streamKey, streamsOf } from "./batch.js";
-import type { Cursor, ResourceTable } from "./port.js";
+import type { Cursor } from "./cursor.js";
+import type { ResourceTable } from "./port.js";
+import { TenantRounds } from "./tenant-rounds.js";
 
 /** How to make a projector. */
 export interface ResourcesProjectorOptions {
@@ -40,15 +39,10 @@ export interface StoppedProjection {
   readonly message: string;
 }
 
-const pollMsDefault = 250;
 const batchEvents = 200;
 const batchesPerTurn = 4;
-const tenantsPerLook = 64;
-const hintsMax = 8;
 const foldsKept = 2_048;
 const foldKeptCharactersMax = 32_768;
-const zeroUuid = "00000000-0000-0000-0000-000000000000";
-const errorBackoff = { baseMs: 50, capMs: 5_000 } as const;
 
 /** What this process knows of a tenant: where it left the cursor, and folds as they are there. */
 interface Known {
@@ -62,98 +56,41 @@ interface Known {
  */
 export class ResourcesProjector {
   readonly #options: ResourcesProjectorOptions;
-  readonly #wakeup: Wakeup;
+  readonly #rounds: TenantRounds;
   readonly #known = new Map<TenantId, Known>();
   readonly #folds: LruMap<string, Resource> = new LruMap(foldsKept);
   readonly #stopped = new Map<TenantId, StoppedProjection>();
-  readonly #news = new Set<TenantId>();
-  #pollAtMs = 0;
 
   constructor(options: ResourcesProjectorOptions) {
+    const { table, metrics, clock, logger, doorbell, pollMs } = options;
     this.#options = options;
-    this.#wakeup = new Wakeup(options.clock);
+    this.#rounds = new TenantRounds({
+      clock,
+      logger,
+      what: "The resources projection",
+      doorbell,
+      pollMs,
+      news: (after, limit) => table.tenantsWithNews(after, limit),
+      serve: (tenantId, signal) => this.#serve(tenantId, signal),
+      atEnd: () => {
+        if (this.#stopped.size === 0) metrics?.projectionLag({ projection: "resources", events: 0, seconds: 0 });
+      },
+    });
   }
 
   /** Runs until `signal` aborts; a batch that is under way is finished. Failures of the store are tried again. */
-  async run(signal: AbortSignal): Promise<void> {
-    const { clock, doorbell, logger } = this.#options;
-    const stop = doorbell?.listen((tenantId) => {
-      this.#news.add(tenantId);
-      this.#wakeup.ring();
-    });
-    let failures = 0;
-    try {
-      while (!signal.aborted) {
-        try {
-          await this.#round(signal);
-          failures = 0;
-          const waitMs = this.#news.size > 0 ? 0 : Math.max(0, this.#pollAtMs - clock.monotonicMs());
-          await this.#wakeup.wait(waitMs, signal);
-        } catch (error) {
-          if (!isEventplaneError(error)) throw error;
-          failures += 1;
-          logger.warn(
-            { code: error.code, failures },
-            "The resources projection could not reach the store; it tries again",
-          );
-          await this.#wakeup.wait(backoffMs(failures, { ...errorBackoff, random: systemRandom }), signal);
-        }
-      }
-    } finally {
-      stop?.();
-    }
+  run(signal: AbortSignal): Promise<void> {
+    return this.#rounds.run(signal);
   }
 
   /** Folds all that is in the log now. */
-  async catchUp(signal?: AbortSignal): Promise<void> {
-    for await (const tenants of this.#tenantsWithNews()) {
-      for (let open = tenants; open.length > 0; ) {
-        if (signal?.aborted) return;
-        open = await this.#turn(open, signal);
-      }
-    }
+  catchUp(signal?: AbortSignal): Promise<void> {
+    return this.#rounds.catchUp(signal);
   }
 
   /** The tenants that stand still until an operator acts and the process is started again. */
   stopped(): readonly StoppedProjection[] {
     return [...this.#stopped.values()];
-  }
-
-  async #round(signal: AbortSignal): Promise<void> {
-    const { clock, metrics, pollMs = pollMsDefault } = this.#options;
-    const hints = [...this.#news];
-    this.#news.clear();
-    const more: TenantId[] = [];
-    if (clock.monotonicMs() < this.#pollAtMs && hints.length <= hintsMax) {
-      more.push(...(await this.#turn(hints, signal)));
-    } else {
-      this.#pollAtMs = clock.monotonicMs() + pollMs;
-      for await (const tenants of this.#tenantsWithNews()) {
-        if (signal.aborted) return;
-        more.push(...(await this.#turn(tenants, signal)));
-      }
-      const isAtEnd = more.length === 0 && this.#stopped.size === 0;
-      if (isAtEnd) metrics?.projectionLag({ projection: "resources", events: 0, seconds: 0 });
-    }
-    for (const tenantId of more) this.#news.add(tenantId);
-  }
-
-  async *#tenantsWithNews(): AsyncGenerator<readonly TenantId[], void, undefined> {
-    for (let after = zeroUuid; ; ) {
-      const tenants = await this.#options.table.tenantsWithNews(after, tenantsPerLook);
-      const last = tenants.at(-1);
-      if (last === undefined) return;
-      yield tenants;
-      if (tenants.length < tenantsPerLook) return;
-      after = last;
-    }
-  }
-
-  /** A few batches of each, so that a tenant with many events does not hold up the others. @returns those with more */
-  async #turn(tenants: readonly TenantId[], signal: AbortSignal | undefined): Promise<readonly TenantId[]> {
-    const more: TenantId[] = [];
-    for (const tenantId of tenants) if (await this.#serve(tenantId, signal)) more.push(tenantId);
-    return more;
   }
 
   /** What cannot be read or written for a tenant, and would not be by trying again, stops that tenant only. */

@@ -1,4 +1,5 @@
 export type { LoggedEntry } from "./captured-log.js";
+export { checkProjection, type GivenEvent } from "./check-projection.js";
 export {
   appending,
   appendOf,
@@ -17,6 +18,8 @@ export {
 export type { FakeCall, WorkerFakes } from "./fake-workers.js";
 export { Given, type GivenMore, given } from "./given.js";
 export type { PlantedFault, ProcessFault, WorkerFault } from "./planted-faults.js";
+export { ProjectionBench } from "./projection-bench.js";
+export { type ProjectionsUnderTest, projectionContract } from "./projection-contract.js";
 export { pureCall } from "./pure-call.js";
 export { recordedLogOf } from "./recorded-log-of.js";
 export { RuntimeBench } from "./runtime-bench.js";
@@ -27,6 +30,7 @@ export { createTestApp, type TestReconcile, testCausedBy, testDone } from "./tes
 export { createTestKeys, type TestKeys } from "./test-keys.js";
 export { createTestLog, type TestLog } from "./test-log.js";
 export { type InTenant, TestPlane, type TestPlaneOptions, testPlane } from "./test-plane.js";
+export { type TestTables, testProjection } from "./test-projection.js";
 export type { TestRunner } from "./test-runner.js";
 export { VirtualClock } from "./virtual-clock.js";
 export { When } from "./when.js";

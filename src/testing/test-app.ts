@@ -62,6 +62,7 @@ export function createTestApp(
     aggregates: new Map(aggregates.map((definition) => [definition.name, definition])),
     controllers: new Map([...watching("organization", controllers), ...watching("project", projects ?? {})]),
     workers: new Map(workers.map((worker) => [worker.name, worker])),
+    projections: new Map(),
   };
 }
 

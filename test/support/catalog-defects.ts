@@ -14,6 +14,8 @@ export async function catalogDefects({ asSuperuser, database }: Installation): P
 const log = `(select 'eventplane.heads'::regclass as relid union select 'eventplane.events' union select relid from pg_partition_tree('eventplane.events'))`;
 const services = `array[$1 || '_edge', $1 || '_runtime', $1 || '_reader', $1 || '_auditor', $1 || '_projector', $1 || '_relay']`;
 
+const projections = `(select c.*, n.nspname from pg_class c join pg_namespace n on n.oid = c.relnamespace where n.nspname like 'projection\\_%')`;
+
 const checks: readonly string[] = [
   // Every table that has a tenant has forced row security.
   `select format('%s: row security is not forced', c.oid::regclass) as defect from pg_class c
@@ -50,13 +52,47 @@ const checks: readonly string[] = [
    where $1 <> '' and c.relispartition and c.relnamespace = 'eventplane'::regnamespace and c.relkind = 'r'
      and exists (select from aclexplode(c.relacl) x where x.grantee <> c.relowner)`,
   `select format('%s is a member of %s', m.member::regrole, m.roleid::regrole) as defect from pg_auth_members m
-   where m.member::regrole::text = any (${services})`,
+   where m.member::regrole::text = any (${services})
+     -- It becomes one of these for each change, and has the rights of none before.
+     and not (m.member::regrole::text = $1 || '_projector' and m.roleid::regrole::text like $1 || '\\_p\\_%')
+   union all select format('%s inherits', rolname) from pg_roles where rolname = $1 || '_projector' and rolinherit`,
   `select format('%s is more than a login', rolname) as defect from pg_roles
-   where rolname = any (${services} || ($1 || '_appender')) and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication)`,
+   where (rolname = any (${services} || array[$1 || '_appender', $1 || '_totals']) or rolname like $1 || '\\_p\\_%') and (rolsuper or rolbypassrls or rolcreaterole or rolcreatedb or rolreplication)`,
   `select format('%s may %s', r, w) as defect from unnest(${services}) r cross join unnest(array['create', 'temp']) w
    where has_database_privilege(r, current_database(), w)
    union all select format('%s may create in eventplane', r) from unnest(${services} || ($1 || '_appender')) r
    where has_schema_privilege(r, 'eventplane', 'create')`,
+  // Projections: rows under forced row security, each schema for its own role only, sums over tenants without a tenant.
+  `select format('%s: row security is not forced', c.oid::regclass) as defect from ${projections} c
+   where $1 <> '' and c.relkind = 'r' and not (c.relrowsecurity and c.relforcerowsecurity)`,
+  `select format('%s: policy %s is missing or other', c.oid::regclass, w.name) as defect
+   from ${projections} c cross join (values ('fold'), ('tenant')) w (name)
+   where c.relkind = 'r' and not exists (
+     select from pg_policy p where p.polrelid = c.oid and p.polname = w.name and p.polpermissive
+       and pg_get_expr(p.polqual, p.polrelid) like '%eventplane.tenant_id%'
+       and case w.name
+         when 'fold' then p.polroles = array[($1 || '_p_' || substr(c.nspname, 12))::regrole::oid]
+           and pg_get_expr(p.polwithcheck, p.polrelid) like '%eventplane.tenant_id%'
+         else p.polcmd = 'r'
+           and p.polroles <@ array[($1 || '_edge')::regrole::oid, ($1 || '_reader')::regrole::oid, ($1 || '_auditor')::regrole::oid] end)`,
+  `select format('%s: policy %s is not known', p.polrelid::regclass, p.polname) as defect from pg_policy p
+   join ${projections} c on c.oid = p.polrelid
+   where p.polname not in ('fold', 'tenant')
+     and not (p.polname = 'totals' and p.polcmd = 'r' and p.polroles = array[($1 || '_totals')::regrole::oid])`,
+  `select format('%s: %s may %s', c.oid::regclass, r.rolname, w) as defect
+   from ${projections} c cross join pg_roles r cross join unnest(array['select', 'insert', 'update', 'delete', 'truncate']) w
+   where c.relkind = 'r' and (r.rolname = any (${services}) or r.rolname like $1 || '\\_p\\_%' or r.rolname = $1 || '_totals')
+     and has_table_privilege(r.rolname, c.oid, w)
+     and not (r.rolname = $1 || '_p_' || substr(c.nspname, 12) and w <> 'truncate')
+     and not (w = 'select' and r.rolname in ($1 || '_edge', $1 || '_reader', $1 || '_auditor', $1 || '_totals'))`,
+  `select format('%s: a view that reads with the rights of its owner', c.oid::regclass) as defect from ${projections} c
+   where c.relkind = 'v' and not coalesce('security_invoker=true' = any (c.reloptions), false)
+     and not (c.relname like '%\\_across\\_tenants' and c.relowner = ($1 || '_totals')::regrole and 'security_barrier=true' = any (c.reloptions))`,
+  `select format('%s shows a tenant', a.attrelid::regclass) as defect from pg_attribute a join ${projections} c on c.oid = a.attrelid
+   where $1 <> '' and c.relname like '%\\_across\\_tenants' and a.attname = 'tenant_id'`,
+  `select format('%s may create in %s', r.rolname, n.nspname) as defect from pg_namespace n cross join pg_roles r
+   where n.nspname like 'projection\\_%' and (r.rolname = any (${services}) or r.rolname like $1 || '\\_p\\_%' or r.rolname = $1 || '_totals')
+     and has_schema_privilege(r.rolname, n.oid, 'create')`,
   // Functions: no public one, definers pin their search_path, each tier has its own append.
   `select format('%s: public may execute it', p.oid::regprocedure) as defect from pg_proc p
    where $1 <> '' and p.pronamespace = 'eventplane'::regnamespace

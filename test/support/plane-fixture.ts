@@ -8,6 +8,7 @@ import {
   type EventRow,
   generateSigningKey,
   KeyDirectory,
+  type ProjectionDefinition,
   type Verifier,
   type WorkerDefinition,
 } from "../../src/event/index.js";
@@ -20,6 +21,7 @@ import {
 } from "../../src/kernel/index.js";
 import { createLogger } from "../../src/observe/index.js";
 import { openPlane, type Plane } from "../../src/plane/open-plane.js";
+import { installProjections } from "../../src/projection/index.js";
 import { loginRoles } from "../../src/store/postgres/index.js";
 import { createTestApp, type TestReconcile } from "../../src/testing/index.js";
 import { type Installation, installEventplane } from "./postgres-installation.js";
@@ -58,10 +60,14 @@ export class PlaneFixture {
       readonly workers?: readonly WorkerDefinition[];
       /** Controllers of a second aggregate, `project`. */
       readonly projects?: Readonly<Record<string, TestReconcile>>;
+      readonly projections?: readonly ProjectionDefinition[];
     } = {},
   ): Promise<PlaneFixture> {
-    const { workers = [], projects, ...installing } = options;
-    const app = createTestApp(controllers, workers, projects);
+    const { workers = [], projects, projections = [], ...installing } = options;
+    const app = {
+      ...createTestApp(controllers, workers, projects),
+      projections: new Map(projections.map((projection) => [projection.name, projection])),
+    };
     const fixture = new PlaneFixture(await installEventplane(installing), app);
     await fixture.start();
     return fixture;
@@ -70,6 +76,10 @@ export class PlaneFixture {
   /** Opens one more plane on the same database, of another version of the code if one is given. */
   async start(code: { readonly version?: string } = {}): Promise<Plane> {
     const { database } = this.installation;
+    await installProjections(database.ownerUrl, {
+      rolePrefix: database.rolePrefix,
+      definitions: [...this.#app.projections.values()],
+    });
     const passwords = Object.fromEntries(
       loginRoles.map((role) => [role, new URL(this.installation.url(role)).password]),
     );

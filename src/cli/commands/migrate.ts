@@ -18,12 +18,16 @@ passwords are made in the data folder, where \`evtctl start\` finds them.
 
   DATABASE_URL_FILE=owner.url evtctl migrate status
   DATABASE_URL_FILE=owner.url evtctl migrate up --dry-run > plan.sql
-  DATABASE_URL_FILE=owner.url evtctl migrate up`,
+  DATABASE_URL_FILE=owner.url evtctl migrate up --config eventplane.config.ts`,
     );
   migrate
     .command("up")
     .description("apply what is pending")
     .option("--dry-run", "change nothing and print the SQL")
+    .option(
+      "-c, --config <file>",
+      "the application's file, for the tables of its projections (default eventplane.config.ts)",
+    )
     .action((options: { dryRun?: boolean }, command: Command) =>
       up(configOf(command, shell), { dryRun: options.dryRun === true, command, shell }),
     );

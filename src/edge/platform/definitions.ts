@@ -92,4 +92,5 @@ export const platformApp: AppDefinition = {
   ]),
   controllers: new Map(),
   workers: new Map(),
+  projections: new Map(),
 };

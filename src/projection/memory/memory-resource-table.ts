@@ -2,7 +2,8 @@
 import type { Resource } from "../../event/index.js";
 import type { TenantId } from "../../kernel/index.js";
 import type { LogReader } from "../../store/index.js";
-import type { Cursor, ResourceTable, StreamName } from "../port.js";
+import type { Cursor } from "../cursor.js";
+import type { ResourceTable, StreamName } from "../port.js";
 
 /** The table of one process, over the log that the reader gives. */
 export class MemoryResourceTable implements ResourceTable {

@@ -1,2 +1,4 @@
+export { assertInstalled, installProjections, installSql } from "./install-projections.js";
+export { PostgresProjectionStore } from "./postgres-projection-store.js";
 export { PostgresResourceReader, type ResourceListPage, type ResourceListQuery } from "./resource-reader.js";
 export { PostgresResourceTable } from "./resource-table.js";

@@ -3,7 +3,8 @@ import type pg from "pg";
 import type { Resource } from "../../event/index.js";
 import type { TenantId } from "../../kernel/index.js";
 import { translatePgError } from "../../store/postgres/index.js";
-import type { Cursor, ResourceTable, StreamName } from "../port.js";
+import type { Cursor } from "../cursor.js";
+import type { ResourceTable, StreamName } from "../port.js";
 import { inTenant } from "./in-tenant.js";
 import * as sql from "./statements.js";
 

@@ -4,11 +4,12 @@ export {
   type MigrationStatus,
   migrate,
   migrationStatus,
+  runAsOwner,
 } from "./migrate.js";
 export { translatePgError } from "./pg-error.js";
 export { createPool, type PoolOptions } from "./pool.js";
 export { PostgresAppender } from "./postgres-appender.js";
 export { PostgresReader } from "./postgres-reader.js";
 export { PostgresSnapshots } from "./postgres-snapshots.js";
-export { type LoginRole, loginRoles, type RolePasswords } from "./roles.js";
+export { groupRoleSql, type LoginRole, loginRoles, projectionRole, type RolePasswords } from "./roles.js";
 export { assertServiceRole } from "./service-role.js";

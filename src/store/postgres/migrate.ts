@@ -110,6 +110,15 @@ export async function migrationStatus(ownerUrl: string): Promise<MigrationStatus
   });
 }
 
+/**
+ * Runs SQL of this package in one transaction, as the role of the owner URL; two at once follow one another.
+ *
+ * @throws EventplaneError as {@link migrate}
+ */
+export async function runAsOwner(ownerUrl: string, sql: string): Promise<void> {
+  await withOwner(ownerUrl, (client) => inTransaction(client, async () => void (await client.query(sql))));
+}
+
 interface AppliedMigration {
   readonly version: number;
   readonly name: string;

@@ -14,7 +14,9 @@ export type LoginRole = (typeof loginRoles)[number];
 /** Passwords of login roles; a role without one keeps what it has. */
 export type RolePasswords = Partial<Readonly<Record<LoginRole, string>>>;
 
-const groupRoles = ["owner", "appender", "relay"] as const;
+const groupRoles = ["owner", "appender", "relay", "totals"] as const;
+/** Longer names are cut by PostgreSQL. */
+const nameCharactersMax = 63;
 const prefixForm = /^[a-z][a-z0-9_]{0,39}$/;
 
 /** Plans that hang on nothing but the statement: fresh tables have no statistics, and generic plans survive growth. */
@@ -37,7 +39,7 @@ const shortTimeouts: Readonly<Record<string, string>> = {
 const settingsOf: Readonly<Record<LoginRole, Readonly<Record<string, string>>>> = {
   edge: { ...planSettings, ...shortTimeouts },
   runtime: { ...planSettings, ...shortTimeouts },
-  reader: { ...planSettings, ...shortTimeouts, statement_timeout: "30s" },
+  reader: { ...planSettings, ...shortTimeouts, statement_timeout: "30s", default_transaction_read_only: "on" },
   auditor: { ...planSettings, lock_timeout: "2s" },
   projector: { ...planSettings, lock_timeout: "2s" },
 };
@@ -66,10 +68,27 @@ export function rolesSql(rolePrefix: string, passwords: RolePasswords): string {
     ...loginRoles.flatMap((name) => passwordOf(`${rolePrefix}_${name}`, passwords[name])),
     // Creating a role does not make one a member of it since PostgreSQL 16; the owner needs both to hand things over.
     `grant ${rolePrefix}_owner to current_user;`,
-    `grant ${rolePrefix}_appender to ${rolePrefix}_owner;`,
+    `grant ${rolePrefix}_appender, ${rolePrefix}_totals to ${rolePrefix}_owner;`,
+    // It becomes the role of one projection for each change, and has the rights of none before.
+    `alter role ${rolePrefix}_projector noinherit;`,
     // Temporary functions and tables would be a place for code of one's own.
     "do $$ begin execute format('revoke temporary on database %I from public', current_database()); end $$;",
   ].join("\n");
+}
+
+/** The role that the rows of this projection belong to. @throws EventplaneError `config_invalid` when it is too long for a name */
+export function projectionRole(rolePrefix: string, projection: string): string {
+  const role = `${rolePrefix}_p_${projection}`;
+  if (role.length <= nameCharactersMax) return role;
+  throw new EventplaneError(
+    "config_invalid",
+    `The role ${role} of a projection would be longer than ${nameCharactersMax} characters: choose a shorter role prefix or name.`,
+  );
+}
+
+/** The SQL that makes a role that nobody logs in as. */
+export function groupRoleSql(role: string): string {
+  return createRole(role, "nologin");
 }
 
 /** The SQL that makes schema and table of migrations, after the roles. */
