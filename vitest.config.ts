@@ -9,6 +9,7 @@ const source = (path: string): string => fileURLToPath(new URL(`./src/${path}`, 
 const alias = [
   { find: /^eventplane$/, replacement: source("index.ts") },
   { find: /^eventplane\/client$/, replacement: source("client/index.ts") },
+  { find: /^eventplane\/plane$/, replacement: source("plane/embedded/index.ts") },
   { find: /^eventplane\/testing$/, replacement: source("testing/index.ts") },
 ];
 

@@ -55,7 +55,8 @@ export interface PlaneOptions {
   /** How long `close` waits for calls of workers before it aborts them; default: the runtime's. */
   readonly workerStopGraceMs?: number;
   readonly keys: PlaneKeys;
-  readonly edge: { readonly host: string; readonly port: number; readonly name: string };
+  /** Without `listen` it is reached by {@link Plane.as} only. */
+  readonly edge: { readonly name: string; readonly listen?: { readonly host: string; readonly port: number } };
   readonly logger: Logger;
   /** No other process works on this database: what a plane before this one had in hand when it was killed is due at once. */
   readonly isAlone?: boolean;
@@ -65,7 +66,7 @@ export interface PlaneOptions {
 
 /** A running plane. */
 export interface Plane extends AsyncDisposable {
-  /** Where it listens. */
+  /** Where it listens; empty when it does not. */
   readonly url: string;
   /** base64url of the root's raw public key: what verifiers must be given. */
   readonly rootPublicKey: string;
@@ -148,7 +149,9 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
     await pools.close();
   });
   try {
-    const url = await edge.listen({ host: options.edge.host, port: options.edge.port });
+    const { listen } = options.edge;
+    const url = listen === undefined ? "" : await edge.listen(listen);
+    await edge.platform.catchUp(); // so that nobody is refused because it knows nothing yet
     const caller = { ...shared, ...reading, edge, ids: systemIds };
     const as = (identity: CallerIdentity): EmbeddedCaller => new EmbeddedCaller(caller, identity);
     return { url, rootPublicKey: signers.rootPublicKey, edge, as, close, [Symbol.asyncDispose]: close };

@@ -1,13 +1,13 @@
 /**
  * One process from start to end: the checks that cost nothing, the plane, the reloads, the order of ending.
  */
-import { accessSync, constants, mkdirSync } from "node:fs";
-import { join, resolve } from "node:path";
+import { resolve } from "node:path";
 import type { AppDefinition } from "../event/index.js";
-import { EventplaneError, isEventplaneError } from "../kernel/errors.js";
+import { type EventplaneError, isEventplaneError } from "../kernel/errors.js";
 import type { Logger } from "../observe/index.js";
 import { AppWatcher } from "./app-watcher.js";
 import type { Config } from "./config.js";
+import { prepareFolder } from "./data-folder.js";
 import { boundHeapGrowth } from "./heap-growth.js";
 import { assertPortFree } from "./port-check.js";
 
@@ -77,18 +77,6 @@ async function reloadApp(reload: () => Promise<void>): Promise<EventplaneError |
   } catch (error) {
     if (isEventplaneError(error)) return error;
     throw error;
-  }
-}
-
-/** Makes the folder and asks whether it may be written, before a database would find out. */
-function prepareFolder(dataDir: string): void {
-  try {
-    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
-    accessSync(dataDir, constants.W_OK | constants.X_OK);
-    mkdirSync(join(dataDir, "cache"), { recursive: true, mode: 0o700 });
-  } catch (cause) {
-    const message = `The data directory ${resolve(dataDir)} cannot be written: give this user the right to, or choose another one with --data-dir.`;
-    throw new EventplaneError("data_directory_unwritable", message, { details: { dataDir }, cause });
   }
 }
 

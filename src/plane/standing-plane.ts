@@ -21,6 +21,8 @@ export interface StandingPlaneOptions {
   readonly logger: Logger;
   /** Brings the database up first. `dev` does; in production `evtctl migrate up` does, and services refuse an old one. */
   readonly migrates: boolean;
+  /** Whether it takes HTTP requests; default true. */
+  readonly listens?: boolean;
   /** Ends the opening of an embedded database. */
   readonly signal?: AbortSignal;
 }
@@ -97,7 +99,12 @@ export class StandingPlane implements AsyncDisposable {
     }
   }
 
-  /** Where it listens now. */
+  /** The plane as it runs now; another one after {@link replaceApp}. */
+  get plane(): Plane {
+    return this.#plane;
+  }
+
+  /** Where it listens now; empty when it does not. */
   get url(): string {
     return this.#plane.url;
   }
@@ -115,7 +122,10 @@ export class StandingPlane implements AsyncDisposable {
   async replaceApp(app: AppDefinition): Promise<void> {
     const { openPlane } = await import("./open-plane.js");
     if (this.#migrates) await install(this.#base, app);
-    const edge = { ...this.#base.edge, port: Number(new URL(this.#plane.url).port) };
+    const { name, listen } = this.#base.edge;
+    // On the port that it got, so that clients find it again.
+    const again = listen === undefined ? {} : { listen: { ...listen, port: Number(new URL(this.#plane.url).port) } };
+    const edge = { name, ...again };
     await this.#plane.close();
     try {
       this.#plane = await openPlane({ ...this.#base, app, edge });
@@ -191,7 +201,10 @@ async function openEmbedded(dataDir: string, logger: Logger, signal: AbortSignal
   return { url: postgres.ownerUrl, lost, close };
 }
 
-function planeOptions({ config, logger }: StandingPlaneOptions, databaseUrl: string): Omit<PlaneOptions, "app"> {
+function planeOptions(
+  { config, logger, listens = true }: StandingPlaneOptions,
+  databaseUrl: string,
+): Omit<PlaneOptions, "app"> {
   const dataDir = config.required("data.dir");
   return {
     databaseUrl,
@@ -208,9 +221,8 @@ function planeOptions({ config, logger }: StandingPlaneOptions, databaseUrl: str
       runtime: keyFile(dataDir, "runtime").pem,
     },
     edge: {
-      host: config.required("edge.host"),
-      port: config.integer("edge.port"),
       name: config.required("edge.name"),
+      ...(listens ? { listen: { host: config.required("edge.host"), port: config.integer("edge.port") } } : {}),
     },
     logger,
   };

@@ -92,7 +92,7 @@ export class PlaneFixture {
       claimsMax: 32,
       workerStopGraceMs: 300,
       keys: this.#keys,
-      edge: { host: "127.0.0.1", port: 0, name: "edge-1" },
+      edge: { name: "edge-1", listen: { host: "127.0.0.1", port: 0 } },
       logger: createLogger({
         level: "debug",
         destination: new Writable({ write: (chunk, _, done) => (this.#lines.push(String(chunk)), done()) }),

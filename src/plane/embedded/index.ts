@@ -10,3 +10,5 @@ export {
 } from "../embedded-caller.js";
 export { NotSettledError, type NotSettledReason } from "../not-settled-error.js";
 export type { Settlement, SettleOptions } from "../settlement.js";
+export { EmbeddedPlane, type OpenPlaneOptions, openPlane } from "./open-plane.js";
+export type { PoolAddress } from "./pool-address.js";

@@ -1,0 +1,163 @@
+/** `openPlane(app, …)`: the plane in the process of the application that uses it, beside Express, Fastify, Next or nothing. */
+import { resolve } from "node:path";
+import type { App, IntentMessage } from "../../controller/index.js";
+import type { Grant, Principal } from "../../edge/index.js";
+import type { AppDefinition } from "../../event/index.js";
+import { EventplaneError, PLATFORM_TENANT_ID, sha256, systemIds, type TenantId } from "../../kernel/index.js";
+import { createLogger, type Logger } from "../../observe/index.js";
+import { resolveConfig } from "../config.js";
+import { prepareFolder } from "../data-folder.js";
+import type { CallerIdentity, EmbeddedCaller } from "../embedded-caller.js";
+import type { StandingPlane } from "../standing-plane.js";
+import { type PlaneSlot, planeSlot } from "./plane-slots.js";
+import { type PoolAddress, urlOfPool } from "./pool-address.js";
+
+/** How to open one. */
+export interface OpenPlaneOptions {
+  /**
+   * PostgreSQL ≥ 15. User and password are replaced by those of Eventplane's own roles, so the application's URL will do.
+   * Without it and without `pool`: an embedded PostgreSQL in `dataDir`.
+   */
+  readonly databaseUrl?: string;
+  /**
+   * A `pg.Pool` of the application instead of a URL: the same database is used. Its connections are not: they log in as
+   * the application, and no role but Eventplane's may write the log.
+   */
+  readonly pool?: PoolAddress;
+  /** Folder with keys and role passwords, the one that `evtctl migrate up` was run with; default `.eventplane`. */
+  readonly dataDir?: string;
+  /**
+   * Brings the database up first, with the owner in `databaseUrl`. Default true for an embedded PostgreSQL, else false:
+   * then `evtctl migrate up` does, and an old database is refused.
+   */
+  readonly migrate?: boolean;
+  /** First part of the database roles' names; default `eventplane`. */
+  readonly rolePrefix?: string;
+  /** Connections of each of the three roles; 2 to 200, default 4. */
+  readonly connectionsMax?: number;
+  /** Serves HTTP and SSE on a port of its own, 0 for a free one; without it nobody listens. `host` is 127.0.0.1 by default. */
+  readonly http?: { readonly port: number; readonly host?: string };
+  /** Name of this process in `causedBy`; default `app`. */
+  readonly name?: string;
+  /** Anything with debug, info, warn, error and child, such as pino's; default: warnings and errors to standard output. */
+  readonly logger?: Logger;
+}
+
+const connectionsMaxDefault = 4;
+const dataDirDefault = ".eventplane";
+
+/**
+ * Opens a plane: controllers, workers, projections and, if asked for, HTTP, in this process, until `close()`.
+ *
+ * Safe to be called again when modules are reloaded: one process has one plane for a folder and database. The same app
+ * again gives the one that runs; another one takes its place, and handles that were given before use it from then on.
+ *
+ * @throws EventplaneError `config_invalid`, `migration_needed`, `database_unreachable`, `data_directory_unwritable`,
+ * `port_in_use` …: nothing stays open, and what ran before runs on
+ */
+export async function openPlane<Message extends IntentMessage, Workers>(
+  app: App<Message, Workers>,
+  options: OpenPlaneOptions = {},
+): Promise<EmbeddedPlane<Message>> {
+  const dataDir = resolve(options.dataDir ?? dataDirDefault);
+  const databaseUrl = databaseOf(options);
+  const slot = planeSlot(sha256(JSON.stringify([dataDir, databaseUrl ?? null])).toString("hex"));
+  const plane = new EmbeddedPlane<Message>(slot);
+  await slot.open(plane, app, () => start(app, { ...options, dataDir }, databaseUrl));
+  return plane;
+}
+
+/** A plane that this process runs. */
+export class EmbeddedPlane<Message extends IntentMessage = IntentMessage> implements AsyncDisposable {
+  readonly #slot: PlaneSlot;
+
+  /** Use {@link openPlane}. */
+  constructor(slot: PlaneSlot) {
+    this.#slot = slot;
+  }
+
+  /** Where it listens; undefined when it does not. @throws EventplaneError `unavailable` when it is closed */
+  get url(): string | undefined {
+    return this.#slot.standing.plane.url || undefined;
+  }
+
+  /** base64url of the root's raw public key: what verifiers must be given. */
+  get rootPublicKey(): string {
+    return this.#slot.standing.plane.rootPublicKey;
+  }
+
+  /** Rejects with `database_unreachable` when an embedded PostgreSQL ends by itself; never resolves. */
+  get lost(): Promise<never> {
+    return this.#slot.standing.lost;
+  }
+
+  /**
+   * Somebody whom the application knows, at work in one tenant. Make one for each request.
+   *
+   * @throws EventplaneError `forbidden` for a tenant that does not exist; `platform_stale` when the event loop stood still
+   * for a second; `unavailable` when the plane is closed
+   */
+  as(identity: CallerIdentity): EmbeddedCaller<Message> {
+    return this.#slot.standing.plane.as(identity);
+  }
+
+  /**
+   * Makes a tenant, or finds it.
+   *
+   * @param by who made it, for the platform's log; default the application
+   * @throws EventplaneError `request_invalid` for a slug that a tenant may not have
+   */
+  async createTenant(slug: string, by: CallerIdentity["principal"] = { id: "app", type: "system" }): Promise<TenantId> {
+    const { type = "user", id } = by;
+    const principal: Principal = { type, id, tenantId: PLATFORM_TENANT_ID, grants: new Set<Grant>(["admin"]) };
+    const request = { principal, requestId: systemIds.uuid7(), via: "embedded" };
+    return (await this.#slot.standing.plane.edge.administration.createTenant(slug, request)).id;
+  }
+
+  /** Drains what is under way and ends connections and loops; nothing when it was opened again since. Idempotent. */
+  close(): Promise<void> {
+    return this.#slot.close(this);
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+}
+
+function databaseOf({ databaseUrl, pool }: OpenPlaneOptions): string | undefined {
+  if (databaseUrl !== undefined && pool !== undefined) {
+    throw new EventplaneError("config_invalid", "openPlane takes databaseUrl or pool, not both.");
+  }
+  return pool === undefined ? databaseUrl : urlOfPool(pool);
+}
+
+async function start(
+  app: AppDefinition,
+  options: OpenPlaneOptions & { readonly dataDir: string },
+  databaseUrl: string | undefined,
+): Promise<StandingPlane> {
+  const { dataDir, http, migrate = databaseUrl === undefined, name = "app", logger } = options;
+  const { rolePrefix, connectionsMax = connectionsMaxDefault } = options;
+  prepareFolder(dataDir);
+  // What only wants the types and classes of this room does not load PostgreSQL's.
+  const standing = await import("../standing-plane.js");
+  const config = resolveConfig({
+    environment: {},
+    flags: {
+      "data.dir": dataDir,
+      "database.pool-max": String(connectionsMax),
+      "edge.name": name,
+      ...(databaseUrl === undefined ? {} : { "database.url": databaseUrl }),
+      ...(rolePrefix === undefined ? {} : { "database.role-prefix": rolePrefix }),
+      ...(http === undefined ? {} : { "edge.port": String(http.port) }),
+      ...(http?.host === undefined ? {} : { "edge.host": http.host }),
+    },
+  });
+  return standing.StandingPlane.open({
+    config,
+    app: Promise.resolve(app),
+    logger: logger ?? createLogger({ level: "warn", name: "eventplane" }),
+    migrates: migrate,
+    listens: http !== undefined,
+  });
+}
