@@ -33,6 +33,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "unknown_type",
     "forbidden_field",
     "content_mismatch",
+    "replay_target_unknown",
     "unauthenticated",
     "forbidden",
     "method_not_allowed",
@@ -48,6 +49,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "resource_deleting",
     "resource_deleted",
     "effect_not_standing",
+    "replay_ended",
   ],
   [exitStatus.unavailable]: [
     "unavailable",

@@ -2,7 +2,7 @@
 import { type AppDefinition, type AppendItem, mutate, type Resource, runtimeComponent } from "../event/index.js";
 import { assert, type Clock, formatUs } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
-import type { WorkClaim } from "../work/index.js";
+import type { WorkKey } from "../work/index.js";
 import type { Reconciler } from "./reconciler.js";
 
 /** What a decision is made with. */
@@ -30,7 +30,7 @@ const nothing: Decision = { items: [], requeueAfterMs: null };
  * @throws whatever the controller throws; EventplaneError of `reconcile` and `mutate.decide`
  */
 export async function decide(
-  claim: WorkClaim,
+  claim: WorkKey,
   resource: Resource | undefined,
   options: DecideOptions,
 ): Promise<Decision> {

@@ -43,6 +43,7 @@ const reservedAggregates: readonly string[] = [
   "schema",
   "dead-letter",
   "effect",
+  "replay",
   "refusal",
   "projection",
 ];

@@ -5,6 +5,7 @@ import {
   type ControllerDefinition,
   type Decision,
   isAggregateType,
+  platformComponentNames,
   type ReconcileContext,
   reservedControllerNames,
 } from "../event/index.js";
@@ -54,7 +55,7 @@ export function defineController<const Watched extends AnyAggregate, const Name 
       `"${name}" cannot name a controller: use a-z, 0-9, _ and -, at most 64, a letter first.`,
     );
   }
-  if (reservedControllerNames.includes(name)) {
+  if (reservedControllerNames.includes(name) || platformComponentNames.includes(name)) {
     throw new EventplaneError(
       "config_invalid",
       `No controller may be called ${name}; the runtime uses the name itself.`,

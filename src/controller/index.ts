@@ -18,6 +18,7 @@ export {
   defineController,
   type StatusOfController,
 } from "./define-controller.js";
+export { LookAgain, type LookAgainOptions, type LookEnd, type LookOptions, type LookResult } from "./look-again.js";
 export { type Reconciled, type ReconcileOptions, reconcile } from "./reconcile.js";
 export type { DecisionChange } from "./redecide/decision-changes.js";
 export type { RecordedEvent, RecordedLog, RecordedSince } from "./redecide/recorded-log.js";

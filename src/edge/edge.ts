@@ -26,6 +26,7 @@ import { addEffectRoutes } from "./routes/effects.js";
 import { addEventRoutes } from "./routes/events.js";
 import { addIntentRoutes } from "./routes/intents.js";
 import { addOpenRoutes } from "./routes/open.js";
+import { addReplayRoutes } from "./routes/replays.js";
 import { addResourceRoutes } from "./routes/resources.js";
 import { addSchemaRoutes } from "./routes/schemas.js";
 import { addSubscribeRoutes } from "./routes/subscribe.js";
@@ -146,6 +147,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
     addAdminRoutes,
     addDeadLetterRoutes,
     addEffectRoutes,
+    addReplayRoutes,
   ]) {
     add(routes, parts);
   }

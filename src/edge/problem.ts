@@ -35,6 +35,8 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   resource_deleted: 409,
   guard_refused: 409,
   effect_not_standing: 409,
+  replay_ended: 409,
+  replay_target_unknown: 422,
   rate_limited: 429,
   busy: 503,
   unavailable: 503,

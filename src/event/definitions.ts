@@ -36,6 +36,8 @@ export interface AggregateDefinition {
   readonly statusSchemas: Readonly<Record<string, JsonObject>>;
   /** By full type. */
   readonly intents: ReadonlyMap<string, IntentDefinition>;
+  /** Components that every generation waits for beside the controllers that watch it. */
+  readonly completedBy?: readonly string[];
   /** Refuses an intent at the edge with a reason, or returns undefined. Pure. */
   readonly guard?: (
     resource: Resource | undefined,

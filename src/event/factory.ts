@@ -228,9 +228,9 @@ export class EventFactory {
 function openingsByAggregate(app: AppDefinition): ReadonlyMap<string, Pick<DraftEvent, "finalizersText">> {
   const controllers = [...app.controllers.values()];
   return new Map(
-    [...app.aggregates.keys()].map((aggregate) => {
+    [...app.aggregates.values()].map(({ name: aggregate, completedBy = [] }) => {
       const names = controllers.filter(({ watches }) => watches === aggregate).map(({ name }) => name);
-      return [aggregate, { finalizersText: JSON.stringify(open(names)) }];
+      return [aggregate, { finalizersText: JSON.stringify(open([...names, ...completedBy])) }];
     }),
   );
 }

@@ -1,6 +1,6 @@
 export type { AppendItem, ExpectedVersion, LifecycleEffect } from "./append-item.js";
 export { eventJson, eventLine, type ProofDocument, proofJson, toEvent } from "./codec.js";
-export { decisionInvalid, reservedControllerNames } from "./decision-check.js";
+export { decisionInvalid, platformComponentNames, reservedControllerNames } from "./decision-check.js";
 export type {
   AggregateDefinition,
   AnyWorker,

@@ -52,6 +52,8 @@ const finalCodes = [
   "effect_output_invalid",
   "effect_held",
   "effect_not_standing",
+  "replay_ended",
+  "replay_target_unknown",
   // Projections.
   "projection_invalid",
   "projection_impure",

@@ -54,6 +54,8 @@ export interface Metrics {
   effectsStanding(
     standing: readonly { readonly worker: string; readonly state: "held" | "dead"; readonly count: number }[],
   ): void;
+  /** What came of a slice of a replay, for its target. */
+  replayed(target: string, results: Readonly<Record<string, number>>): void;
   /** What waits in a queue now, and how long the oldest entry has. */
   workQueue(queue: { readonly name: string; readonly depth: number; readonly oldestSeconds: number }): void;
   /** One HTTP request was answered. `route` is the route's template, never the path. */
@@ -112,6 +114,10 @@ export function createMetrics(): Metrics {
     effectsStanding: (standing) => {
       meters.standing.reset();
       for (const { worker, state, count } of standing) meters.standing.set({ worker: label(worker), state }, count);
+    },
+    replayed: (target, results) => {
+      for (const [result, count] of Object.entries(results))
+        meters.replayResults.inc({ target: label(target), result: label(result) }, count);
     },
     workQueue: ({ name, depth, oldestSeconds }) => {
       meters.queueDepth.set({ name: label(name) }, depth);
@@ -219,6 +225,12 @@ function controllerMeters(registry: Registry) {
 function workerMeters(registry: Registry) {
   const registers = [registry];
   return {
+    replayResults: new Counter({
+      name: "eventplane_replay_results_total",
+      help: "What came of history that replays gave to a consumer, by target and result.",
+      labelNames: ["target", "result"],
+      registers,
+    }),
     effects: new Counter({
       name: "eventplane_effect_total",
       help: "Attempts of workers, by worker and result.",

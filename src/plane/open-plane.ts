@@ -22,6 +22,7 @@ import {
   ProjectionRunner,
   ResourcesProjector,
 } from "../projection/index.js";
+import { PostgresReplayProgress } from "../replay/index.js";
 import { type Appender, Coalescer, createDoorbell, ResourceLoader } from "../store/index.js";
 import { PostgresAppender, PostgresReader, PostgresSnapshots, type RolePasswords } from "../store/postgres/index.js";
 import { PostgresWorkStore } from "../work/postgres/index.js";
@@ -31,6 +32,7 @@ import { type DatabasePools, openPools } from "./database.js";
 import { type CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
 import { Loops } from "./loops.js";
 import { measuredAppender } from "./measured-appender.js";
+import { openReplays } from "./open-replays.js";
 import { openSnapshots } from "./open-snapshots.js";
 import { StandingWatch, watchBacklog } from "./watch-backlog.js";
 
@@ -130,7 +132,8 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   const shared: Shared = { app, pools, signers, directory, verifier, logs, reader, clock, doorbell, metrics, standing };
 
   await bootstrap(options, shared);
-  const runtime = await openRuntime(options, shared);
+  const loader = openLoader(options, shared);
+  const runtime = await openRuntime(options, shared, loader);
   const projector = openProjector(options, shared);
   await assertInstalled(pools.projector, [...app.projections.values()]);
   const runners = openRunners(options, shared);
@@ -139,6 +142,8 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   const edge = await openEdge(options, shared, { loops, projector, runners, reading });
   loops.start("controllers", (signal) => runtime.run(signal));
   if (app.workers.size > 0) loops.start("workers", (signal) => openWorkers(options, shared).run(signal));
+  const replays = openReplays({ ...shared, loader, logger: options.logger });
+  loops.start("replays", (signal) => replays.run(signal));
   loops.start("projections", (signal) => projector.run(signal));
   for (const [name, runner] of runners) loops.start(`projection_${name}`, (signal) => runner.run(signal));
   loops.start("backlog", (signal) => watchBacklog({ ...shared, work: new PostgresWorkStore(pools.runtime) }, signal));
@@ -169,24 +174,34 @@ async function bootstrap(options: PlaneOptions, { reader, directory, clock, logs
   if (options.onAdminKey !== undefined) await options.onAdminKey(await steps.createAdminKey(logs.edge));
 }
 
-async function openRuntime(options: PlaneOptions, shared: Shared): Promise<ControllerRuntime> {
-  const { app, pools, logs, verifier, signers, clock, doorbell, metrics } = shared;
-  const work = new PostgresWorkStore(pools.runtime, { codeVersion: app.version });
-  if (options.isAlone === true) await work.endLeases();
+/** The resources that controllers decide on, by themselves and for replays. */
+function openLoader(options: PlaneOptions, shared: Shared): ResourceLoader {
+  const { app, pools, verifier, signers } = shared;
   const reader = new PostgresReader(pools.runtime);
   const logger = options.logger.child({ role: "controllers" });
   const snapshots = new PostgresSnapshots(pools.runtime);
   const keeper = { signer: signers.runtime.signer, snapshots };
+  return new ResourceLoader({
+    reader,
+    verifier,
+    app,
+    snapshots: openSnapshots({ ...shared, reader, logger, snapshots, keeper }),
+  });
+}
+
+async function openRuntime(
+  options: PlaneOptions,
+  { app, pools, logs, clock, doorbell, metrics }: Shared,
+  loader: ResourceLoader,
+): Promise<ControllerRuntime> {
+  const work = new PostgresWorkStore(pools.runtime, { codeVersion: app.version });
+  if (options.isAlone === true) await work.endLeases();
+  const logger = options.logger.child({ role: "controllers" });
   return new ControllerRuntime({
     app,
     work,
     coalescer: logs.runtime,
-    loader: new ResourceLoader({
-      reader,
-      verifier,
-      app,
-      snapshots: openSnapshots({ ...shared, reader, logger, snapshots, keeper }),
-    }),
+    loader,
     clock,
     random: systemRandom,
     ...(options.claimsMax === undefined ? {} : { claimsMax: options.claimsMax }),
@@ -274,6 +289,7 @@ function openEdge(
     log: logs.edge,
     reader,
     work: new PostgresWorkStore(pools.edge),
+    replays: new PostgresReplayProgress(pools.edge),
     doorbell,
     verifier,
     keys: directory,

@@ -22,6 +22,7 @@ export { ProjectionBench } from "./projection-bench.js";
 export { type ProjectionsUnderTest, projectionContract } from "./projection-contract.js";
 export { pureCall } from "./pure-call.js";
 export { recordedLogOf } from "./recorded-log-of.js";
+export { ReplayBench } from "./replay-bench.js";
 export { RuntimeBench } from "./runtime-bench.js";
 export { type SnapshotsUnderTest, snapshotContract } from "./snapshot-contract.js";
 export { storeContract } from "./store-contract.js";

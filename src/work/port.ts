@@ -248,6 +248,11 @@ export interface WorkStore extends DeadLetterReader, EffectReader {
     failure: WorkFailure,
     options: { readonly retryAfterMs: number | null; readonly generation: number | null },
   ): Promise<boolean>;
+  /**
+   * Makes a row due after `dueAfterMs`, unless it is due sooner, leased, a dead letter or blocked: for looks that no event
+   * asks for.
+   */
+  wake(key: WorkKey, options: { readonly dueAfterMs: number }): Promise<void>;
   /** Milliseconds until the next row of these components is due; 0 when one is due now; null when none waits. */
   nextDueMs(components: readonly string[]): Promise<number | null>;
   /** What is due now and nobody works on, for metrics: how many rows (10,000 stands for more), and how long the oldest. */

@@ -32,6 +32,7 @@ import {
   type TenantId,
 } from "../../src/kernel/index.js";
 import { createLogger, createMetrics } from "../../src/observe/index.js";
+import { MemoryReplayProgress } from "../../src/replay/index.js";
 import {
   type Appender,
   Coalescer,
@@ -177,6 +178,7 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
       effects: async () => [],
       effect: async () => undefined,
     },
+    replays: new MemoryReplayProgress(),
     doorbell,
     verifier,
     keys: directory,

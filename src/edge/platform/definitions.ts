@@ -1,10 +1,11 @@
 /**
- * The aggregates of the platform's own log: tenants and API keys. Signing keys and schemas are system facts there.
+ * The aggregates of the platform's own log: tenants, API keys and replays. Signing keys and schemas are system facts there.
  *
  * Ids are deterministic wherever two edges could do the same thing at once, so both write one event (DESIGN §13.8).
  */
 import type { AggregateDefinition, AppDefinition, IntentDefinition } from "../../event/index.js";
 import { type JsonObject, PLATFORM_TENANT_ID, type TenantId, uuid8 } from "../../kernel/index.js";
+import { replayDefinition } from "../../replay/index.js";
 import { grantNames } from "../rules.js";
 
 /** The slug of the tenant that holds tenants, keys and schemas themselves. */
@@ -89,6 +90,7 @@ export const platformApp: AppDefinition = {
   aggregates: new Map([
     ["tenant", tenant],
     ["key", key],
+    [replayDefinition.name, replayDefinition],
   ]),
   controllers: new Map(),
   workers: new Map(),

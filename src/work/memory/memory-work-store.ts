@@ -228,6 +228,10 @@ export class MemoryWorkStore implements WorkStore {
     return true;
   }
 
+  async wake(key: WorkKey, { dueAfterMs }: { readonly dueAfterMs: number }): Promise<void> {
+    this.#rows.wakeBy(keyOf(key), this.#nowUs() + dueAfterMs * 1000);
+  }
+
   async nextDueMs(components: readonly string[]): Promise<number | null> {
     const next = this.#rows.nextDueUs(components);
     return next === null ? null : Math.max(0, (next - this.#nowUs()) / 1000);

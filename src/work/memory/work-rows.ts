@@ -56,6 +56,17 @@ export class WorkRows {
     row.state = "ready";
   }
 
+  /** Due then at the latest, unless it is leased or stands. */
+  wakeBy(key: WorkKey, dueAtUs: number): void {
+    const row = this.get(key);
+    if (row === undefined) {
+      this.#rows.set(keyText(key), { ...fresh, ...key, woken: 0, wokenGeneration: 0, dueAtUs });
+    } else if (row.leaseToken === null && (row.state === "idle" || row.state === "ready")) {
+      row.dueAtUs = row.state === "idle" ? dueAtUs : Math.min(row.dueAtUs, dueAtUs);
+      row.state = "ready";
+    }
+  }
+
   /** An effect that was asked for: due now, unless it is known or waits behind a dead letter. */
   ask(key: WorkKey, ask: { readonly asker: EffectAsker; readonly position: number; readonly nowUs: number }): void {
     if (this.get(key) !== undefined) return;

@@ -20,6 +20,7 @@ import {
   type WorkClaim,
   type WorkEnd,
   type WorkFailure,
+  type WorkKey,
   type WorkStore,
 } from "../port.js";
 import * as letterSql from "./dead-letter-statements.js";
@@ -177,6 +178,13 @@ export class PostgresWorkStore implements WorkStore {
     const retry = retryAfterMs === null ? null : Math.ceil(retryAfterMs);
     const { code, message } = failure;
     return this.#end(sql.fail, claim, [retry, code, message, generation, this.#codeVersion, deadLetterId(claim)]);
+  }
+
+  async wake(
+    { tenantId, aggregateType, aggregateId, component }: WorkKey,
+    { dueAfterMs }: { readonly dueAfterMs: number },
+  ): Promise<void> {
+    await this.#query(sql.wake, [tenantId, aggregateType, aggregateId, component, Math.ceil(dueAfterMs)]);
   }
 
   async nextDueMs(components: readonly string[]): Promise<number | null> {

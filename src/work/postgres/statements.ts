@@ -67,6 +67,16 @@ export const fail = {
     $10::text, $11::uuid) as held`,
 } as const;
 
+/** $1–$4 key, $5 due after milliseconds. */
+export const wake = {
+  name: "ep_work_wake",
+  text: `insert into eventplane.work as w (tenant_id, aggregate_type, aggregate_id, component, state, due_at)
+    values ($1::uuid, $2::text, $3::text, $4::text, 'ready', clock_timestamp() + $5::bigint * interval '1 millisecond')
+    on conflict (tenant_id, aggregate_type, aggregate_id, component) do update set
+      state = 'ready', due_at = least(w.due_at, excluded.due_at)
+    where w.state in ('idle', 'ready') and w.lease_token is null`,
+} as const;
+
 /** $1 queues, $2 components. */
 export const nextDue = {
   name: "ep_work_next_due",

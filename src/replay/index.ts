@@ -1,0 +1,26 @@
+export { ControllerTarget } from "./controller-target.js";
+export {
+  type ReplayFilter,
+  type ReplaySpec,
+  type ReplayTargetName,
+  type ReplayWanted,
+  replayAggregate,
+  replayDefinition,
+  replayerComponent,
+  replayLimits,
+  replaySpecOf,
+} from "./definition.js";
+export { MemoryReplayProgress } from "./memory/index.js";
+export type {
+  ReplayGiven,
+  ReplayProgress,
+  ReplayProgressReader,
+  ReplayProgressStore,
+  ReplayResults,
+  ReplaySlice,
+  ReplayTarget,
+  ReplayTargets,
+} from "./port.js";
+export { PostgresReplayProgress } from "./postgres/index.js";
+export { ReplayRunner, type ReplayRunnerOptions } from "./runner.js";
+export type { ReplayState } from "./turn.js";

@@ -1,0 +1,1 @@
+export { MemoryReplayProgress } from "./memory-progress.js";

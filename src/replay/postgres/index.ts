@@ -1,0 +1,1 @@
+export { PostgresReplayProgress } from "./postgres-progress.js";

@@ -1,0 +1,319 @@
+/** Replays to controllers, on the store and the work rows in memory, on a virtual clock. */
+import { describe, expect, test } from "vitest";
+import { EventplaneError, PLATFORM_TENANT_ID } from "../kernel/index.js";
+import { ReplayBench, type TestReconcile, testCustomer, testDecision, testDone } from "../testing/index.js";
+
+const names = (count: number): readonly string[] => Array.from({ length: count }, (_, n) => `org-${n}`);
+
+/** Organizations that a controller has completed. */
+async function settled(controllers: Readonly<Record<string, TestReconcile>>, count: number): Promise<ReplayBench> {
+  const replays = new ReplayBench(controllers);
+  for (const name of names(count)) await replays.bench.publish("create", name, { name });
+  await replays.bench.settleAll();
+  return replays;
+}
+
+describe("a replay to a controller", () => {
+  test("that has decided on everything adds nothing, and says so", async () => {
+    const replays = await settled({ quota: () => testDone() }, 3);
+    const before = await replays.bench.types();
+    const id = await replays.create("quota");
+    await replays.settle(replays.runner());
+    expect(await replays.bench.types()).toEqual(before);
+    const replay = await replays.replay(id);
+    expect(replay).toMatchObject({ phase: "Ready", settled: "ready" });
+    expect(replay.status["replayer"]).toEqual({
+      state: "completed",
+      position: before.length,
+      events: before.length,
+      results: { unchanged: 3 },
+    });
+  });
+
+  test("gives it what it decides otherwise today, once", async () => {
+    let members = 1;
+    const replays = await settled({ quota: () => testDone({ members }), other: () => testDone() }, 2);
+    members = 2;
+    const before = (await replays.bench.types()).length;
+    const id = await replays.create("quota");
+    await replays.settle(replays.runner());
+    expect(await replays.told(id)).toMatchObject({ results: { changed: 2 } });
+    expect((await replays.bench.types()).slice(before)).toEqual([
+      "organization.create.quota",
+      "organization.create.quota",
+    ]);
+    expect((await replays.bench.resource("org-1")).status).toMatchObject({ quota: { members: 2 } });
+    const again = await replays.create("quota");
+    await replays.settle(replays.runner());
+    expect(await replays.told(again)).toMatchObject({ results: { unchanged: 2 } });
+    expect((await replays.bench.types()).length).toBe(before + 2);
+  });
+
+  test("that is tried dry says what it would change, and adds nothing", async () => {
+    let members = 1;
+    const replays = await settled({ quota: () => testDone({ members }) }, 2);
+    members = 2;
+    const before = await replays.bench.types();
+    const id = await replays.create("quota", { dryRun: true });
+    await replays.settle(replays.runner());
+    expect(await replays.told(id)).toMatchObject({ state: "completed", results: { changed: 2 } });
+    expect(await replays.bench.types()).toEqual(before);
+  });
+
+  test("means the events of its filter, up to its end", async () => {
+    const replays = await settled({ quota: () => testDone() }, 4);
+    const [first] = await replays.bench.store.reader.read(replays.bench.tenantId, {});
+    const filters = [
+      [{ filter: { aggregateType: "organization", aggregateIds: ["org-1", "org-2"] } }, 2],
+      [{ filter: { aggregateType: "organization", types: ["organization.create"], aggregateIds: ["org-3"] } }, 1],
+      [{ filter: { aggregateType: "organization", correlationId: first?.correlationId ?? "" } }, 1],
+      [{ filter: { aggregateType: "organization", types: ["organization.other"] } }, 0],
+      [{ filter: { aggregateType: "organization", after: 3, types: ["organization.create"] } }, 1],
+      [{ filter: { aggregateType: "organization", recordedFrom: "2200-01-01T00:00:00Z" } }, 0],
+      [{ filter: { aggregateType: "organization", recordedBefore: "2200-01-01T00:00:00Z" } }, 4],
+      [{ until: 2 }, 2],
+    ] as const;
+    for (const [spec, looked] of filters) {
+      const id = await replays.create("quota", spec);
+      await replays.settle(replays.runner());
+      const results = looked === 0 ? {} : { unchanged: looked };
+      expect([spec, await replays.told(id)]).toMatchObject([spec, { state: "completed", results }]);
+    }
+  });
+
+  test("looks neither at what is deleted nor at what has a dead letter, and goes on after what throws", async () => {
+    let isBroken = true;
+    const quota: TestReconcile = ({ resource }) => {
+      if (resource.aggregateId === "stuck" && isBroken) throw new Error("secret");
+      if (resource.aggregateId === "throws" && !isBroken) throw new TypeError("secret");
+      return testDone();
+    };
+    const replays = new ReplayBench({ quota });
+    for (const name of ["gone", "stuck", "throws", "well"]) await replays.bench.publish("create", name);
+    await replays.bench.settleFailures();
+    await replays.bench.publish("delete", "gone");
+    await replays.bench.settleAll();
+    isBroken = false;
+    const id = await replays.create("quota");
+    await replays.settle(replays.runner());
+    const told = await replays.told(id);
+    expect(told).toMatchObject({ results: { closed: 1, blocked: 1, failed: 1, unchanged: 1 } });
+    expect(told).toMatchObject({
+      firstFailure: expect.stringContaining("organization/throws: The controller threw TypeError"),
+    });
+    expect(JSON.stringify(told)).not.toContain("secret");
+    expect(await replays.bench.work.deadLetters(replays.bench.tenantId)).toHaveLength(1);
+  });
+});
+
+describe("outside effects of a replay", () => {
+  const asking = (): { readonly replays: ReplayBench; readonly calls: string[]; readonly renew: () => void } => {
+    const calls: string[] = [];
+    let suffix = "";
+    const worker = testCustomer(({ input }) => {
+      calls.push(String(input["name"]));
+      return { id: "cus" };
+    });
+    const billing: TestReconcile = ({ resource, effects }) => {
+      const name = `${resource.aggregateId}${suffix}`;
+      return testDecision(effects.get<object, object>(worker, { name }));
+    };
+    return { replays: new ReplayBench({ billing }, [worker.definition]), calls, renew: () => (suffix = "-new") };
+  };
+
+  test("are off: new asks are withheld, old ones have their results", async () => {
+    const { replays, calls, renew } = asking();
+    await replays.bench.publish("create", "acme");
+    await replays.bench.settleAll();
+    const before = await replays.bench.types();
+    const id = await replays.create("billing");
+    await replays.settle(replays.runner());
+    expect(await replays.told(id)).toMatchObject({ results: { unchanged: 1 } });
+    renew();
+    const withheld = await replays.create("billing");
+    await replays.settle(replays.runner());
+    await replays.bench.settleAll();
+    expect(await replays.told(withheld)).toMatchObject({ results: { withheld: 1 } });
+    expect(calls).toEqual(["acme"]);
+    expect(await replays.bench.types()).toEqual(before);
+  });
+
+  test("are made when they are allowed", async () => {
+    const { replays, calls, renew } = asking();
+    await replays.bench.publish("create", "acme");
+    await replays.bench.settleAll();
+    renew();
+    const id = await replays.create("billing", { allowEffects: true });
+    await replays.settle(replays.runner());
+    await replays.bench.settleAll();
+    expect(await replays.told(id)).toMatchObject({ results: { changed: 1 } });
+    expect(calls).toEqual(["acme", "acme-new"]);
+  });
+
+  test("include looks at a later time", async () => {
+    let requeues = false;
+    const quota: TestReconcile = () => (requeues ? { ...testDone(), requeueAfterMs: 1_000 } : testDone());
+    const replays = await settled({ quota }, 1);
+    requeues = true;
+    const nextDue = (): Promise<number | null> => replays.bench.work.nextDueMs(["quota"]);
+    await replays.create("quota");
+    await replays.settle(replays.runner());
+    expect(await nextDue()).toBe(null);
+    await replays.create("quota", { allowEffects: true });
+    await replays.settle(replays.runner());
+    expect(await nextDue()).toBe(1_000);
+  });
+});
+
+describe("the course of a replay", () => {
+  test("keeps to its rate, and says how far it is at most every ten seconds", async () => {
+    const replays = await settled({ quota: () => testDone() }, 30);
+    const { clock, tenantId } = replays.bench;
+    const events = (await replays.bench.types()).length;
+    const id = await replays.create("quota", { ratePerSecond: 2 });
+    const runner = replays.runner();
+    const given = async (): Promise<number> => (await replays.progress.progress(tenantId, [id])).get(id)?.events ?? 0;
+    await replays.settle(runner);
+    expect(await given()).toBe(2);
+    const second = async (): Promise<void> => {
+      await clock.advance(1_000);
+      await replays.settle(runner);
+    };
+    await second();
+    expect(await given()).toBe(4);
+    for (let n = 0; n < events; n++) await second();
+    expect(await replays.told(id)).toMatchObject({ state: "completed", events });
+    const rows = await replays.bench.store.reader.readStream(PLATFORM_TENANT_ID, {
+      aggregateType: "replay",
+      aggregateId: id,
+    });
+    const told = rows.filter(({ type }) => type === "replay.create.replayer");
+    expect(told.length).toBe(Math.ceil(events / 2 / 10) + 1);
+    expect(rows.map(({ kind }) => kind)).toEqual(["intent", ...told.slice(1).map(() => "internal"), "fact", "fact"]);
+    for (const row of told) expect(JSON.parse(row.causedByText)).toMatchObject({ principal: { id: "test" } });
+  });
+
+  test("is paused, goes on where it was, and is cancelled", async () => {
+    const looks: string[] = [];
+    const quota: TestReconcile = ({ resource }) => {
+      looks.push(resource.aggregateId);
+      return testDone();
+    };
+    const replays = await settled({ quota }, 6);
+    const runner = replays.runner();
+    looks.length = 0;
+    const filter = { aggregateType: "organization", types: ["organization.create"] };
+    const id = await replays.create("quota", { ratePerSecond: 1, filter });
+    await replays.settle(runner);
+    await replays.change(id, "pause");
+    await replays.settle(runner);
+    expect(await replays.told(id)).toMatchObject({ state: "paused", events: 1 });
+    expect((await replays.replay(id)).phase).toBe("Ready");
+    await replays.bench.clock.advance(60_000);
+    await replays.settle(runner);
+    expect(looks).toEqual(["org-0"]);
+    await replays.change(id, "resume");
+    await replays.settle(runner);
+    await replays.bench.clock.advance(1_000);
+    await replays.settle(runner);
+    expect(looks).toEqual(["org-0", "org-1", "org-2"]);
+    await replays.change(id, "cancel");
+    await replays.bench.clock.advance(60_000);
+    await replays.settle(runner);
+    expect(await replays.told(id)).toMatchObject({ state: "cancelled", events: 3 });
+    expect(looks).toHaveLength(3);
+  });
+
+  test("goes on in another process where the first one noted it, when its lease has run out", async () => {
+    const looks: string[] = [];
+    let dies = false;
+    const quota: TestReconcile = ({ resource }) => {
+      looks.push(resource.aggregateId);
+      return testDone();
+    };
+    const replays = await settled({ quota }, 4);
+    looks.length = 0;
+    const save = replays.progress.save.bind(replays.progress);
+    replays.progress.save = async (...noted) => (dies ? new Promise<never>(() => undefined) : save(...noted));
+    const filter = { aggregateType: "organization", types: ["organization.create"] };
+    const id = await replays.create("quota", { ratePerSecond: 2, filter });
+    const first = replays.runner();
+    await replays.settle(first);
+    dies = true;
+    await replays.bench.clock.advance(1_000);
+    void first.settle();
+    await replays.bench.clock.advance(100);
+    expect(looks).toEqual(["org-0", "org-1", "org-2", "org-3"]);
+    dies = false;
+    const second = replays.runner();
+    await second.settle();
+    expect(looks).toHaveLength(4);
+    await replays.bench.clock.advance(31_000);
+    await replays.settle(second);
+    expect(looks.slice(4)).toEqual(["org-2", "org-3"]);
+    expect(await replays.told(id)).toMatchObject({ state: "completed", events: 4 });
+  });
+
+  test("is not noted by a process that has lost it", async () => {
+    const replays = await settled({ quota: () => testDone() }, 3);
+    const id = await replays.create("quota");
+    await replays.bench.runtime.settle();
+    const { work, tenantId } = replays.bench;
+    const extend = work.extend.bind(work);
+    work.extend = async () => [];
+    await replays.runner().settle();
+    work.extend = extend;
+    expect((await replays.progress.progress(tenantId, [id])).size).toBe(0);
+    expect(await replays.told(id)).toBe(undefined);
+    await replays.bench.clock.advance(31_000);
+    await replays.settle(replays.runner());
+    expect(await replays.told(id)).toMatchObject({ state: "completed" });
+  });
+
+  test("ends as failed, with its reason, when nobody has the consumer that it names", async () => {
+    const replays = await settled({ quota: () => testDone() }, 1);
+    const id = await replays.create("gone");
+    const runner = replays.runner();
+    for (let attempt = 0; attempt < 6; attempt++) {
+      await replays.settle(runner);
+      await replays.bench.clock.advance(60_000);
+    }
+    const replay = await replays.replay(id);
+    expect(replay).toMatchObject({ phase: "Failed", settled: "rejected" });
+    expect(replay.conditions).toMatchObject([
+      { type: "Ready" },
+      { type: "Rejected", reason: "ReplayFailed", message: expect.stringContaining("replay_target_unknown") },
+    ]);
+  });
+
+  test("waits for a store that is away", async () => {
+    const replays = await settled({ quota: () => testDone() }, 1);
+    const id = await replays.create("quota");
+    const { reader } = replays.bench.store;
+    let isAway = true;
+    const read: typeof reader.read = async (tenantId, query) => {
+      if (isAway) throw new EventplaneError("unavailable", "The store is away.");
+      return reader.read(tenantId, query);
+    };
+    const runner = replays.runner({ reader: { ...bound(reader), read } });
+    await replays.bench.runtime.settle();
+    for (let n = 0; n < 10; n++) {
+      await runner.settle();
+      await replays.bench.clock.advance(10_000);
+    }
+    expect(await replays.told(id)).toBe(undefined);
+    isAway = false;
+    await replays.settle(runner);
+    expect(await replays.told(id)).toMatchObject({ state: "completed" });
+  });
+});
+
+/** The methods of a reader as plain functions. */
+function bound<Reader extends ReplayBench["bench"]["store"]["reader"]>(reader: Reader): Reader {
+  return {
+    read: reader.read.bind(reader),
+    readByIds: reader.readByIds.bind(reader),
+    readStream: reader.readStream.bind(reader),
+    head: reader.head.bind(reader),
+  } as Reader; // all that a reader has
+}
