@@ -1,4 +1,5 @@
-/** Administration over HTTP: tenants, API keys, dead letters, effects. */
+/** Administration over HTTP: tenants, API keys, dead letters, effects, replays. */
+import { ReplayClient } from "./replay-client.js";
 import type { ClientTransport } from "./transport.js";
 
 /** A tenant. */
@@ -124,10 +125,13 @@ interface OfTenant extends Abortable {
 
 /** Needs a key with the grant `admin`. Every method throws the problem that the edge answered. */
 export class AdminClient {
+  /** Replays of history. */
+  readonly replays: ReplayClient;
   readonly #transport: ClientTransport;
 
   constructor(transport: ClientTransport) {
     this.#transport = transport;
+    this.replays = new ReplayClient(transport);
   }
 
   /** Creates a tenant, or finds it when it exists. */

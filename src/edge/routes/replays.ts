@@ -1,5 +1,6 @@
 /** Replays of a tenant's history to one consumer: made, looked at, paused, resumed and cancelled by administrators. */
 import type { FastifyReply, FastifyRequest } from "fastify";
+import { EventplaneError, PLATFORM_TENANT_ID } from "../../kernel/index.js";
 import { changeReplay, createReplay, listReplays, type ReplayChange, showReplay } from "../replays/administration.js";
 import { replaySpecIn, replayWishNames } from "../replays/wish.js";
 import { administrationOf, readBody } from "./admin.js";
@@ -61,6 +62,10 @@ interface Exchange {
 
 async function create(parts: EdgeParts, { request, reply, caller }: Exchange): Promise<unknown> {
   const tenantId = tenantOfQuery(parts, tenantIn(request), caller);
+  if (tenantId === PLATFORM_TENANT_ID) {
+    const message = "A replay is of one tenant's history: name it in the parameter tenant.";
+    throw new EventplaneError("request_invalid", message, { details: { parameter: "tenant" } });
+  }
   const body = readBody(request, replayWishNames);
   const { position } = await parts.reader.head(tenantId);
   const spec = replaySpecIn(body, { app: parts.app, tenantId, position });
