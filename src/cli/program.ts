@@ -27,6 +27,7 @@ const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: R
   schema: () => import("./commands/schema.js"),
   "dead-letter": () => import("./commands/dead-letter.js"),
   effect: () => import("./commands/effect.js"),
+  replay: () => import("./commands/replay.js"),
   controllers: () => import("./commands/controllers.js"),
   doctor: () => import("./commands/doctor.js"),
   config: () => import("./commands/config.js"),

@@ -17,7 +17,11 @@ export function assertOwnRefusal(
     claim,
     resource,
     items,
-  }: { readonly claim: WorkClaim; readonly resource: Resource; readonly items: readonly AppendItem[] },
+  }: {
+    readonly claim: Pick<WorkClaim, "component">;
+    readonly resource: Resource;
+    readonly items: readonly AppendItem[];
+  },
 ): void {
   const item = items[index];
   if (item === undefined || isOwn(item, resource)) return;

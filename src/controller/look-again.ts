@@ -4,24 +4,20 @@
  * It decides on the resource as it is, so history that was decided on already leads to the same events with the same ids,
  * and nothing is added. Work rows stay as they are: neither leases nor attempts nor timers of the controller are touched.
  */
-import {
-  type AppDefinition,
-  type AppendItem,
-  deadLetterComponent,
-  effectRoleOf,
-  type Resource,
-} from "../event/index.js";
+import { type AppDefinition, type AppendItem, deadLetterComponent, type Resource } from "../event/index.js";
 import { type Clock, EventplaneError, isEventplaneError, type TenantId } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import type { ResourceLoader } from "../store/index.js";
-import { describeFailure, type WorkFailure, type WorkStore } from "../work/index.js";
+import { describeFailure, type WorkFailure, type WorkKey, type WorkStore } from "../work/index.js";
 import type { Appending } from "./attempt.js";
+import { leadsOutside } from "./consequences.js";
 import { decide, isOpen } from "./decide.js";
+import { assertOwnRefusal } from "./emit-refusal.js";
 import { type Reconciler, reconcilesHere } from "./reconciler.js";
 
 /**
- * What came of it. `unchanged`: nothing to add. `changed`: events were added, or would be. `withheld`: it asks for what was
- * not allowed. `blocked`: it has a dead letter there. `closed`: there is nothing left to decide on. `failed`: it threw.
+ * What came of it. `unchanged`: nothing to add. `changed`: events were added, or would be. `withheld`: they would lead
+ * outside the resource, which was not allowed. `blocked`: it has a dead letter there. `closed`: there is nothing left to decide on. `failed`: it threw.
  */
 export type LookResult = "unchanged" | "changed" | "withheld" | "blocked" | "closed" | "failed";
 
@@ -37,7 +33,10 @@ export interface LookOptions {
   readonly controller: string;
   /** Decides, and adds nothing. */
   readonly dryRun: boolean;
-  /** It may ask for outside calls that it has not asked for before, and for a look at a later time. */
+  /**
+   * What it decides may lead outside: to calls that were not asked for before, by itself or by controllers that see what it
+   * adds, to intents on other resources, and to looks at a later time.
+   */
   readonly allowEffects: boolean;
 }
 
@@ -97,28 +96,27 @@ export class LookAgain {
     if (hasDeadLetter(resource, controller)) return "blocked";
     const { tenantId, aggregateType, aggregateId } = resource;
     const key = { tenantId, aggregateType, aggregateId, component: controller };
-    const { items, requeueAfterMs } = await decide(key, resource, {
-      ...this.#options,
-      reconciler: this.#reconciler,
-      checkDeterminism: false,
-    });
-    if (!allowEffects && items.some(isAsk)) return "withheld";
+    const deciding = { ...this.#options, reconciler: this.#reconciler, checkDeterminism: false };
+    const { items, requeueAfterMs } = await decide(key, resource, deciding);
+    if (items.length > 0 && !allowEffects && (await leadsOutside(items, resource, deciding))) return "withheld";
     if (dryRun) return items.length === 0 ? "unchanged" : "changed";
-    const result = items.length === 0 ? "unchanged" : await this.#append(tenantId, items);
+    const result = items.length === 0 ? "unchanged" : await this.#append({ claim: key, resource, items });
     if (result !== undefined && allowEffects && requeueAfterMs !== null)
       await this.#options.work.wake(key, { dueAfterMs: requeueAfterMs });
     return result;
   }
 
-  async #append(tenantId: TenantId, items: readonly AppendItem[]): Promise<LookResult | undefined> {
-    const outcome = await this.#options.appending.append({ tenantId, items });
+  async #append(decided: {
+    readonly claim: WorkKey;
+    readonly resource: Resource;
+    readonly items: readonly AppendItem[];
+  }): Promise<LookResult | undefined> {
+    const outcome = await this.#options.appending.append({ tenantId: decided.claim.tenantId, items: decided.items });
     if (outcome.result === "appended") return "changed";
-    return outcome.result === "repeated" ? "unchanged" : undefined;
+    if (outcome.result === "repeated") return "unchanged";
+    assertOwnRefusal(outcome, decided);
+    return undefined;
   }
-}
-
-function isAsk({ event }: AppendItem): boolean {
-  return event.decision !== null && effectRoleOf(event.decision.component) === "ask";
 }
 
 function hasDeadLetter({ conditions }: Resource, controller: string): boolean {

@@ -138,6 +138,70 @@ describe("outside effects of a replay", () => {
     expect(await replays.bench.types()).toEqual(before);
   });
 
+  test("are off for the controllers too that would see what the one adds", async () => {
+    const calls: string[] = [];
+    let members = 1;
+    const worker = testCustomer(({ input }) => {
+      calls.push(String(input["name"]));
+      return { id: "cus" };
+    });
+    const quota: TestReconcile = () => testDone({ members });
+    const billing: TestReconcile = ({ resource, effects }) => {
+      const seen = resource.status["quota"] as { readonly members?: number } | undefined; // as quota reports it
+      if (seen?.members === undefined) return { outcome: "progressing" };
+      return testDecision(effects.get<object, object>(worker, { name: `${seen.members} members` }));
+    };
+    const replays = new ReplayBench({ quota, billing }, [worker.definition]);
+    await replays.bench.publish("create", "acme");
+    await replays.bench.settleAll();
+    members = 2;
+    const before = await replays.bench.types();
+    for (const dryRun of [true, false]) {
+      const id = await replays.create("quota", { dryRun });
+      await replays.settle(replays.runner());
+      await replays.bench.settleAll();
+      expect(await replays.told(id)).toMatchObject({ results: { withheld: 1 } });
+    }
+    expect([await replays.bench.types(), calls]).toEqual([before, ["1 members"]]);
+    await replays.create("quota", { allowEffects: true });
+    await replays.settle(replays.runner());
+    await replays.bench.settleAll();
+    expect(calls).toEqual(["1 members", "2 members"]);
+  });
+
+  test("include what it wants of other resources", async () => {
+    let emits = false;
+    const quota: TestReconcile = () => {
+      const emit = { type: "project.create", spec: {} };
+      return emits ? { ...testDone(), emit } : testDone();
+    };
+    const replays = await settled({ quota }, 1);
+    emits = true;
+    const before = await replays.bench.types();
+    const id = await replays.create("quota");
+    await replays.settle(replays.runner());
+    expect(await replays.told(id)).toMatchObject({ results: { withheld: 1 } });
+    expect(await replays.bench.types()).toEqual(before);
+    await replays.create("quota", { allowEffects: true });
+    await replays.settle(replays.runner());
+    expect((await replays.bench.types()).slice(before.length)).toEqual(expect.arrayContaining(["project.create"]));
+  });
+
+  test("that another resource refuses are a failure of that look alone", async () => {
+    let emits = false;
+    const quota: TestReconcile = () =>
+      emits ? { ...testDone(), emit: { type: "project.rename", spec: {} } } : testDone();
+    const replays = await settled({ quota }, 2);
+    emits = true;
+    const id = await replays.create("quota", { allowEffects: true });
+    await replays.settle(replays.runner());
+    expect(await replays.told(id)).toMatchObject({
+      state: "completed",
+      results: { failed: 2 },
+      firstFailure: expect.stringContaining("project.rename"),
+    });
+  });
+
   test("are made when they are allowed", async () => {
     const { replays, calls, renew } = asking();
     await replays.bench.publish("create", "acme");

@@ -30,9 +30,9 @@ export class ReplayBench {
   readonly #runtime: Coalescer;
 
   constructor(controllers: Readonly<Record<string, TestReconcile>>, workers: readonly WorkerDefinition[] = []) {
-    this.bench = new RuntimeBench(controllers, { checkDeterminism: false }, { workers });
+    this.bench = new RuntimeBench(controllers, { checkDeterminism: false }, { workers, projects: {} });
     const { store, keys, clock, doorbell } = this.bench;
-    const app = createTestApp(controllers, workers);
+    const app = createTestApp(controllers, workers, {});
     this.#app = { ...app, aggregates: new Map([...app.aggregates, [replayAggregate, replayDefinition]]) };
     this.#factory = new EventFactory({ app: this.#app, ids: systemIds });
     this.#edge = new Coalescer({ appender: store.edge, signer: keys.edge, clock, doorbell });
