@@ -3,7 +3,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import type { DeadLetterInfo } from "../src/client/index.js";
+import type { DeadLetterInfo, ReplayInfo } from "../src/client/index.js";
 import { buildCommand, evtctl, type Finished, freePort, Served, until } from "./support/evtctl-process.js";
 
 let folder = "";
@@ -130,5 +130,28 @@ describe("a controller that throws for one organization", () => {
     expect(types.filter((type) => type === "organization.ready")).toHaveLength(1);
     expect(await json("dead-letter", "list")).toEqual([]);
     expect((await call("verify")).status).toBe(0);
+  });
+
+  it("replays a resource to its controller, dry, and shows what would come of it", async () => {
+    expect((await call("replay", "create")).status).toBe(2);
+    expect((await call("replay", "create", "--controller", "nobody")).status).toBe(3);
+    const create = ["replay", "create", "--controller", "quota", "--resource", "organization/broken", "--rate", "50"];
+    expect((await call(...create, "--resource", "team/1")).status).toBe(2);
+    const made = await call(...create, "--dry-run");
+    expect(made.stdout).toMatch(/^replay [0-9a-f-]{36} is made; see `evtctl replay show [0-9a-f-]{36}`\n$/);
+    const id = made.stdout.split(" ")[1] ?? "";
+    await until(
+      async () => (await json<ReplayInfo>("replay", "show", id)).state === "completed",
+      10_000,
+      () => dev.output,
+    );
+    expect(await json("replay", "show", id)).toMatchObject({
+      target: { kind: "controller", name: "quota" },
+      dryRun: true,
+      progress: { results: { unchanged: 1 } },
+    });
+    expect((await call("replay", "list")).stdout).toMatch(/controller\/quota +completed \(dry run\).*unchanged 1/);
+    for (const change of ["pause", "resume", "cancel"])
+      expect((await call("replay", change, id)).stderr).toContain("replay_ended");
   });
 });

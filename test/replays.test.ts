@@ -60,8 +60,10 @@ async function ready(tenant: PlaneTenant, count: number): Promise<void> {
   await plane.idle(tenant.id);
 }
 
-describe("attack 22", () => {
-  it("a replay of 10,000 events with workers attached makes no outside call", { timeout: 180_000 }, async () => {
+describe("history given again", () => {
+  it("attack 22: a replay of 10,000 events with workers attached makes no outside call", {
+    timeout: 180_000,
+  }, async () => {
     const acme = await plane.tenant("attack");
     await ready(acme, 1_450);
     const before = await plane.log(acme.id);

@@ -16,6 +16,7 @@ import { createLogger, createMetrics } from "../../dist/observe/index.js";
 import { Bootstrap } from "../../dist/plane/bootstrap.js";
 import { boundHeapGrowth } from "../../dist/plane/heap-growth.js";
 import { PostgresResourceReader } from "../../dist/projection/index.js";
+import { PostgresReplayProgress } from "../../dist/replay/index.js";
 import { Coalescer, createDoorbell, ResourceLoader } from "../../dist/store/index.js";
 import { createPool, PostgresAppender, PostgresReader } from "../../dist/store/postgres/index.js";
 import { testCausedBy } from "../../dist/testing/index.js";
@@ -94,6 +95,7 @@ async function open(databaseUrl: string): Promise<EdgeAnswer> {
     loader: new ResourceLoader({ reader, verifier, app }),
     resources: new PostgresResourceReader(pool),
     work: new PostgresWorkStore(pool),
+    replays: new PostgresReplayProgress(pool),
     doorbell,
     verifier,
     keys,

@@ -5,8 +5,8 @@ import {
   type ControllerDefinition,
   type Decision,
   isAggregateType,
-  platformComponentNames,
   type ReconcileContext,
+  replayerComponent,
   reservedControllerNames,
 } from "../event/index.js";
 import { EventplaneError, type JsonObject } from "../kernel/index.js";
@@ -55,7 +55,7 @@ export function defineController<const Watched extends AnyAggregate, const Name 
       `"${name}" cannot name a controller: use a-z, 0-9, _ and -, at most 64, a letter first.`,
     );
   }
-  if (reservedControllerNames.includes(name) || platformComponentNames.includes(name)) {
+  if (reservedControllerNames.includes(name) || name === replayerComponent) {
     throw new EventplaneError(
       "config_invalid",
       `No controller may be called ${name}; the runtime uses the name itself.`,

@@ -78,9 +78,12 @@ describe("defineAggregate", () => {
 });
 
 describe("defineController", () => {
-  test.each(["conditions", "runtime", "ready", "Quota", "a.b", "dead-letter:x"])("refuses the name %j", (name) => {
-    expect(() => defineController({ ...noop, name, watches: house })).toThrow(configInvalid);
-  });
+  test.each(["conditions", "runtime", "replayer", "ready", "Quota", "a.b", "dead-letter:x"])(
+    "refuses the name %j",
+    (name) => {
+      expect(() => defineController({ ...noop, name, watches: house })).toThrow(configInvalid);
+    },
+  );
 
   test.each([0, -1, Number.NaN])("refuses a timeoutMs of %d", (timeoutMs) => {
     expect(() => defineController({ ...noop, name: "a", watches: house, timeoutMs })).toThrow(configInvalid);
@@ -101,7 +104,7 @@ describe("defineApp", () => {
     expect(() => defineApp({ aggregates: [], controllers: [quota] })).toThrow(configInvalid);
   });
 
-  test.each(["tenant", "key", "signing-key", "schema", "dead-letter", "refusal"])(
+  test.each(["tenant", "key", "signing-key", "schema", "dead-letter", "refusal", "replay"])(
     "refuses the platform's own aggregate %s",
     (name) => {
       expect(() => defineApp({ aggregates: [defineAggregate(name, { spec, intents: {} })] })).toThrow(configInvalid);

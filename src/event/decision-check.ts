@@ -18,8 +18,8 @@ const camelCase = /^[A-Za-z][A-Za-z0-9]{0,63}$/;
 /** Names that no controller may have: they mean something else in status, components and types. */
 export const reservedControllerNames: readonly string[] = [conditionsKey, runtimeComponent, ...reservedTails];
 
-/** Names of components of the platform's own that decide as controllers do; no controller of an app may have them. */
-export const platformComponentNames: readonly string[] = ["replayer"];
+/** The platform's own component that decides, as controllers do, on replays; no controller of an app may have its name. */
+export const replayerComponent = "replayer";
 
 /** A decision whose every part is known to be what it says. */
 export interface CheckedDecision {

@@ -3,13 +3,11 @@
  *
  * It names one consumer. Nobody else is given anything, and nothing is published.
  */
-import type { AggregateDefinition, IntentDefinition } from "../event/index.js";
+import { type AggregateDefinition, type IntentDefinition, replayerComponent } from "../event/index.js";
 import { EventplaneError, type JsonObject, type TenantId } from "../kernel/index.js";
 
-/** The aggregate type, and the component that brings a replay to its end. */
+/** The aggregate type. */
 export const replayAggregate = "replay";
-/** No controller may have this name. */
-export const replayerComponent = "replayer";
 
 /** The one consumer that history is given to. */
 export interface ReplayTargetName {

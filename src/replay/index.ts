@@ -6,7 +6,6 @@ export {
   type ReplayWanted,
   replayAggregate,
   replayDefinition,
-  replayerComponent,
   replayLimits,
   replaySpecOf,
 } from "./definition.js";

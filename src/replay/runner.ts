@@ -1,4 +1,5 @@
 /** The loop that takes turns on replays: claim, give a slice, wait for the next one to come due. */
+import { replayerComponent } from "../event/index.js";
 import {
   backoffMs,
   type Doorbell,
@@ -9,7 +10,6 @@ import {
 } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import { describeFailure, Wakeup, type WorkClaim } from "../work/index.js";
-import { replayerComponent } from "./definition.js";
 import { type ReplayTurnOptions, ReplayTurns } from "./turn.js";
 
 /** How to make a runner. */

@@ -4,7 +4,7 @@
  * Who may take a turn has the lease of the replay's work row, so several processes share the replays, and one that dies
  * leaves its replay to another. A slice that was given and not noted is given again: the consumer adds nothing then.
  */
-import { type AppDefinition, type Decision, mutate, type Resource } from "../event/index.js";
+import { type AppDefinition, type Decision, mutate, type Resource, replayerComponent } from "../event/index.js";
 import {
   assert,
   type Clock,
@@ -16,7 +16,7 @@ import {
 } from "../kernel/index.js";
 import type { Append, AppendOutcome, LogReader, ResourceLoader } from "../store/index.js";
 import type { WorkClaim, WorkStore } from "../work/index.js";
-import { type ReplaySpec, replayAggregate, replayerComponent, replaySpecOf } from "./definition.js";
+import { type ReplaySpec, replayAggregate, replaySpecOf } from "./definition.js";
 import { isMeant, readFilterOf } from "./filter.js";
 import type { ReplayProgress, ReplayProgressStore, ReplayResults, ReplayTarget, ReplayTargets } from "./port.js";
 
