@@ -14,19 +14,32 @@ const busyOneIn = 10;
 /** One service in a process, also after the configuration was loaded again. */
 const services = globalThis as { billingService?: Promise<string> };
 
-/** The address of the service; it is started when it is asked for first, and does not keep the process alive. */
+/** The address of the service; it is started when it is asked for first. */
 export function billingService(): Promise<string> {
-  services.billingService ??= start();
+  services.billingService ??= startBillingService();
   return services.billingService;
 }
 
-function start(): Promise<string> {
+/** What the service was asked: the key of the call, and whether it said that it is busy. */
+export interface BillingCall {
+  readonly key: string;
+  readonly isBusy: boolean;
+}
+
+/**
+ * Starts a service of its own, which does not keep the process alive.
+ *
+ * @param onCall told of each call when it arrives
+ * @returns its address
+ */
+export function startBillingService(onCall: (call: BillingCall) => void = () => undefined): Promise<string> {
   const seen = new Set<string>();
   const server = createServer((request, response) => {
     const key = String(request.headers["idempotency-key"]);
     const digest = createHash("sha256").update(key).digest();
     const isBusy = digest.readUInt32BE() % busyOneIn === 0 && !seen.has(key);
     seen.add(key);
+    onCall({ key, isBusy });
     request.resume();
     response.statusCode = isBusy ? 503 : 200;
     response.setHeader("content-type", "application/json");

@@ -1,4 +1,6 @@
 /** Chapter 2: both tenants publish, and everything is killed in the middle of it. */
+import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "../../kernel/index.js";
 import { formatMs } from "../duration.js";
 import { Follower } from "./follower.js";
 import { PlaneProcess } from "./plane-process.js";
@@ -7,11 +9,17 @@ import { type DemoTenant, lastPosition, type Scene, shown } from "./scene.js";
 /** The crash comes when this part of all intents is acknowledged. */
 const crashAt = 0.4;
 const settlesWithinMs = 20_000;
+/** A call is answered after 180 ms. */
+const freshUs = 50_000;
+const callWithinMs = 5_000;
+const pollMs = 5;
 
 /** What this chapter measured. */
 export interface CrashResult {
   /** From SIGKILL to the first acknowledgement afterwards. */
   readonly recoveryMs: number;
+  /** When the signal was sent, wall clock, microseconds since 1970. */
+  readonly killedAtUs: number;
   /** Events of both tenants a second, from the first request to the last Ready, the crash included. */
   readonly eventsPerSecond: number;
   /** Still following; the caller stops it. */
@@ -27,7 +35,7 @@ export async function crashInTheMiddle(scene: Scene, onStart: (plane: PlaneProce
   const startedMs = performance.now();
   const publishing = Promise.all([a.publisher.publish(a.intents, signal), b.publisher.publish(b.intents, signal)]);
   publishing.catch(() => undefined); // awaited below
-  const killedMs = await killEverything(scene, publishing);
+  const { killedMs, killedAtUs } = await killEverything(scene, publishing);
   const recoveryMs = await startAgain(scene, { publishing, killedMs, onStart });
   await publishing;
   await checkAcknowledged(scene);
@@ -38,26 +46,40 @@ export async function crashInTheMiddle(scene: Scene, onStart: (plane: PlaneProce
     `a subscriber that was connected all the time was told of ${shown(follower.count)} Ready organizations: none missing, none twice`,
   );
   const stored = (await lastPosition(a, signal)) + (await lastPosition(b, signal));
-  return { recoveryMs, eventsPerSecond: stored / seconds, follower };
+  return { recoveryMs, killedAtUs, eventsPerSecond: stored / seconds, follower };
 }
 
-/** Waits until one tenant has its part acknowledged. @returns when the signal was sent, monotonic milliseconds */
-async function killEverything(scene: Scene, publishing: Promise<unknown>): Promise<number> {
+/** Waits until one tenant has its part acknowledged. @returns when the signal was sent, by both clocks */
+async function killEverything(
+  scene: Scene,
+  publishing: Promise<unknown>,
+): Promise<{ readonly killedMs: number; readonly killedAtUs: number }> {
   const { report, a, b } = scene;
   const total = a.intents.length + b.intents.length;
   const parts = active(scene).map(({ publisher, intents }) =>
     publisher.acknowledged(Math.ceil(intents.length * crashAt)),
   );
   await Promise.race([publishing, ...parts]);
+  await callUnderWay(scene);
   const acknowledged = a.publisher.receipts.size + b.publisher.receipts.size;
   const inFlight = a.publisher.inFlight + b.publisher.inFlight;
   const killedMs = performance.now();
+  const killedAtUs = systemClock.nowUs();
   const isGone = await scene.plane.kill();
   await report.check(
     isGone && acknowledged > 0 && acknowledged < total,
     `kill -9 of the plane and its PostgreSQL after ${shown(acknowledged)} of ${shown(total)} acknowledgements, ${inFlight} requests under way`,
   );
-  return killedMs;
+  return { killedMs, killedAtUs };
+}
+
+/** Waits until the service outside has just been asked, so that the kill comes in the middle of a call. */
+async function callUnderWay({ ledger, signal }: Scene): Promise<void> {
+  for (let waitedMs = 0; waitedMs < callWithinMs; waitedMs += pollMs) {
+    const last = ledger.calls.findLast(({ isAccepted }) => isAccepted);
+    if (last !== undefined && systemClock.nowUs() - last.atUs < freshUs) return;
+    await sleep(pollMs, undefined, { signal });
+  }
 }
 
 interface Restart {

@@ -1,6 +1,15 @@
 import { describe, expect, it } from "vitest";
 import type { Event } from "../../event/index.js";
-import { brokenPromises, firstGap, lostIds, median, readyOnce, readyTimesMs, repeatedIds } from "./log-checks.js";
+import {
+  brokenPromises,
+  countOutside,
+  firstGap,
+  lostIds,
+  median,
+  readyOnce,
+  readyTimesMs,
+  repeatedIds,
+} from "./log-checks.js";
 
 const at = (ms: number): string => `2026-01-01T00:00:00.${String(ms).padStart(3, "0")}000Z`;
 
@@ -60,5 +69,30 @@ describe("the demo's checks", () => {
     expect(readyTimesMs("organization.create", events)).toEqual([30, 300]);
     expect(median([30, 300, 301])).toBe(300);
     expect(median([])).toBe(0);
+  });
+
+  it("find every call to the outside that was not made as promised", () => {
+    const killedAtUs = Date.UTC(2026, 0, 1) * 1_000 + 100_000;
+    const ask = { type: "organization.effect-asked", id: "ask" };
+    const result = { type: "organization.effect-succeeded", id: "key", causationId: "ask", recordedAt: at(200) };
+    const first = { key: "key", isAccepted: true, atUs: killedAtUs - 1 };
+    const later = { ...first, atUs: killedAtUs + 1 };
+    const busy = { ...first, isAccepted: false };
+    const broken = (...given: Parameters<typeof countOutside>): readonly string[] => countOutside(...given).broken;
+
+    expect(countOutside(log(ask, result), [busy, first, later], killedAtUs)).toEqual({
+      asked: 1,
+      busy: 1,
+      again: 1,
+      broken: [],
+    });
+    expect(broken(log(ask, result), [later], killedAtUs)).toEqual([]);
+    expect(broken(log(ask), [first], killedAtUs)).toEqual(["ask", "key"]);
+    expect(broken(log(ask, result, { ...result, id: "other" }), [first], killedAtUs)).toEqual(["ask", "other"]);
+    expect(broken(log(ask, result), [busy], killedAtUs)).toEqual(["key"]);
+    expect(broken(log(ask, result), [later, later], killedAtUs)).toEqual(["key"]);
+    expect(broken(log(ask, result), [first, later, later], killedAtUs)).toEqual(["key"]);
+    expect(broken(log(ask, result), [first, { ...later, key: "another" }], killedAtUs)).toEqual(["another"]);
+    expect(broken(log(ask, { ...result, recordedAt: at(50) }), [first, later], killedAtUs)).toEqual(["key"]);
   });
 });

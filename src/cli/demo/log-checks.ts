@@ -53,6 +53,58 @@ export function readyTimesMs(intentType: string, log: readonly Event[]): readonl
     .sort((a, b) => a - b);
 }
 
+/** A call as the service outside saw it. */
+export interface OutsideCall {
+  /** Its idempotency key: the id of the event that will hold the result. */
+  readonly key: string;
+  /** False when the service said that it is busy, and did nothing. */
+  readonly isAccepted: boolean;
+  /** Wall clock of this machine, microseconds since 1970. */
+  readonly atUs: number;
+}
+
+/** What the service and the log say of the same effects. */
+export interface OutsideCount {
+  readonly asked: number;
+  /** Calls that the service refused as busy. */
+  readonly busy: number;
+  /** Accepted a second time, because everything was killed before the first answer was in the log. */
+  readonly again: number;
+  /** Ids of asks and keys of calls that are not as promised. */
+  readonly broken: readonly string[];
+}
+
+/**
+ * Compares the calls that a service got with the log (P9): one result for each ask, its id the key of the calls for it, and one
+ * accepted call for each key. A second one is right only after a lost outcome: the first came before the kill, and
+ * the result was not in the log then.
+ */
+export function countOutside(log: readonly Event[], calls: readonly OutsideCall[], killedAtUs: number): OutsideCount {
+  const asks: readonly string[] = log.filter(({ type }) => type.endsWith(".effect-asked")).map(({ id }) => id);
+  const results = log.filter(({ type }) => type.endsWith(".effect-succeeded"));
+  const answers = new Map<string, number>();
+  for (const { causationId } of results) answers.set(causationId ?? "", (answers.get(causationId ?? "") ?? 0) + 1);
+  const accepted = new Map<string, readonly OutsideCall[]>(results.map(({ id }) => [id, []]));
+  const unknown: string[] = [];
+  for (const call of calls.filter(({ isAccepted }) => isAccepted)) {
+    const ofKey = accepted.get(call.key);
+    if (ofKey === undefined) unknown.push(call.key);
+    else accepted.set(call.key, [...ofKey, call]);
+  }
+  const wasLost = ({ recordedAt }: Event, [first]: readonly OutsideCall[]): boolean =>
+    first !== undefined && first.atUs < killedAtUs && (parseUs(recordedAt) ?? 0) > killedAtUs;
+  const wrong = results.filter((result) => {
+    const ofKey = accepted.get(result.id) ?? [];
+    return ofKey.length !== 1 && !(ofKey.length === 2 && wasLost(result, ofKey));
+  });
+  return {
+    asked: asks.length,
+    busy: calls.filter(({ isAccepted }) => !isAccepted).length,
+    again: [...accepted.values()].filter(({ length }) => length === 2).length,
+    broken: [...asks.filter((ask) => answers.get(ask) !== 1), ...unknown, ...wrong.map(({ id }) => id)],
+  };
+}
+
 function recordedMs({ recordedAt }: Event): number {
   return (parseUs(recordedAt) ?? Number.NaN) / 1_000;
 }

@@ -7,9 +7,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { formatMs } from "../duration.js";
 import type { Terminal } from "../terminal.js";
+import { openBillingLedger } from "./billing-ledger.js";
 import { changePlans } from "./chapter-calm.js";
 import { crashInTheMiddle } from "./chapter-crash.js";
 import { countTheLogs } from "./chapter-log.js";
+import { countOutsideCalls } from "./chapter-outside.js";
 import { changeHistory, lookOverTheFence } from "./chapter-proof.js";
 import { startPlane } from "./chapter-start.js";
 import { freePort, type PlaneProcess } from "./plane-process.js";
@@ -47,13 +49,14 @@ export async function runDemo(options: DemoOptions): Promise<number> {
   try {
     const dataDir = join(folder, "data");
     await mkdir(dataDir, { mode: 0o700 });
+    const ledger = await openBillingLedger();
     const site = {
       dataDir,
       port: await freePort(),
       appFile: demoAppFile,
-      environment: cleanEnvironment(options.environment),
+      environment: { ...cleanEnvironment(options.environment), BILLING_URL: ledger.url },
     };
-    const stage: Stage = { report, site, signal: stop.signal };
+    const stage: Stage = { report, site, ledger, signal: stop.signal };
     await tellStory(stage, { ...options, onStart: (plane) => planes.push(plane) });
     await report.chapter("The end");
     await endPlane(report, planes);
@@ -82,7 +85,7 @@ async function tellStory(
   );
   const scene = await startPlane(stage, { send: options.send ?? sendOnce, onStart: options.onStart });
   const { a, b } = scene;
-  const { recoveryMs, eventsPerSecond, follower } = await crashInTheMiddle(scene, options.onStart);
+  const { recoveryMs, killedAtUs, eventsPerSecond, follower } = await crashInTheMiddle(scene, options.onStart);
   const { changes, readyMs } = await changePlans(scene, follower);
   await follower.stop();
   const ids = (intents: readonly { readonly id: string }[]): readonly string[] => intents.map(({ id }) => id);
@@ -93,6 +96,7 @@ async function tellStory(
       [b, ids([...b.intents, ...changes])],
     ]),
   );
+  await countOutsideCalls(scene, killedAtUs);
   await lookOverTheFence(scene);
   const bytes = await changeHistory(scene);
   const numbers = [

@@ -1,6 +1,7 @@
 /** What the chapters of the demo share. */
 import type { EventplaneClient } from "../../client/index.js";
 import type { Event } from "../../event/index.js";
+import type { BillingLedger } from "./billing-ledger.js";
 import { type EvtctlResult, evtctl } from "./evtctl.js";
 import type { PlaneProcess, PlaneSite } from "./plane-process.js";
 import type { Publisher } from "./publisher.js";
@@ -17,10 +18,11 @@ export interface DemoTenant {
   readonly intents: readonly NamedIntent[];
 }
 
-/** The folder, the report, and how the demo is ended. */
+/** The folder, the report, the world outside of the plane, and how the demo is ended. */
 export interface Stage {
   readonly report: Report;
   readonly site: PlaneSite;
+  readonly ledger: BillingLedger;
   readonly signal: AbortSignal;
 }
 
