@@ -5,6 +5,7 @@ import { edge } from "./rows/edge.js";
 import { memory } from "./rows/memory.js";
 import { read } from "./rows/read.js";
 import { ready } from "./rows/ready.js";
+import { scale } from "./rows/scale.js";
 import { settled } from "./rows/settled.js";
 import { sse } from "./rows/sse.js";
 import { environment } from "./support/environment.js";
@@ -13,7 +14,19 @@ import { type Recorded, record } from "./support/record.js";
 import type { Row } from "./support/row.js";
 import { openBenchServer } from "./support/server.js";
 
-const rows: readonly Row[] = [appendAlone, appendCrowd, appendBatches, read, bytes, edge, sse, ready, settled, memory];
+const rows: readonly Row[] = [
+  appendAlone,
+  appendCrowd,
+  appendBatches,
+  read,
+  bytes,
+  edge,
+  sse,
+  ready,
+  settled,
+  scale,
+  memory,
+];
 
 /** Runs rows by name or group, all usual ones without names, one after the other, each on a fresh server. */
 export async function runRows(names: readonly string[], options: { readonly record: boolean }): Promise<void> {

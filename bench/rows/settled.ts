@@ -3,8 +3,8 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 import { createClient } from "../../dist/client/index.js";
+import { costOfEach, readCost } from "../support/cost.js";
 import { devTenant, startDevPlane, withDataDir } from "../support/dev-plane.js";
-import { cpuMs, serverCpuMs } from "../support/process-usage.js";
 import type { Row } from "../support/row.js";
 
 const warmUps = 200;
@@ -45,22 +45,17 @@ export const settled: Row = {
           await Promise.all(Array.from({ length: atOnce }, publisher));
           await untilReady(database, last);
         };
+        const pids = { planes: [plane.pid], server: server.cluster.pid };
         await settle(warmUps);
-        const before = await reading(database, { plane: plane.pid, server: server.cluster.pid });
+        const before = await readCost(database, pids);
         const started = performance.now();
         await settle(intents);
         const wallMs = performance.now() - started;
-        const after = await reading(database, { plane: plane.pid, server: server.cluster.pid });
-        const each = (name: keyof typeof after): number => (after[name] - before[name]) / intents;
+        const after = await readCost(database, pids);
         return {
           goals: [],
           details: {
-            "bytes on disk": each("bytes"),
-            "bytes of WAL": each("wal"),
-            events: each("events"),
-            "CPU of node, ms": each("nodeMs"),
-            "CPU of PostgreSQL, ms": each("postgresMs"),
-            transactions: each("transactions"),
+            ...costOfEach(before, after, intents),
             "intents settled a second": (intents * 1000) / wallMs,
           },
         };
@@ -81,37 +76,3 @@ async function untilReady(database: pg.Client, count: number): Promise<void> {
   }
   throw new Error(`not all of ${count} resources became ready in a minute`);
 }
-
-interface Reading {
-  readonly bytes: number;
-  readonly wal: number;
-  readonly events: number;
-  readonly transactions: number;
-  readonly nodeMs: number;
-  readonly postgresMs: number;
-}
-
-async function reading(
-  database: pg.Client,
-  pids: { readonly plane: number; readonly server: number },
-): Promise<Reading> {
-  await database.query("select pg_stat_clear_snapshot(), pg_stat_force_next_flush()");
-  const { rows } = await database.query<Record<"bytes" | "wal" | "events" | "transactions", string>>(sizes);
-  const [row] = rows;
-  if (row === undefined) throw new Error("the database gave no sizes");
-  return {
-    bytes: Number(row.bytes),
-    wal: Number(row.wal),
-    events: Number(row.events),
-    transactions: Number(row.transactions),
-    nodeMs: cpuMs(pids.plane),
-    postgresMs: serverCpuMs(pids.server),
-  };
-}
-
-const sizes = `
-select (select sum(pg_total_relation_size(c.oid)) from pg_class c
-        where c.relnamespace = 'eventplane'::regnamespace and c.relkind = 'r') as bytes,
-       pg_current_wal_insert_lsn() - '0/0'::pg_lsn as wal,
-       (select count(*) from eventplane.events) as events,
-       (select xact_commit from pg_stat_database where datname = current_database()) as transactions`;

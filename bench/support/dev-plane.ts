@@ -1,4 +1,4 @@
-/** A plane as a user starts it: `evtctl dev` in a process of its own. */
+/** A plane as a user starts it: `evtctl dev` or `evtctl start` in a process of its own. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
@@ -24,6 +24,8 @@ export interface DevPlane {
 
 /** How to start it. */
 export interface DevPlaneOptions {
+  /** Default `dev`. */
+  readonly command?: "dev" | "start";
   readonly dataDir: string;
   /** A file of bench/apps. */
   readonly app: string;
@@ -32,22 +34,19 @@ export interface DevPlaneOptions {
 }
 
 const root = fileURLToPath(new URL("../../", import.meta.url));
+const commandFile = "dist/cli/main.js";
 const readyWithinMs = 60_000;
 
 /** Starts one and waits until it is ready. */
-export async function startDevPlane({ dataDir, app, environment = {} }: DevPlaneOptions): Promise<DevPlane> {
+export async function startDevPlane({
+  command = "dev",
+  dataDir,
+  app,
+  environment = {},
+}: DevPlaneOptions): Promise<DevPlane> {
   const port = await freePort();
   const started = performance.now();
-  const args = [
-    "dist/cli/main.js",
-    "dev",
-    "--port",
-    String(port),
-    "--data-dir",
-    dataDir,
-    "--config",
-    `bench/apps/${app}`,
-  ];
+  const args = [commandFile, command, "--port", String(port), "--data-dir", dataDir, "--config", `bench/apps/${app}`];
   const child = spawn(process.execPath, args, {
     cwd: root,
     env: { ...process.env, LOG_LEVEL: "warn", ...environment },
@@ -69,6 +68,17 @@ export async function startDevPlane({ dataDir, app, environment = {} }: DevPlane
       await ended;
     },
   };
+}
+
+/** Makes schema, roles and their passwords, as `evtctl migrate up` does. */
+export async function migratePlane(dataDir: string, environment: Readonly<Record<string, string>>): Promise<void> {
+  const child = spawn(process.execPath, [commandFile, "migrate", "up"], {
+    cwd: root,
+    env: { ...process.env, EVENTPLANE_DATA__DIR: dataDir, ...environment },
+    stdio: ["ignore", "ignore", 2],
+  });
+  const [status] = (await once(child, "exit")) as [number | null]; // the arguments of the event
+  if (status !== 0) throw new Error(`evtctl migrate up ended with ${status}`);
 }
 
 /** A fresh folder that is removed at the end of `work`. */
@@ -103,7 +113,7 @@ async function untilReady(child: ChildProcess, url: string): Promise<void> {
     await sleep(20);
   }
   child.kill("SIGKILL");
-  throw new Error("evtctl dev did not become ready");
+  throw new Error("the plane did not become ready");
 }
 
 async function freePort(): Promise<number> {
