@@ -1,5 +1,5 @@
 /** What work costs a plane and its database: read before and after it. */
-import pg from "pg";
+import type pg from "pg";
 import { cpuMs, serverCpuMs } from "./process-usage.js";
 
 /** Totals since the start. */
