@@ -26,6 +26,7 @@ const config: ViteUserConfig = defineConfig({
         test: {
           name: "unit",
           include: ["src/**/*.test.ts", "examples/**/*.test.ts"],
+          exclude: ["examples/starter/**"], // it runs in node:test, as its users run it: test/e2e-init.test.ts
           pool: "threads",
           testTimeout: 30_000,
           hookTimeout: 30_000,

@@ -9,6 +9,7 @@ export type RegisterCommand = (program: Command, shell: Shell) => void;
 
 /** In the order of the help. */
 const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: RegisterCommand }>>> = {
+  init: () => import("./commands/init.js"),
   dev: () => import("./commands/dev.js"),
   start: () => import("./commands/start.js"),
   demo: () => import("./commands/demo.js"),
