@@ -42,7 +42,6 @@ const mayImport = {
 const packageHomes = {
   ajv: "^src/kernel/",
   "ajv-formats": "^src/kernel/",
-  uuid: "^src/kernel/",
   pino: "^src/observe/",
   "prom-client": "^src/observe/",
   pg: "^src/(store|work|projection|replay)/postgres/|^src/(projection|plane)/|^src/cli/demo/",

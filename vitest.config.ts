@@ -8,6 +8,7 @@ const source = (path: string): string => fileURLToPath(new URL(`./src/${path}`, 
 /** Inside the test process `eventplane` is the source, so no test ever sees a stale build. */
 const alias = [
   { find: /^eventplane$/, replacement: source("index.ts") },
+  { find: /^eventplane\/bus$/, replacement: source("bus/index.ts") },
   { find: /^eventplane\/client$/, replacement: source("client/index.ts") },
   { find: /^eventplane\/plane$/, replacement: source("plane/embedded/index.ts") },
   { find: /^eventplane\/testing$/, replacement: source("testing/index.ts") },

@@ -1,5 +1,6 @@
 export { compileSchema, type SchemaCheck, type SchemaProblem } from "./ajv.js";
 export { type BackoffOptions, backoffMs } from "./backoff.js";
+export { Breaker, type BreakerOptions } from "./breaker.js";
 export { fields, i64be, sha256 } from "./bytes.js";
 export {
   assert,
@@ -27,6 +28,7 @@ export {
   uuidFromBytes,
   uuidVersion,
 } from "./ids.js";
+export type { InferJson } from "./infer-json.js";
 export { type ScannedJson, type ScanOptions, scanJson, scanLargeJson, turnBytes } from "./json/index.js";
 export type { JsonObject, JsonValue } from "./json-types.js";
 export { limits } from "./limits.js";

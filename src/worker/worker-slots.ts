@@ -1,7 +1,6 @@
 /** How many calls of one worker run in this process, and how many more may. */
 import { effectComponent, type WorkerDefinition } from "../event/index.js";
-import type { Clock } from "../kernel/index.js";
-import { Breaker } from "./breaker.js";
+import { Breaker, type Clock } from "../kernel/index.js";
 
 /** The concurrency limit of a worker together with its breaker. */
 export class WorkerSlots {

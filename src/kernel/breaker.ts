@@ -1,5 +1,5 @@
 /** A circuit breaker: a service that does not answer is left alone for a while (Nygard, "Release It!", ch. 5). */
-import type { Clock } from "../kernel/index.js";
+import type { Clock } from "./time.js";
 
 /** How many failures open it, and for how long. */
 export interface BreakerOptions {

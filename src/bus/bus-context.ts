@@ -1,0 +1,288 @@
+/** Publishing and subscribing in one context of a bus. */
+import { EventplaneError } from "../kernel/index.js";
+import type { BusEvent, EventOf, PublishOptions } from "./accepted-event.js";
+import type { BusShared } from "./bus-options.js";
+import { type AnyHandler, Consumer } from "./consumer.js";
+import type { HandlerContext } from "./delivery.js";
+import { EventStream } from "./event-stream.js";
+import type { PatternOf, TopicMap, TopicOf } from "./pattern.js";
+import type { Registration } from "./registry.js";
+import type { SettledEvent } from "./settlement.js";
+import type { Draft, Space } from "./space.js";
+import { type Subscription, statusOf } from "./subscription.js";
+import { type SubscriptionOptions, subscriptionSettings } from "./subscription-options.js";
+
+/**
+ * Gets the events that a subscription's patterns take. What it throws, or its promise rejects with, is its own failure and reaches
+ * neither the publisher nor other handlers.
+ */
+export type Handler<Topics extends TopicMap, Patterns extends string> = (
+  event: EventOf<Topics, Patterns>,
+  context: HandlerContext,
+) => unknown;
+
+/** The patterns of a subscription: one or several. */
+export type PatternsOf<Topics extends TopicMap, Patterns extends string> =
+  | PatternOf<Topics, Patterns>
+  | readonly PatternOf<Topics, Patterns>[];
+
+/** One event of {@link BusContext.publishBatch}. */
+export type BatchItem<Topics extends TopicMap> = {
+  [Topic in TopicOf<Topics>]: { readonly topic: Topic; readonly payload: Topics[Topic] } & PublishOptions;
+}[TopicOf<Topics>];
+
+/** A subscription as data, made by {@link BusContext.define}; its types were checked there. */
+export interface SubscriptionDefinition extends SubscriptionOptions {
+  readonly patterns: readonly string[];
+  readonly handler: AnyHandler;
+  readonly isOnce?: boolean;
+}
+
+interface Prepared {
+  readonly definition: SubscriptionDefinition;
+  readonly registration: Registration;
+}
+
+const nameForm = /^[\x21-\x7e]{1,128}$/;
+
+/** A context: an isolated space. Events published in it reach its own subscriptions only. */
+export class BusContext<Topics extends TopicMap> {
+  readonly #shared: BusShared;
+  readonly #space: Space;
+  readonly #onClosed: () => void;
+
+  /** Made by the bus. */
+  constructor(space: Space, shared: BusShared, onClosed: () => void) {
+    this.#space = space;
+    this.#shared = shared;
+    this.#onClosed = onClosed;
+  }
+
+  /** Its name; that of the bus itself is `default`. */
+  get name(): string {
+    return this.#space.name;
+  }
+
+  /**
+   * Publishes an event: checks it, freezes it, and hands it to the subscriptions that take its topic. Handlers that return no promise have
+   * run when it returns, unless they are busy; their failures are not the publisher's.
+   *
+   * @returns the event's id; its promise when a full queue with the policy `block` makes the publisher wait
+   * @throws EventplaneError `unknown_type`, `schema_violation`, `request_invalid`, `payload_too_large`; `rate_limited`; `busy`
+   * when a queue refuses it; `unavailable` after the end. Nobody got the event then.
+   */
+  publish<Topic extends TopicOf<Topics>>(
+    topic: Topic,
+    payload: Topics[Topic],
+    options?: PublishOptions,
+  ): string | Promise<string> {
+    return this.#space.publish(topic, payload, options);
+  }
+
+  /**
+   * As {@link BusContext.publish}, and waits until every handler has ended, retries included. A handler must not wait so for an event
+   * that it gets itself.
+   *
+   * @returns what became of it at each subscription
+   */
+  async publishAndSettle<Topic extends TopicOf<Topics>>(
+    topic: Topic,
+    payload: Topics[Topic],
+    options: PublishOptions = {},
+  ): Promise<SettledEvent> {
+    return this.#space.publishAndSettle({ topic, payload, options });
+  }
+
+  /**
+   * Publishes up to 1,000 events in order, all or none: one that is refused refuses them all, before anybody gets one.
+   *
+   * @returns the ids, when no full queue makes the publisher wait any more
+   * @throws EventplaneError as {@link BusContext.publish}; `too_many_events`
+   */
+  async publishBatch(items: readonly BatchItem<Topics>[]): Promise<readonly string[]> {
+    return this.#space.publishBatch(items.map(draftOf));
+  }
+
+  /**
+   * Calls `handler` with each event whose topic one of the patterns takes: `user.created` exactly, `user.*` with one token after `user`,
+   * `user.**` with one or more.
+   *
+   * @throws EventplaneError `request_invalid` for a pattern that is none or a name that is taken, `config_invalid` for an option out of its range,
+   * `unavailable` after the end
+   */
+  on<const Patterns extends string>(
+    patterns: PatternsOf<Topics, Patterns>,
+    handler: Handler<Topics, Patterns>,
+    options: SubscriptionOptions<EventOf<Topics, Patterns>> = {},
+  ): Subscription {
+    return this.#add([plain(patterns, handler, options)])[0] as Subscription; // one definition, one subscription
+  }
+
+  /** As {@link BusContext.on}, for one event: the subscription has ended when its handler is called. */
+  once<const Patterns extends string>(
+    patterns: PatternsOf<Topics, Patterns>,
+    handler: Handler<Topics, Patterns>,
+    options: SubscriptionOptions<EventOf<Topics, Patterns>> = {},
+  ): Subscription {
+    return this.#add([{ ...plain(patterns, handler, options), isOnce: true }])[0] as Subscription; // as above
+  }
+
+  /** Ends the subscription of this name. @returns whether there was one */
+  off(name: string): boolean {
+    const registration = this.#space.registry.byName(name);
+    return registration !== undefined && this.#end(registration);
+  }
+
+  /** The subscription that {@link BusContext.on} would add, as data for {@link BusContext.register}. */
+  define<const Patterns extends string>(
+    patterns: PatternsOf<Topics, Patterns>,
+    handler: Handler<Topics, Patterns>,
+    options: SubscriptionOptions<EventOf<Topics, Patterns>> = {},
+  ): SubscriptionDefinition {
+    return plain(patterns, handler, options);
+  }
+
+  /** Adds subscriptions that are written down as data, all or none. Throws as {@link BusContext.on}. */
+  register(definitions: readonly SubscriptionDefinition[]): readonly Subscription[] {
+    return this.#add(definitions);
+  }
+
+  /**
+   * The events that the patterns take, one after the other; the next one is taken from the queue when the loop asks for it. Leaving the
+   * loop, or an abort of `options.signal`, ends the subscription.
+   *
+   * Throws as {@link BusContext.on}. Its time-out, retries and concurrency are the loop's own affair.
+   */
+  stream<const Patterns extends string>(
+    patterns: PatternsOf<Topics, Patterns>,
+    options: Omit<
+      SubscriptionOptions<EventOf<Topics, Patterns>>,
+      "concurrency" | "timeoutMs" | "retry" | "breaker"
+    > = {},
+  ): AsyncIterableIterator<EventOf<Topics, Patterns>> {
+    const stream = new EventStream();
+    const settings = { ...options, concurrency: 1, timeoutMs: Number.POSITIVE_INFINITY };
+    const [subscription] = this.#add([plain(patterns, stream.handler, settings)]);
+    stream.onEnd(() => subscription?.unsubscribe());
+    options.signal?.addEventListener("abort", () => stream.end(), { once: true });
+    if (options.signal?.aborted === true) stream.end();
+    // The patterns let only these events through.
+    return stream as AsyncIterableIterator<BusEvent> as AsyncIterableIterator<EventOf<Topics, Patterns>>;
+  }
+
+  /** Its subscriptions, in the order in which they came. */
+  subscriptions(): readonly Subscription[] {
+    return this.#space.registry.all.map((registration) => this.#subscription(registration));
+  }
+
+  /**
+   * Waits until nothing waits and no handler is under way, at most `deadlineMs` milliseconds.
+   *
+   * @returns whether that came true
+   */
+  drain(deadlineMs: number): Promise<boolean> {
+    return this.#idle(() => this.#space.registry.all.map(({ consumer }) => consumer), deadlineMs);
+  }
+
+  /**
+   * Ends the context: refuses what comes from now on, drains for at most `deadlineMs` (5,000 by default), then gives up what is left, which
+   * fails as `aborted`, and ends all subscriptions. Calling it again is harmless.
+   *
+   * @returns whether everything was done in time
+   */
+  async close(options: { readonly deadlineMs?: number } = {}): Promise<boolean> {
+    this.#space.close();
+    const isDrained = await this.drain(options.deadlineMs ?? 5_000);
+    for (const registration of this.#space.registry.all) {
+      registration.consumer.abandon(new EventplaneError("aborted", `The context ${this.name} was closed.`));
+      this.#end(registration);
+    }
+    this.#onClosed();
+    return isDrained;
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  async #idle(consumers: () => readonly Consumer[], deadlineMs: number): Promise<boolean> {
+    const { wheel, handOut } = this.#shared;
+    let isLate = false;
+    let ring = (): void => undefined;
+    const late = new Promise<void>((resolve) => {
+      ring = resolve;
+    });
+    const timer = wheel.after(deadlineMs, () => {
+      isLate = true;
+      ring();
+    });
+    const isIdle = (): boolean =>
+      handOut.waiting === 0 && consumers().every(({ depth, inFlight }) => depth + inFlight === 0);
+    while (!isLate && !isIdle())
+      await Promise.race([late, Promise.all([handOut.idle(), ...consumers().map((consumer) => consumer.idle())])]);
+    wheel.cancel(timer);
+    return isIdle();
+  }
+
+  #add(definitions: readonly SubscriptionDefinition[]): readonly Subscription[] {
+    if (this.#space.isClosed) throw new EventplaneError("unavailable", `The context ${this.name} is closed.`);
+    const prepared: Prepared[] = [];
+    try {
+      for (const definition of definitions) prepared.push({ definition, registration: this.#prepare(definition) });
+    } catch (error) {
+      for (const { registration } of prepared) this.#end(registration);
+      throw error;
+    }
+    return prepared.map(({ definition, registration }) => {
+      definition.signal?.addEventListener("abort", () => this.#end(registration), { once: true });
+      if (definition.signal?.aborted === true) this.#end(registration);
+      return this.#subscription(registration);
+    });
+  }
+
+  #prepare(definition: SubscriptionDefinition): Registration {
+    const { registry, host } = this.#space;
+    const { name = registry.freeName(), handler, patterns } = definition;
+    if (!nameForm.test(name))
+      throw new EventplaneError("request_invalid", "A subscription's name is 1 to 128 printable ASCII characters.");
+    if (typeof handler !== "function")
+      throw new EventplaneError("config_invalid", `The handler of ${name} is a function.`);
+    const spent = definition.isOnce === true ? { spent: () => void registry.remove(registration) } : {};
+    const consumer = new Consumer({ name, handler, ...spent }, subscriptionSettings(definition), host);
+    const registration: Registration = registry.add(consumer, [...new Set(patterns)]);
+    return registration;
+  }
+
+  #end(registration: Registration): boolean {
+    const wasThere = this.#space.registry.remove(registration);
+    registration.consumer.close();
+    return wasThere;
+  }
+
+  #subscription(registration: Registration): Subscription {
+    const { consumer, patterns } = registration;
+    return {
+      name: consumer.name,
+      patterns,
+      status: () => statusOf(consumer),
+      pause: () => consumer.pause(),
+      resume: () => consumer.resume(),
+      drain: (deadlineMs) => this.#idle(() => [consumer], deadlineMs),
+      unsubscribe: () => this.#end(registration),
+    };
+  }
+}
+
+function draftOf({
+  topic,
+  payload,
+  ...options
+}: PublishOptions & { readonly topic: string; readonly payload: unknown }): Draft {
+  return { topic, payload, options };
+}
+
+/** Handlers, filters and patterns without the types of the topics: what a pattern takes, a handler of that pattern gets. */
+function plain(patterns: unknown, handler: unknown, options: object): SubscriptionDefinition {
+  const list = typeof patterns === "string" ? [patterns] : patterns;
+  return { ...options, patterns: list as readonly string[], handler: handler as AnyHandler };
+}

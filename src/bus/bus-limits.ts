@@ -1,0 +1,25 @@
+/** Named limits of the bus. The options of a bus and of its subscriptions choose within them. */
+
+/** Hard bounds, and the defaults where options say nothing. */
+export const busLimits = {
+  /** Tokens and characters of a topic or pattern. */
+  topicTokensMax: 8,
+  topicCharactersMax: 128,
+  /** Patterns of one subscription, and subscriptions of one context. */
+  patternsMax: 32,
+  subscriptionsMax: 100_000,
+  /** Isolated spaces of one bus. */
+  contextsMax: 1_000,
+  /** Topics whose matching subscriptions are remembered, per context. */
+  topicsCachedMax: 8_192,
+  /** Nesting and parts (values) of one payload. */
+  payloadDepthMax: 32,
+  payloadPartsMax: 100_000,
+  /** Events that handlers publish while an event is handed out: how many may wait, and how many go out before other work gets its turn. */
+  nestedMax: 10_000,
+  nestedPerTurnMax: 1_000,
+  /** Publications that wait at the door of one full queue with the policy `block`. */
+  blockedMax: 1_000,
+  /** Events of one batch. */
+  batchMax: 1_000,
+} as const;

@@ -1,0 +1,91 @@
+/** What a bus is made of, and the parts that all of its contexts share. */
+import {
+  type Clock,
+  EventplaneError,
+  type IdSource,
+  type Random,
+  systemClock,
+  systemIds,
+  systemRandom,
+} from "../kernel/index.js";
+import { CoarseClock } from "./coarse-clock.js";
+import type { DeliveryFailure } from "./consumer.js";
+import { HandOut } from "./hand-out.js";
+import type { TopicMap, TopicOf } from "./pattern.js";
+import { compileTopic, type Lift, type PayloadCheck } from "./payload-check.js";
+import type { RateLimit } from "./rate-limiter.js";
+import { checkedRateLimit } from "./subscription-options.js";
+import { TimerWheel } from "./timer-wheel.js";
+import type { Topic } from "./topic.js";
+
+/** Options of a bus. */
+export interface BusOptions<Topics extends TopicMap = Record<string, unknown>> {
+  /** The topics, made by `topic`. */
+  readonly topics?: { readonly [Name in TopicOf<Topics>]: Topic<Topics[Name]> };
+  /** What to do with topics that `topics` does not have: `refuse` by default; `allow` takes them unchecked. */
+  readonly unknownTopics?: "refuse" | "allow";
+  /** Events accepted, for each context. */
+  readonly rateLimit?: RateLimit;
+  /** Called with each delivery that failed for good. What it throws is counted, and otherwise ignored. */
+  readonly onFailure?: (failure: DeliveryFailure) => void;
+  readonly clock?: Clock;
+  readonly random?: Random;
+  readonly ids?: IdSource;
+}
+
+/** A topic that the bus knows. */
+export interface KnownTopic {
+  readonly version: number;
+  readonly check: PayloadCheck;
+  readonly lift: Lift;
+}
+
+/** What the contexts of one bus share. */
+export interface BusShared {
+  readonly clock: Clock;
+  readonly coarse: CoarseClock;
+  readonly wheel: TimerWheel;
+  readonly random: Random;
+  readonly handOut: HandOut;
+  readonly idPrefix: string;
+  readonly topics: ReadonlyMap<string, KnownTopic>;
+  readonly allowsUnknown: boolean;
+  readonly rateLimit: RateLimit | undefined;
+  readonly onFailure: ((failure: DeliveryFailure) => void) | undefined;
+  /** Callbacks of the user that threw. */
+  readonly counters: { callbacksFailed: number; eventsNumbered: number };
+}
+
+/**
+ * Compiles the topics and makes the shared parts.
+ *
+ * @throws EventplaneError `config_invalid` naming what cannot be used
+ */
+export function shareBus(options: BusOptions<TopicMap>): BusShared {
+  const { clock = systemClock, random = systemRandom, ids = systemIds, rateLimit } = options;
+  const topics = new Map<string, KnownTopic>();
+  for (const [name, topic] of Object.entries<Topic>(options.topics ?? {}))
+    topics.set(name, { version: topic.version, ...compileTopic(name, topic) });
+  return {
+    clock,
+    coarse: new CoarseClock(clock),
+    wheel: new TimerWheel(clock),
+    random,
+    handOut: new HandOut(clock),
+    idPrefix: `${ids.uuid7()}.`,
+    topics,
+    allowsUnknown: options.unknownTopics === "allow",
+    rateLimit: rateLimit === undefined ? undefined : checkedRateLimit("rateLimit", rateLimit),
+    onFailure: options.onFailure,
+    counters: { callbacksFailed: 0, eventsNumbered: 0 },
+  };
+}
+
+/** The refusal of a topic that nobody declared. */
+export function unknownTopic(topic: string): EventplaneError {
+  return new EventplaneError(
+    "unknown_type",
+    `The bus does not know the topic ${topic}. Declare it in \`topics\`, or set \`unknownTopics: "allow"\`.`,
+    { details: { topic } },
+  );
+}

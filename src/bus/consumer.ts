@@ -1,0 +1,394 @@
+/** One subscription at work: calls its handler within the bounds that it chose, and lets nothing of it reach the others. */
+import { Breaker, backoffMs, EventplaneError, isEventplaneError, type Random } from "../kernel/index.js";
+import type { AcceptedEvent, BusEvent } from "./accepted-event.js";
+import type { CoarseClock } from "./coarse-clock.js";
+import { Attempt, Delivery, type HandlerContext } from "./delivery.js";
+import { RateLimiter } from "./rate-limiter.js";
+import type { Settlement } from "./settlement.js";
+import type { SubscriptionSettings } from "./subscription-options.js";
+import { SubscriptionQueue } from "./subscription-queue.js";
+import type { TimerWheel, WheelTimer } from "./timer-wheel.js";
+
+/** A handler as the core sees it: it may return anything; a promise is waited for. */
+export type AnyHandler = (event: BusEvent, context: HandlerContext) => unknown;
+
+/** A delivery that ended without success and will not be tried again by itself. */
+export interface DeliveryFailure {
+  readonly event: AcceptedEvent;
+  readonly subscription: string;
+  readonly attempts: number;
+  /** As it was thrown: anything, also undefined. */
+  readonly error: unknown;
+}
+
+/** What a consumer uses of its bus. */
+export interface ConsumerHost {
+  readonly wheel: TimerWheel;
+  readonly coarse: CoarseClock;
+  readonly breakerClock: { monotonicMs(): number };
+  readonly random: Random;
+  /** Never throws. */
+  readonly failed: (failure: DeliveryFailure) => void;
+}
+
+/** Counts since the subscription began. */
+export interface ConsumerCounters {
+  /** Events that were done, that failed for good, and that were dropped from the queue. */
+  done: number;
+  failed: number;
+  dropped: number;
+  /** Events that the filter passed over. */
+  filtered: number;
+  /** Calls that threw, rejected or ran out of time; each attempt counts. */
+  attemptsFailed: number;
+  timeouts: number;
+  /** Answers of calls that had run out of time. */
+  late: number;
+}
+
+/** The state of one subscription. */
+export class Consumer {
+  readonly name: string;
+  readonly settings: SubscriptionSettings;
+  readonly counters: ConsumerCounters = {
+    done: 0,
+    failed: 0,
+    dropped: 0,
+    filtered: 0,
+    attemptsFailed: 0,
+    timeouts: 0,
+    late: 0,
+  };
+  readonly #handler: AnyHandler;
+  readonly #host: ConsumerHost;
+  readonly #queue: SubscriptionQueue;
+  readonly #breaker: Breaker | undefined;
+  readonly #limiter: RateLimiter | undefined;
+  /** A handler with exactly one parameter cannot see the context: none is made for it. */
+  readonly #takesContext: boolean;
+  readonly #underWay = new Set<Delivery>();
+  #idle: (() => void)[] = [];
+  #active = 0;
+  #isPaused = false;
+  #isClosed = false;
+  #isPumping = false;
+  /** Called when a subscription for one event has got it. */
+  #spent: (() => void) | undefined;
+  #isSpent = false;
+  #wake: WheelTimer | undefined = undefined;
+
+  /** `spent`: the subscription is for one event, and ends with it. */
+  constructor(
+    { name, handler, spent }: { readonly name: string; readonly handler: AnyHandler; readonly spent?: () => void },
+    settings: SubscriptionSettings,
+    host: ConsumerHost,
+  ) {
+    this.name = name;
+    this.#spent = spent;
+    this.settings = settings;
+    this.#handler = handler;
+    this.#host = host;
+    this.#queue = new SubscriptionQueue(settings);
+    this.#breaker = settings.breaker === undefined ? undefined : new Breaker(settings.breaker, host.breakerClock);
+    this.#limiter = settings.rateLimit === undefined ? undefined : new RateLimiter(settings.rateLimit, host.coarse);
+    this.#takesContext = handler.length !== 1;
+  }
+
+  /** Events that wait. */
+  get depth(): number {
+    return this.#queue.size;
+  }
+
+  /** Calls under way, and events between two attempts. */
+  get inFlight(): number {
+    return this.#active;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  get isBreakerOpen(): boolean {
+    return this.#breaker?.isOpen ?? false;
+  }
+
+  /** Whether it would refuse `count` more events of those that its filter lets through. */
+  wouldRefuse(count: number): boolean {
+    const free = this.#isPaused ? 0 : Math.max(0, this.settings.concurrency - this.#active);
+    return this.#queue.room + free < count;
+  }
+
+  /** Whether the filter lets the event through; also when the filter throws, because that failure is to be seen. */
+  wants(event: BusEvent): boolean {
+    const { filter } = this.settings;
+    if (filter === undefined) return true;
+    try {
+      return filter(event);
+    } catch {
+      return true;
+    }
+  }
+
+  /** Hands an event over. Never throws. @returns a promise when the publisher is to wait */
+  offer(event: AcceptedEvent, settlement: Settlement | undefined): Promise<void> | undefined {
+    if (this.#isClosed || this.#isSpent) return undefined;
+    if (this.settings.filter !== undefined && !this.#passes(event, settlement)) return undefined;
+    if (this.#spent !== undefined) this.#spend(this.#spent);
+    settlement?.begin();
+    if (this.#queue.size === 0 && this.#mayBegin()) {
+      this.#begin(event, settlement, undefined);
+      return undefined;
+    }
+    return this.#enqueue(new Delivery(event, settlement));
+  }
+
+  /** Hands over an event that failed before, past filter and bounds of the queue. */
+  offerAgain(event: AcceptedEvent, settlement: Settlement): void {
+    settlement.begin();
+    this.#enqueue(new Delivery(event, settlement))?.catch(() => undefined);
+    this.#pump();
+  }
+
+  /** Holds events back; calls under way go on. */
+  pause(): void {
+    this.#isPaused = true;
+  }
+
+  /** Goes on after {@link Consumer.pause}. */
+  resume(): void {
+    this.#isPaused = false;
+    this.#pump();
+  }
+
+  /** Ends it: no more events; what waits is dropped; calls under way go on. */
+  close(): void {
+    this.#isClosed = true;
+    this.dropWhere(() => true);
+    if (this.#wake !== undefined) this.#host.wheel.cancel(this.#wake);
+    this.#wake = undefined;
+  }
+
+  /** Drops what waits and is named by `isWanted`. */
+  dropWhere(isWanted: (event: BusEvent) => boolean): void {
+    for (const delivery of this.#queue.takeWhere(({ event }) => isWanted(event))) this.#drop(delivery);
+    this.#tellIdle();
+  }
+
+  /** Gives up: what waits and what is under way fails with `reason`, whose signal aborts. */
+  abandon(reason: EventplaneError): void {
+    this.#isClosed = true;
+    this.#isPaused = true;
+    for (const delivery of Array.from(this.#underWay)) this.#giveUp(delivery, reason);
+    for (const delivery of this.#queue.takeWhere(() => true)) {
+      this.#active++;
+      this.#giveUp(delivery, reason);
+    }
+  }
+
+  /** Resolves when nothing waits and nothing is under way. */
+  idle(): Promise<void> {
+    if (this.#active === 0 && this.#queue.size === 0) return Promise.resolve();
+    return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #passes(event: AcceptedEvent, settlement: Settlement | undefined): boolean {
+    try {
+      if (this.settings.filter?.(event) === true) return true;
+      this.counters.filtered++;
+    } catch (error) {
+      settlement?.begin();
+      this.#active++;
+      this.#giveUp(new Delivery(event, settlement), error);
+    }
+    return false;
+  }
+
+  /** Before the handler is called, which may publish the next event. */
+  #spend(spent: () => void): void {
+    this.#isSpent = true;
+    spent();
+  }
+
+  #mayBegin(): boolean {
+    if (this.#isPaused || this.#active >= this.settings.concurrency) return false;
+    const breaker = this.#breaker;
+    if (breaker?.isOpen === true && breaker.room === 0) {
+      this.#wakeAt(breaker.triesAtMs);
+      return false;
+    }
+    if (this.#limiter === undefined || this.#limiter.take(1)) return true;
+    this.#wakeIn(this.#limiter.waitMs);
+    return false;
+  }
+
+  #wakeAt(atMs: number | undefined): void {
+    if (atMs !== undefined) this.#wakeIn(Math.max(0, atMs - this.#host.breakerClock.monotonicMs()));
+  }
+
+  #wakeIn(ms: number): void {
+    this.#wake ??= this.#host.wheel.after(ms, () => {
+      this.#wake = undefined;
+      this.#pump();
+    });
+  }
+
+  #enqueue(delivery: Delivery): Promise<void> | undefined {
+    const { dropped, admitted } = this.#queue.push(delivery);
+    if (dropped !== undefined) this.#overflow(dropped);
+    return admitted;
+  }
+
+  #overflow(delivery: Delivery): void {
+    if (this.settings.overflow === "drop-oldest") return this.#drop(delivery);
+    // It was accepted while there was room, and handed out when there was none: kept as a dead letter, not lost.
+    this.#active++;
+    this.#giveUp(delivery, new EventplaneError("busy", `The queue of ${this.name} was full.`));
+  }
+
+  #drop({ settlement, attempts }: Delivery): void {
+    this.counters.dropped++;
+    settlement?.end({ subscription: this.name, outcome: "dropped", attempts });
+  }
+
+  /** Begins as much as may begin. A handler that ends at once leads back here, so it is entered once. */
+  #pump(): void {
+    if (this.#isPumping) return;
+    this.#isPumping = true;
+    try {
+      while (this.#queue.size > 0 && this.#mayBegin()) {
+        const delivery = this.#queue.take();
+        if (delivery !== undefined) this.#begin(delivery.event, delivery.settlement, delivery);
+      }
+    } finally {
+      this.#isPumping = false;
+    }
+  }
+
+  #begin(event: AcceptedEvent, settlement: Settlement | undefined, queued: Delivery | undefined): void {
+    this.#active++;
+    if (this.#breaker?.isOpen === true) this.#breaker.begin();
+    this.#call(event, settlement, queued);
+  }
+
+  #call(event: AcceptedEvent, settlement: Settlement | undefined, known: Delivery | undefined): void {
+    const number = (known?.attempts ?? 0) + 1;
+    const attempt = this.#takesContext ? new Attempt(number) : undefined;
+    let result: unknown;
+    try {
+      // A handler without a second parameter is given one all the same by its type.
+      result = this.#handler(event, attempt as Attempt);
+      if (!isThenable(result)) return this.#succeeded(settlement, number);
+    } catch (thrown) {
+      const delivery = known ?? new Delivery(event, settlement);
+      delivery.attempts = number;
+      return this.#attemptFailed(delivery, thrown);
+    }
+    this.#await(known ?? new Delivery(event, settlement), attempt ?? new Attempt(number), result);
+  }
+
+  #await(delivery: Delivery, attempt: Attempt, result: PromiseLike<unknown>): void {
+    const { timeoutMs } = this.settings;
+    delivery.begin(attempt);
+    this.#underWay.add(delivery);
+    if (timeoutMs !== Number.POSITIVE_INFINITY)
+      delivery.timer = this.#host.wheel.after(timeoutMs, () => this.#ranOutOfTime(delivery));
+    Promise.resolve(result).then(
+      () => {
+        if (this.#answered(delivery, attempt)) this.#succeeded(delivery.settlement, delivery.attempts);
+      },
+      (error: unknown) => {
+        if (this.#answered(delivery, attempt)) this.#attemptFailed(delivery, error);
+      },
+    );
+  }
+
+  /** @returns false when the call had run out of time before */
+  #answered(delivery: Delivery, attempt: Attempt): boolean {
+    if (!delivery.isUnderWay(attempt)) {
+      this.counters.late++;
+      return false;
+    }
+    if (delivery.timer !== undefined) this.#host.wheel.cancel(delivery.timer);
+    delivery.timer = undefined;
+    delivery.end();
+    this.#underWay.delete(delivery);
+    return true;
+  }
+
+  #ranOutOfTime(delivery: Delivery): void {
+    const error = new EventplaneError("timeout", `${this.name} did not end within ${this.settings.timeoutMs} ms.`);
+    this.counters.timeouts++;
+    delivery.timer = undefined;
+    delivery.end(error);
+    this.#underWay.delete(delivery);
+    this.#attemptFailed(delivery, error);
+  }
+
+  #succeeded(settlement: Settlement | undefined, attempts: number): void {
+    this.counters.done++;
+    this.#breaker?.succeed();
+    settlement?.end({ subscription: this.name, outcome: "done", attempts });
+    this.#slotFree();
+  }
+
+  #attemptFailed(delivery: Delivery, error: unknown): void {
+    this.counters.attemptsFailed++;
+    this.#breaker?.fail();
+    const isLast = delivery.attempts >= this.settings.attempts || isEventplaneError(error, "terminal_error");
+    if (isLast || this.#isClosed) this.#giveUp(delivery, error);
+    else
+      this.#tryAgainIn(backoffMs(delivery.attempts, { ...this.settings.backoff, random: this.#host.random }), delivery);
+  }
+
+  /** The slot is kept, so that what follows does not overtake. */
+  #tryAgainIn(ms: number, delivery: Delivery): void {
+    this.#underWay.add(delivery);
+    delivery.timer = this.#host.wheel.after(ms, () => {
+      const waitMs = this.#breakerWaitMs();
+      if (waitMs > 0) return this.#tryAgainIn(waitMs, delivery);
+      delivery.timer = undefined;
+      this.#underWay.delete(delivery);
+      if (this.#breaker?.isOpen === true) this.#breaker.begin();
+      this.#call(delivery.event, delivery.settlement, delivery);
+    });
+  }
+
+  #breakerWaitMs(): number {
+    const breaker = this.#breaker;
+    if (breaker === undefined || breaker.room > 0) return 0;
+    const triesAtMs = breaker.triesAtMs ?? this.#host.breakerClock.monotonicMs();
+    return Math.max(1, triesAtMs - this.#host.breakerClock.monotonicMs());
+  }
+
+  #giveUp(delivery: Delivery, error: unknown): void {
+    const { event, attempts, settlement, timer } = delivery;
+    if (timer !== undefined) this.#host.wheel.cancel(timer);
+    delivery.end(error instanceof Error ? error : undefined);
+    this.#underWay.delete(delivery);
+    this.counters.failed++;
+    this.#host.failed({ event, subscription: this.name, attempts, error });
+    settlement?.end({ subscription: this.name, outcome: "failed", attempts, error });
+    this.#slotFree();
+  }
+
+  #slotFree(): void {
+    this.#active--;
+    if (this.#queue.size > 0) this.#pump();
+    else if (this.#idle.length > 0) this.#tellIdle();
+  }
+
+  #tellIdle(): void {
+    if (this.#active > 0 || this.#queue.size > 0) return;
+    const waiting = this.#idle;
+    this.#idle = [];
+    for (const tell of waiting) tell();
+  }
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+}

@@ -1,0 +1,74 @@
+/** One event on its way to one subscription. */
+import type { AcceptedEvent } from "./accepted-event.js";
+import { type Laned, laneOf } from "./lane-queue.js";
+import type { Settlement } from "./settlement.js";
+import type { WheelTimer } from "./timer-wheel.js";
+
+/** What a handler is told beside the event. */
+export interface HandlerContext {
+  /** Which call for this event it is, from 1. */
+  readonly attempt: number;
+  /** Aborts when the time-out of the call ends, or the subscription. Made when it is first read. */
+  readonly signal: AbortSignal;
+}
+
+/** A delivery: in a queue, under way, or waiting for its next attempt. Handlers see the parts of {@link HandlerContext}. */
+export class Delivery implements Laned {
+  readonly event: AcceptedEvent;
+  readonly settlement: Settlement | undefined;
+  readonly lane: number;
+  /** Calls begun. */
+  attempts = 0;
+  /** The time-out or the backoff under way. */
+  timer: WheelTimer | undefined = undefined;
+  #attempt: Attempt | undefined = undefined;
+
+  constructor(event: AcceptedEvent, settlement: Settlement | undefined) {
+    this.event = event;
+    this.settlement = settlement;
+    this.lane = laneOf(event.priority);
+  }
+
+  /** The call under way. */
+  begin(attempt: Attempt): void {
+    this.attempts = attempt.attempt;
+    this.#attempt = attempt;
+  }
+
+  /** Whether `attempt` is the call under way: the answers of those before it come too late. */
+  isUnderWay(attempt: Attempt): boolean {
+    return this.#attempt === attempt;
+  }
+
+  /** The call ended; `reason`: it is to stop. */
+  end(reason?: Error): void {
+    const attempt = this.#attempt;
+    this.#attempt = undefined;
+    if (reason !== undefined) attempt?.abort(reason);
+  }
+}
+
+/** One call of a handler. */
+export class Attempt implements HandlerContext {
+  readonly attempt: number;
+  #controller: AbortController | undefined = undefined;
+  #reason: Error | undefined = undefined;
+
+  constructor(attempt: number) {
+    this.attempt = attempt;
+  }
+
+  get signal(): AbortSignal {
+    if (this.#controller === undefined) {
+      this.#controller = new AbortController();
+      if (this.#reason !== undefined) this.#controller.abort(this.#reason);
+    }
+    return this.#controller.signal;
+  }
+
+  /** Aborts the signal, also one that is read later. */
+  abort(reason: Error): void {
+    this.#reason = reason;
+    this.#controller?.abort(reason);
+  }
+}

@@ -1,0 +1,13 @@
+export type { BusEvent, EventOf, Priority, PublishOptions } from "./accepted-event.js";
+export type { BatchItem, BusContext, Handler, PatternsOf, SubscriptionDefinition } from "./bus-context.js";
+export type { BusOptions } from "./bus-options.js";
+export type { DeliveryFailure } from "./consumer.js";
+export type { HandlerContext } from "./delivery.js";
+export { EventBus } from "./event-bus.js";
+export type { PatternOf, Takes, TopicMap, TopicOf, TopicsTaken } from "./pattern.js";
+export type { RateLimit } from "./rate-limiter.js";
+export type { HandlerOutcome, OutcomeKind, SettledEvent } from "./settlement.js";
+export type { StandardIssue, StandardResult, StandardSchema } from "./standard-schema.js";
+export type { Subscription, SubscriptionStatus } from "./subscription.js";
+export type { OverflowPolicy, SubscriptionOptions } from "./subscription-options.js";
+export { type Topic, type TopicOptions, topic, type Upcaster } from "./topic.js";

@@ -1,0 +1,241 @@
+/** One context of a bus: what is published in it reaches its own subscriptions only. */
+import { EventplaneError, type JsonObject } from "../kernel/index.js";
+import { AcceptedEvent, type EventOrigin, type PublishOptions, priorities } from "./accepted-event.js";
+import { busLimits } from "./bus-limits.js";
+import { type BusShared, type KnownTopic, unknownTopic } from "./bus-options.js";
+import type { Consumer, ConsumerHost, DeliveryFailure } from "./consumer.js";
+import { freezeData } from "./freeze.js";
+import { GenerationsMap } from "./generations-map.js";
+import { RateLimiter } from "./rate-limiter.js";
+import { Registry } from "./registry.js";
+import { type HandlerOutcome, Settlement } from "./settlement.js";
+
+/** One event to publish. */
+export interface Draft {
+  readonly topic: string;
+  readonly payload: unknown;
+  readonly options: PublishOptions;
+}
+
+/** An event that may be handed out. */
+interface Accepted {
+  readonly consumers: readonly Consumer[];
+  readonly event: AcceptedEvent;
+}
+
+interface TopicState {
+  readonly origin: EventOrigin;
+  readonly known: KnownTopic | undefined;
+}
+
+/** Counts of one context. */
+export interface SpaceCounters {
+  accepted: number;
+  refused: number;
+}
+
+const noOptions: PublishOptions = Object.freeze({});
+const idForm = /^[\x21-\x7e]{1,128}$/;
+
+/** Publishing in one context. */
+export class Space {
+  readonly name: string;
+  readonly registry: Registry = new Registry();
+  readonly host: ConsumerHost;
+  readonly counters: SpaceCounters = { accepted: 0, refused: 0 };
+  readonly #shared: BusShared;
+  readonly #limiter: RateLimiter | undefined;
+  readonly #topics = new GenerationsMap<string, TopicState>(busLimits.topicsCachedMax);
+  #isClosed = false;
+
+  constructor(name: string, shared: BusShared) {
+    this.name = name;
+    this.#shared = shared;
+    this.#limiter = shared.rateLimit === undefined ? undefined : new RateLimiter(shared.rateLimit, shared.coarse);
+    this.host = {
+      wheel: shared.wheel,
+      coarse: shared.coarse,
+      breakerClock: shared.coarse,
+      random: shared.random,
+      failed: (failure) => this.#failed(failure),
+    };
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  /** Refuses publications and subscriptions from now on. */
+  close(): void {
+    this.#isClosed = true;
+  }
+
+  /** @returns the id, or its promise when a full queue makes the publisher wait */
+  publish(topic: string, payload: unknown, options: PublishOptions = noOptions): string | Promise<string> {
+    const { consumers, event } = this.#accept(topic, payload, options);
+    const blocked = this.#shared.handOut.give(consumers, event, undefined);
+    return blocked === undefined ? event.id : blocked.then(() => event.id);
+  }
+
+  /** @returns what became of the event at every subscription */
+  async publishAndSettle(draft: Draft): Promise<{ id: string; outcomes: readonly HandlerOutcome[] }> {
+    const { consumers, event } = this.#accept(draft.topic, draft.payload, draft.options);
+    const outcomes = await this.#settled((settlement) => {
+      void this.#shared.handOut.give(consumers, event, settlement);
+    });
+    return { id: event.id, outcomes };
+  }
+
+  /** Accepts all or none. @returns the ids, in order */
+  async publishBatch(drafts: readonly Draft[]): Promise<readonly string[]> {
+    const accepted = this.#acceptAll(drafts);
+    const waiting: Promise<void>[] = [];
+    for (const { consumers, event } of accepted) {
+      const admitted = this.#shared.handOut.give(consumers, event, undefined);
+      if (admitted !== undefined) waiting.push(admitted);
+    }
+    await Promise.all(waiting);
+    return accepted.map(({ event }) => event.id);
+  }
+
+  /** Checks an event as publishing it would, except for the room in queues and the rate. @returns the payload that handlers would get */
+  preview(topic: string, payload: unknown, options: PublishOptions = noOptions): unknown {
+    return this.#admit(this.#stateOf(topic), payload, options).payload;
+  }
+
+  #settled(start: (settlement: Settlement) => void): Promise<readonly HandlerOutcome[]> {
+    return new Promise((resolve) => start(new Settlement(resolve)));
+  }
+
+  #accept(topic: string, payload: unknown, options: PublishOptions): Accepted {
+    try {
+      this.#assertOpen();
+      this.#takeTokens(1);
+      const event = this.#admit(this.#stateOf(topic), payload, options);
+      const consumers = this.registry.match(topic);
+      this.#assertRoom(consumers, event);
+      this.counters.accepted++;
+      return { consumers, event };
+    } catch (error) {
+      this.counters.refused++;
+      throw error;
+    }
+  }
+
+  #acceptAll(drafts: readonly Draft[]): readonly Accepted[] {
+    try {
+      this.#assertOpen();
+      if (drafts.length > busLimits.batchMax)
+        throw new EventplaneError("too_many_events", `A batch has at most ${busLimits.batchMax} events.`);
+      this.#takeTokens(drafts.length);
+      const accepted = drafts.map(({ topic, payload, options }) => ({
+        event: this.#admit(this.#stateOf(topic), payload, options),
+        consumers: this.registry.match(topic),
+      }));
+      this.#assertRoomForAll(accepted);
+      this.counters.accepted += accepted.length;
+      return accepted;
+    } catch (error) {
+      this.counters.refused += drafts.length;
+      throw error;
+    }
+  }
+
+  #stateOf(topic: string): TopicState {
+    const known = this.#topics.get(topic);
+    if (known !== undefined) return known;
+    const definition = this.#shared.topics.get(topic);
+    // The registry checks what a topic looks like before the name is used in a message.
+    this.registry.match(topic);
+    if (definition === undefined && !this.#shared.allowsUnknown) throw unknownTopic(topic);
+    const { idPrefix } = this.#shared;
+    const origin = { topic, context: this.name, schemaVersion: definition?.version ?? 1, idPrefix };
+    const state = { origin, known: definition };
+    this.#topics.set(topic, state);
+    return state;
+  }
+
+  #admit({ origin, known }: TopicState, payload: unknown, options: PublishOptions): AcceptedEvent {
+    let checked = payload;
+    if (known !== undefined) {
+      const { schemaVersion } = options;
+      if (schemaVersion !== undefined) checked = known.lift(payload, schemaVersion);
+      checked = known.check(checked);
+    }
+    const parts = {
+      number: ++this.#shared.counters.eventsNumbered,
+      payload: freezeData(checked),
+      atMs: this.#shared.coarse.wallMs(),
+    };
+    return new AcceptedEvent(origin, parts, options === noOptions ? options : checkedOptions(options));
+  }
+
+  #assertOpen(): void {
+    if (this.#isClosed)
+      throw new EventplaneError(
+        "unavailable",
+        `The context ${this.name} is closed: nothing is published or subscribed any more.`,
+      );
+  }
+
+  #takeTokens(count: number): void {
+    if (this.#limiter === undefined || this.#limiter.take(count)) return;
+    throw new EventplaneError("rate_limited", `The context ${this.name} publishes faster than its rate limit allows.`, {
+      details: { context: this.name },
+    });
+  }
+
+  #assertRoom(consumers: readonly Consumer[], event: AcceptedEvent): void {
+    if (this.#shared.handOut.room < 1) throw tooManyNested();
+    for (const consumer of consumers)
+      if (consumer.wouldRefuse(1) && consumer.wants(event)) throw queueFull(consumer.name);
+  }
+
+  #assertRoomForAll(accepted: readonly Accepted[]): void {
+    if (this.#shared.handOut.room < accepted.length) throw tooManyNested();
+    const counts = new Map<Consumer, number>();
+    for (const { consumers, event } of accepted) {
+      for (const consumer of consumers)
+        if (consumer.wants(event)) counts.set(consumer, (counts.get(consumer) ?? 0) + 1);
+    }
+    for (const [consumer, count] of counts) if (consumer.wouldRefuse(count)) throw queueFull(consumer.name);
+  }
+
+  #failed(failure: DeliveryFailure): void {
+    try {
+      this.#shared.onFailure?.(failure);
+    } catch {
+      // A callback that fails must not fail what it is told about; the count says that it did.
+      this.#shared.counters.callbacksFailed++;
+    }
+  }
+}
+
+/** A frozen copy of what the publisher said of the event, checked. */
+function checkedOptions(options: PublishOptions): PublishOptions {
+  const { id, priority, correlationId, causationId, metadata } = options;
+  for (const [name, value] of Object.entries({ id, correlationId, causationId }))
+    if (value !== undefined && !idForm.test(value))
+      throw new EventplaneError(
+        "request_invalid",
+        `The option ${name} is text of 1 to 128 printable ASCII characters.`,
+      );
+  if (priority !== undefined && !priorities.includes(priority))
+    throw new EventplaneError("request_invalid", `The option priority is ${priorities.join(", ")}.`);
+  // Frozen data of the type that it had.
+  const frozen = metadata === undefined ? {} : { metadata: freezeData({ ...metadata }) as JsonObject };
+  return Object.freeze({ ...options, ...frozen });
+}
+
+function queueFull(name: string): EventplaneError {
+  return new EventplaneError("busy", `The queue of ${name} is full: nobody got the event. Publish it again later.`, {
+    details: { subscription: name },
+  });
+}
+
+function tooManyNested(): EventplaneError {
+  return new EventplaneError(
+    "busy",
+    `More than ${busLimits.nestedMax} events were published while one was handed out.`,
+  );
+}

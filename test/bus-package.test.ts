@@ -1,0 +1,62 @@
+/** The bus stands alone: what the built `eventplane/bus` loads, and that it runs so. */
+import { execFile } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { dirname, join, relative } from "node:path";
+import { promisify } from "node:util";
+import { beforeAll, describe, expect, it } from "vitest";
+import { repository } from "./support/embedded-fixture.js";
+import { buildCommand } from "./support/evtctl-process.js";
+
+const run = promisify(execFile);
+const dist = join(repository, "dist");
+
+beforeAll(() => buildCommand(), 90_000);
+
+/** Every file and every package that a module loads, itself and through others. */
+function loadedBy(entry: string, sourceOf: (path: string) => string): { files: Set<string>; packages: Set<string> } {
+  const files = new Set<string>();
+  const packages = new Set<string>();
+  const waiting = [entry];
+  for (let path = waiting.pop(); path !== undefined; path = waiting.pop()) {
+    if (files.has(path)) continue;
+    files.add(path);
+    for (const [, specifier = ""] of sourceOf(path).matchAll(/(?:\bfrom|^import|\bimport\()\s*"([^"]+)"/gm)) {
+      if (specifier.startsWith(".")) waiting.push(join(dirname(path), specifier));
+      else if (!specifier.startsWith("node:")) packages.add(specifier.split("/")[0] ?? "");
+    }
+  }
+  return { files, packages };
+}
+
+const read = (path: string): string => readFileSync(path, "utf8");
+
+describe("eventplane/bus", () => {
+  it("pulls in nothing but Ajv and the kernel", () => {
+    const { files, packages } = loadedBy(join(dist, "bus/index.js"), read);
+    const rooms = new Set([...files].map((path) => relative(dist, path).split("/")[0]));
+    expect(packages).toEqual(new Set(["ajv", "ajv-formats"]));
+    expect(rooms).toEqual(new Set(["bus", "kernel"]));
+  });
+
+  it("would be found out if it did", () => {
+    const planted = (path: string): string =>
+      path.endsWith("kernel/ids.js")
+        ? `${read(path)}\nimport { v4 } from "uuid";\nawait import("../event/index.js");`
+        : read(path);
+    const { files, packages } = loadedBy(join(dist, "bus/index.js"), planted);
+    expect(packages).toContain("uuid");
+    expect([...files].some((path) => relative(dist, path).startsWith("event/"))).toBe(true);
+  });
+
+  it("runs as a program imports it, and lets the process end", async () => {
+    const program = `import { EventBus, topic } from "eventplane/bus";
+      const bus = new EventBus({ topics: { hello: topic({ type: "string" }) } });
+      bus.on("*", ({ payload }) => console.log(payload));
+      bus.publish("hello", "world");`;
+    const { stdout } = await run(process.execPath, ["--input-type=module", "-e", program], {
+      cwd: repository,
+      timeout: 20_000,
+    });
+    expect(stdout).toBe("world\n");
+  });
+});
