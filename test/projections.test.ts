@@ -7,6 +7,7 @@ import {
   assertInstalled,
   installProjections,
   MemoryProjectionStore,
+  PostgresProjectionRows,
   PostgresProjectionStore,
   ProjectionRunner,
 } from "../src/projection/index.js";
@@ -34,6 +35,7 @@ projectionContract({ describe, it, beforeAll, afterAll }, "postgres", async () =
       await installProjections(ownerUrl, { rolePrefix, definitions: [definition] });
       return new PostgresProjectionStore(installation.pool("projector"), { rolePrefix, definition });
     },
+    rows: () => new PostgresProjectionRows(installation.pool("edge")),
     close: () => installation.close(),
   };
 });

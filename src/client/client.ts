@@ -67,6 +67,24 @@ export type ResourceView = Omit<Resource, "origin" | "expected" | "effects" | "e
   readonly originId: string | null;
 };
 
+/** A question to one table of a projection: `key` goes with counters, latest values and documents, `where` with groups. */
+export interface ProjectionQueryView {
+  readonly table: string;
+  readonly key?: string;
+  readonly where?: Readonly<Record<string, string>>;
+  /** `next` of the page before. */
+  readonly after?: string;
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number;
+}
+
+/** A page of rows; everything up to `position` is in them. */
+export interface ProjectionPageView<Row = JsonObject> {
+  readonly rows: readonly Row[];
+  readonly position: number;
+  readonly next: string | null;
+}
+
 /** An intent's schema. */
 export interface SchemaView {
   readonly type: string;
@@ -223,6 +241,23 @@ export class EventplaneClient {
       if (page.next === null) return;
       after = page.next;
     }
+  }
+
+  /**
+   * A page of one table of a projection.
+   *
+   * @param query.where values of groups, as `{ plan: "team" }`
+   * @throws EventplaneError `not_found` for a projection that the app does not have; `request_invalid` for a table or a
+   * parameter; `timeout` when `minPosition` is not reached within 5 s
+   */
+  query<Row = JsonObject>(
+    projection: string,
+    query: ProjectionQueryView,
+    { minPosition, signal }: Abortable & { readonly minPosition?: number } = {},
+  ): Promise<ProjectionPageView<Row>> {
+    const { where = {}, ...rest } = query;
+    const path = this.#path(`/projections/${encodeURIComponent(projection)}`);
+    return this.#get(path, { query: { ...where, ...rest, minPosition }, signal });
   }
 
   /** All events of one correlation in position order; `causationId` makes them a tree. @throws EventplaneError `not_found` */

@@ -4,7 +4,8 @@
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import type { ChainLink } from "../event/index.js";
 import { EventFactory, type EventRow, verifyLink } from "../event/index.js";
-import { type ErrorCode, EventplaneError } from "../kernel/index.js";
+import { type ErrorCode, EventplaneError, type TenantId } from "../kernel/index.js";
+import { PositionWaits, ProjectionQueries } from "../projection/index.js";
 import { createLogHub } from "../store/index.js";
 import type { EdgeDependencies } from "./dependencies.js";
 import { failureFields } from "./failure-fields.js";
@@ -14,10 +15,9 @@ import { PlatformAdministration } from "./platform/administration.js";
 import { platformApp } from "./platform/definitions.js";
 import { PlatformFold } from "./platform/fold.js";
 import { isKeyUsable } from "./platform/state.js";
-import { PositionWaits } from "./position-waits.js";
 import type { Problem } from "./problem.js";
 import { PublishPipeline } from "./publish/pipeline.js";
-import { gatedReader, gatedResources, ReadGate } from "./read-gate.js";
+import { gatedReader, gatedResources, gatedRows, ReadGate } from "./read-gate.js";
 import { RefusalLog } from "./refusals.js";
 import { addAdminRoutes } from "./routes/admin.js";
 import { type EdgeParts, Routes } from "./routes/context.js";
@@ -26,6 +26,7 @@ import { addEffectRoutes } from "./routes/effects.js";
 import { addEventRoutes } from "./routes/events.js";
 import { addIntentRoutes } from "./routes/intents.js";
 import { addOpenRoutes } from "./routes/open.js";
+import { addProjectionRoutes } from "./routes/projections.js";
 import { addReplayRoutes } from "./routes/replays.js";
 import { addResourceRoutes } from "./routes/resources.js";
 import { addSchemaRoutes } from "./routes/schemas.js";
@@ -112,7 +113,9 @@ function assemble(given: EdgeDependencies): EdgeParts {
   });
   const pipeline = new PublishPipeline({ ...dependencies, refusals });
   const administration = new PlatformAdministration({ ...dependencies, platform });
-  const positions = new PositionWaits(dependencies);
+  const position = (tenantId: TenantId): Promise<number> => resources.position(tenantId);
+  const positions = new PositionWaits({ clock, what: "The resources", position });
+  const queries = new ProjectionQueries({ app: given.app, rows: gatedRows(given.projections, gate), clock });
   return {
     ...dependencies,
     platform,
@@ -121,6 +124,7 @@ function assemble(given: EdgeDependencies): EdgeParts {
     administration,
     hub,
     positions,
+    queries,
     unsent: new HeldBytes("Clients of this tenant have not taken the answers that they asked for."),
     coming: new HeldBytes("Clients of this tenant are sending as much as is held at once. Send the rest after it."),
   };
@@ -142,6 +146,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
     addIntentRoutes,
     addEventRoutes,
     addResourceRoutes,
+    addProjectionRoutes,
     addSubscribeRoutes,
     addSchemaRoutes,
     addAdminRoutes,

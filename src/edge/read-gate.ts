@@ -3,6 +3,7 @@
  * edge's own fold of the platform waiting.
  */
 import { EventplaneError, type TenantId } from "../kernel/index.js";
+import type { ProjectionRows } from "../projection/index.js";
 import type { LogReader } from "../store/index.js";
 import type { ResourceSource } from "./dependencies.js";
 
@@ -98,5 +99,13 @@ export function gatedResources(resources: ResourceSource, gate: ReadGate): Resou
     get: (tenantId, stream) => gate.run(tenantId, () => resources.get(tenantId, stream)),
     list: (tenantId, query) => gate.run(tenantId, () => resources.list(tenantId, query)),
     position: (tenantId) => gate.run(tenantId, () => resources.position(tenantId)),
+  };
+}
+
+/** The rows of projections behind the gate. */
+export function gatedRows(rows: ProjectionRows, gate: ReadGate): ProjectionRows {
+  return {
+    read: (tenantId, query) => gate.run(tenantId, () => rows.read(tenantId, query)),
+    position: (tenantId, projection) => gate.run(tenantId, () => rows.position(tenantId, projection)),
   };
 }

@@ -17,6 +17,15 @@ import {
 } from "../edge/index.js";
 import { type Event, type Resource, toEvent } from "../event/index.js";
 import { assert, EventplaneError, type IdSource, limits, PLATFORM_TENANT_ID, type TenantId } from "../kernel/index.js";
+import type {
+  DeclaredTables,
+  ProjectionOf,
+  ProjectionPage,
+  ProjectionQueries,
+  ProjectionQuery,
+  RowOf,
+  TypedQuery,
+} from "../projection/index.js";
 import type { ReadQuery, Receipt } from "../store/index.js";
 import { type Settlement, type SettlementPorts, type SettleOptions, settlementOf } from "./settlement.js";
 
@@ -55,6 +64,7 @@ export interface CallerParts extends SettlementPorts {
   readonly edge: Pick<Edge, "pipeline"> & { readonly platform: Pick<PlatformFold, "fresh"> };
   readonly loader: GuardLoader;
   readonly resources: ResourceSource;
+  readonly queries: ProjectionQueries;
   readonly ids: IdSource;
 }
 
@@ -143,6 +153,26 @@ export class EmbeddedCaller<Message extends IntentMessage = IntentMessage> {
   ): Promise<TypedResourcePage<Of>> {
     const query = { aggregateType: name, limit, ...(after === undefined ? {} : { after }) };
     return (await this.#parts.resources.list(this.tenantId, query)) as TypedResourcePage<Of>; // their schemas let them in
+  }
+
+  /**
+   * A page of a table of a projection, as it is a moment behind the log; with `minPosition`, the position of a receipt, not
+   * before that event is in it.
+   *
+   * @example
+   * const { receipt } = await me.publish(organization.changePlan(id, { plan: "team" }));
+   * await me.query(byPlan, { table: "plans", where: { plan: "team" } }, { minPosition: receipt.position });
+   * @throws EventplaneError `not_found` for a projection that the app does not have; `request_invalid`; `timeout` after 5 s;
+   * `busy`, `unavailable`
+   */
+  async query<Tables extends DeclaredTables, const Name extends keyof Tables & string>(
+    { definition: { name } }: ProjectionOf<Tables>,
+    query: TypedQuery<Tables, Name>,
+    options: { readonly minPosition?: number } = {},
+  ): Promise<ProjectionPage<RowOf<Tables[Name]>>> {
+    const asked = { ...(query as ProjectionQuery), ...options }; // the same members, with the names of one table
+    const page = await this.#parts.queries.query(this.tenantId, name, asked);
+    return page as unknown as ProjectionPage<RowOf<Tables[Name]>>; // the fold let nothing else in
   }
 
   /** A page of the tenant's log; payloads are decoded when they are looked at. @throws EventplaneError `unavailable` */

@@ -16,9 +16,11 @@ import { type Clock, type Doorbell, type Signer, systemClock, systemIds, systemR
 import { createMetrics, type Logger, type Metrics } from "../observe/index.js";
 import {
   assertInstalled,
+  PostgresProjectionRows,
   PostgresProjectionStore,
   PostgresResourceReader,
   PostgresResourceTable,
+  ProjectionQueries,
   ProjectionRunner,
   ResourcesProjector,
 } from "../projection/index.js";
@@ -157,7 +159,8 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
     const { listen } = options.edge;
     const url = listen === undefined ? "" : await edge.listen(listen);
     await edge.platform.catchUp(); // so that nobody is refused because it knows nothing yet
-    const caller = { ...shared, ...reading, edge, ids: systemIds };
+    const queries = new ProjectionQueries({ app, rows: reading.projections, clock });
+    const caller = { ...shared, ...reading, queries, edge, ids: systemIds };
     const as = (identity: CallerIdentity): EmbeddedCaller => new EmbeddedCaller(caller, identity);
     return { url, rootPublicKey: signers.rootPublicKey, edge, as, close, [Symbol.asyncDispose]: close };
   } catch (error) {
@@ -244,6 +247,7 @@ function openProjector(options: PlaneOptions, { app, pools, clock, doorbell, met
 interface Reading {
   readonly loader: ResourceLoader;
   readonly resources: PostgresResourceReader;
+  readonly projections: PostgresProjectionRows;
 }
 
 function openReading(options: PlaneOptions, shared: Shared): Reading {
@@ -251,7 +255,11 @@ function openReading(options: PlaneOptions, shared: Shared): Reading {
   const logger = options.logger.child({ role: "edge" });
   const snapshots = openSnapshots({ ...shared, logger, snapshots: new PostgresSnapshots(pools.edge) });
   const loader = new ResourceLoader({ reader, verifier, app, snapshots });
-  return { loader, resources: new PostgresResourceReader(pools.edge) };
+  return {
+    loader,
+    resources: new PostgresResourceReader(pools.edge),
+    projections: new PostgresProjectionRows(pools.edge),
+  };
 }
 
 /** One a projection, by its name. */

@@ -17,12 +17,14 @@ export {
   type Table,
   type ValueRow,
 } from "./helper-tables.js";
-export { MemoryProjectionStore, MemoryResourceTable } from "./memory/index.js";
+export { MemoryProjectionRows, MemoryProjectionStore, MemoryResourceTable } from "./memory/index.js";
 export type { ResourceTable } from "./port.js";
+export { PositionWaits } from "./position-waits.js";
 export {
   assertInstalled,
   installProjections,
   installSql,
+  PostgresProjectionRows,
   PostgresProjectionStore,
   PostgresResourceReader,
   PostgresResourceTable,
@@ -30,6 +32,8 @@ export {
   type ResourceListQuery,
 } from "./postgres/index.js";
 export type { ProjectionStep, ProjectionStore, ProjectionSummary } from "./projection-port.js";
+export { type ProjectionOf, ProjectionQueries, type RowOf, type TypedQuery } from "./projection-queries.js";
+export type { ProjectionPage, ProjectionQuery, ProjectionRows } from "./projection-query.js";
 export { ProjectionRunner, type ProjectionRunnerOptions } from "./projection-runner.js";
 export { type ProjectionRequest, projectionRequests } from "./requests.js";
 export { ResourcesProjector, type ResourcesProjectorOptions, type StoppedProjection } from "./resources-projector.js";

@@ -84,8 +84,8 @@ async function folded(
   return found?.digest ?? "";
 }
 
-/** What opens a closed door in `apply` stops the fold with the reason. */
-function withClosedDoors(definition: ProjectionDefinition): ProjectionDefinition {
+/** What opens a closed door in `apply` stops the fold with `projection_impure`. */
+export function withClosedDoors(definition: ProjectionDefinition): ProjectionDefinition {
   const apply = [...definition.apply].map(([type, run]): [string, ProjectionApply] => [
     type,
     (event, tables) => {

@@ -5,8 +5,17 @@
  */
 import { strict as check } from "node:assert";
 import type { ProjectionDefinition } from "../event/index.js";
-import { isEventplaneError, systemIds, type TenantId } from "../kernel/index.js";
-import type { Cursor, ProjectionStep, ProjectionStore, TableWrites } from "../projection/index.js";
+import { isEventplaneError, systemClock, systemIds, type TenantId } from "../kernel/index.js";
+import {
+  type Cursor,
+  type ProjectionPage,
+  ProjectionQueries,
+  type ProjectionQuery,
+  type ProjectionRows,
+  type ProjectionStep,
+  type ProjectionStore,
+  type TableWrites,
+} from "../projection/index.js";
 import type { Appender } from "../store/index.js";
 import { appending, appendOf, createTestSigner, draftIntent, newTenantId, signAppend } from "./drafts.js";
 import { testProjection } from "./test-projection.js";
@@ -17,6 +26,8 @@ export interface ProjectionsUnderTest {
   readonly edge: Appender;
   /** The store of one projection, installed. */
   store(definition: ProjectionDefinition): Promise<ProjectionStore>;
+  /** What is asked of it, over the stores that were opened. */
+  rows(definition: ProjectionDefinition): ProjectionRows;
   close(): Promise<void>;
 }
 
@@ -29,11 +40,20 @@ class Scene {
   readonly tenantId: TenantId = newTenantId();
   readonly holder: string = systemIds.uuid4();
   readonly store: ProjectionStore;
+  readonly #queries: ProjectionQueries;
   readonly #under: ProjectionsUnderTest;
+  readonly #name: string;
 
-  constructor(under: ProjectionsUnderTest, store: ProjectionStore) {
+  constructor(
+    under: ProjectionsUnderTest,
+    parts: { readonly store: ProjectionStore; readonly definition: ProjectionDefinition },
+  ) {
+    const { store, definition } = parts;
     this.#under = under;
     this.store = store;
+    const app = { projections: new Map([[definition.name, definition]]) };
+    this.#name = definition.name;
+    this.#queries = new ProjectionQueries({ app, rows: under.rows(definition), clock: systemClock });
   }
 
   async lead(): Promise<number> {
@@ -63,6 +83,10 @@ class Scene {
     const [found] = await this.store.digests(tenantId, [build]);
     check.ok(found !== undefined);
     return found.digest;
+  }
+
+  query(query: ProjectionQuery, tenantId: TenantId = this.tenantId): Promise<ProjectionPage> {
+    return this.#queries.query(tenantId, this.#name, query);
   }
 
   news(platformVersion = 0, fingerprint = "f1"): Promise<readonly TenantId[]> {
@@ -284,7 +308,62 @@ const finding: Cases = {
   },
 };
 
-const allCases: Cases = { ...leading, ...changing, ...writing, ...finding };
+const asking: Cases = {
+  "a question before the first event has no rows and position 0": async (scene) => {
+    check.deepEqual(await scene.query({ table: "types" }), { rows: [], position: 0, next: null });
+  },
+  "rows come in pages in the order of their keys, with the position of the same moment": async (scene) => {
+    const epoch = await scene.begin();
+    for (const [index, key] of ["b", "a", "ü", "B"].entries())
+      await scene.store.change(epoch, scene.tenantId, [advance(1, [index, index + 1], totals(key, index + 1))]);
+    const rows = [
+      { key: "B", value: 4 },
+      { key: "a", value: 2 },
+      { key: "b", value: 1 },
+    ];
+    check.deepEqual(await scene.query({ table: "types", limit: 3 }), { rows, position: 4, next: "b" });
+    const rest = { rows: [{ key: "ü", value: 3 }], position: 4, next: null };
+    check.deepEqual(await scene.query({ table: "types", limit: 3, after: "b" }), rest);
+  },
+  "one row is asked for by its key": async (scene) => {
+    const epoch = await scene.begin();
+    await scene.store.change(epoch, scene.tenantId, [advance(1, [0, 1], row("a", 1, '{"plan":"free"}'))]);
+    await scene.store.change(epoch, scene.tenantId, [advance(1, [1, 2], row("b", 2, '{"plan":"team"}'))]);
+    const rows = [{ key: "b", value: { plan: "team" }, position: 2 }];
+    check.deepEqual(await scene.query({ table: "last", key: "b", limit: 1 }), { rows, position: 2, next: null });
+    check.deepEqual((await scene.query({ table: "last", key: "c" })).rows, []);
+  },
+  "groups are asked for by their values": async (scene) => {
+    const epoch = await scene.begin();
+    const added = new Map([
+      ['["free"]', [2, 5]],
+      ['["team"]', [1, -1]],
+    ]);
+    await scene.store.change(epoch, scene.tenantId, [
+      advance(1, [0, 1], { totals: new Map([["plans_totals", added]]) }),
+    ]);
+    const free = { group: { plan: "free" }, count: 2, sums: { seats: 5 } };
+    const team = { group: { plan: "team" }, count: 1, sums: { seats: -1 } };
+    check.deepEqual((await scene.query({ table: "plans" })).rows, [free, team]);
+    check.deepEqual((await scene.query({ table: "plans", where: { plan: "team" } })).rows, [team]);
+    check.deepEqual((await scene.query({ table: "plans", where: { plan: "none" } })).rows, []);
+  },
+  "only the live build is read, of the tenant that is asked for": async (scene) => {
+    const { store, tenantId } = scene;
+    const epoch = await scene.begin();
+    await store.change(epoch, tenantId, [advance(1, [0, 1], totals("a", 1)), scene.open(2, "rebuild")]);
+    await store.change(epoch, tenantId, [advance(2, [0, 2], totals("b", 1))]);
+    check.deepEqual((await scene.query({ table: "types" })).rows, [{ key: "a", value: 1 }]);
+    check.deepEqual((await scene.query({ table: "types" }, newTenantId())).rows, []);
+    await store.change(epoch, tenantId, [
+      { step: "appoint", build: 1, role: "retired" },
+      { step: "appoint", build: 2, role: "live" },
+    ]);
+    check.deepEqual(await scene.query({ table: "types" }), { rows: [{ key: "b", value: 1 }], position: 2, next: null });
+  },
+};
+
+const allCases: Cases = { ...leading, ...changing, ...writing, ...finding, ...asking };
 
 /** Declares the suite for one adapter. */
 export function projectionContract(runner: TestRunner, name: string, open: () => Promise<ProjectionsUnderTest>): void {
@@ -298,7 +377,7 @@ export function projectionContract(runner: TestRunner, name: string, open: () =>
       runner.it(claim, async () => {
         check.ok(under !== undefined);
         const { definition } = testProjection(`contract_${index}`);
-        await body(new Scene(under, await under.store(definition)));
+        await body(new Scene(under, { definition, store: await under.store(definition) }));
       });
     }
   });

@@ -21,7 +21,12 @@ import {
 } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import { type CallerIdentity, type CallerParts, EmbeddedCaller } from "../plane/embedded/index.js";
-import type { MemoryResourceTable } from "../projection/index.js";
+import {
+  MemoryProjectionRows,
+  type MemoryProjectionStore,
+  type MemoryResourceTable,
+  ProjectionQueries,
+} from "../projection/index.js";
 import { Coalescer, type MemoryStore, ResourceLoader } from "../store/index.js";
 
 /** What it is made of. */
@@ -34,6 +39,7 @@ export interface TestEdgeParts {
   readonly doorbell: Doorbell;
   readonly logger: Logger;
   readonly table: MemoryResourceTable;
+  readonly projections: ReadonlyMap<string, MemoryProjectionStore>;
 }
 
 const edge = "test";
@@ -51,7 +57,8 @@ export class TestEdge {
   readonly #caller: CallerParts;
   readonly #administration: PlatformAdministration;
 
-  constructor({ app, store, signer, verifier, clock, doorbell, logger, table }: TestEdgeParts) {
+  constructor(parts: TestEdgeParts) {
+    const { app, store, signer, verifier, clock, doorbell, logger, table, projections } = parts;
     const { reader } = store;
     const log = new Coalescer({ appender: store.edge, signer, clock, doorbell });
     const factory = new EventFactory({ app: platformApp, ids });
@@ -64,7 +71,8 @@ export class TestEdge {
     const pipeline = new PublishPipeline({ app, ids, clock, log, reader, loader, refusals, edge });
     // Nobody else writes to this platform's log, so what is known of it is never old.
     const platform = { fresh: () => this.#platform.state };
-    this.#caller = { edge: { pipeline, platform }, reader, loader, resources: table, doorbell, clock, ids };
+    const queries = new ProjectionQueries({ app, rows: new MemoryProjectionRows(projections), clock });
+    this.#caller = { edge: { pipeline, platform }, reader, loader, resources: table, queries, doorbell, clock, ids };
   }
 
   /** What is known of tenants. */

@@ -4,12 +4,13 @@
  */
 import type { AnyAggregate, App, IntentMessage } from "../controller/index.js";
 import { type AppDefinition, type Event, effectComponent, runtimeComponent, toEvent } from "../event/index.js";
-import { EventplaneError, formatUs, limits, parseUs, type TenantId } from "../kernel/index.js";
+import { EventplaneError, formatUs, limits, parseUs, systemIds, type TenantId } from "../kernel/index.js";
 import type { CallerIdentity, EmbeddedCaller, TypedResource } from "../plane/embedded/index.js";
-import { MemoryResourceTable } from "../projection/index.js";
+import { MemoryProjectionStore, MemoryResourceTable } from "../projection/index.js";
 import { createDoorbell, createMemoryStore, type MemoryStore, type ReadQuery, type Receipt } from "../store/index.js";
 import { type DeadLetter, MemoryWorkStore } from "../work/index.js";
 import { CapturedLog, type LoggedEntry } from "./captured-log.js";
+import { withClosedDoors } from "./check-projection.js";
 import { type FakeCall, FakeWorkers, type WorkerFakes } from "./fake-workers.js";
 import { type PlantedFault, PlantedFaults } from "./planted-faults.js";
 import { pureCall } from "./pure-call.js";
@@ -86,17 +87,31 @@ export class TestPlane<Message extends IntentMessage = IntentMessage> {
     const { edge: signer, runtime, verifier } = this.#keys;
     this.clock = clock;
     this.#fakes = new FakeWorkers(given, workers, this.#faults);
-    const app = { ...given, controllers: pureControllers(given), workers: this.#fakes.workers };
+    const projections = pureProjections(given);
+    const app = { ...given, controllers: pureControllers(given), workers: this.#fakes.workers, projections };
     this.#work = new MemoryWorkStore({ clock, reader: () => this.#store.reader, tenants: () => this.#store.tenants() });
     this.#store = createMemoryStore({ clock, settleLease: (tenantId, lease) => this.#work.settle(tenantId, lease) });
     this.#table = new MemoryResourceTable(this.#store);
     const { logger } = this.#log;
     const table = this.#table;
-    const shared = { app, store: this.#store, table, verifier, clock, doorbell: createDoorbell(), logger };
+    const stores = new Map(
+      [...projections].map(([name, projection]) => [name, new MemoryProjectionStore(projection, this.#store, clock)]),
+    );
+    const shared = {
+      app,
+      store: this.#store,
+      table,
+      projections: stores,
+      verifier,
+      clock,
+      doorbell: createDoorbell(),
+      logger,
+    };
     this.#edge = new TestEdge({ ...shared, signer });
     this.#parts = {
       ...shared,
       signer: runtime,
+      holder: systemIds.uuid4(),
       work: this.#work,
       faults: this.#faults,
       onActivity: () => void this.#activity++,
@@ -264,6 +279,11 @@ function pureControllers({ controllers }: AppDefinition): AppDefinition["control
       },
     ]),
   );
+}
+
+/** As above for projections: an apply that is not pure stops its projection with `projection_impure`. */
+function pureProjections({ projections }: AppDefinition): AppDefinition["projections"] {
+  return new Map([...projections].map(([name, projection]) => [name, withClosedDoors(projection)]));
 }
 
 function timeOf(now: string): number {

@@ -3,7 +3,12 @@ import { ControllerRuntime } from "../controller/index.js";
 import type { AppDefinition, Verifier } from "../event/index.js";
 import type { Clock, Doorbell, Signer } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
-import { type MemoryResourceTable, ResourcesProjector } from "../projection/index.js";
+import {
+  type MemoryProjectionStore,
+  type MemoryResourceTable,
+  ProjectionRunner,
+  ResourcesProjector,
+} from "../projection/index.js";
 import {
   type Appender,
   type AppendOutcome,
@@ -22,6 +27,9 @@ export interface TestProcessParts {
   readonly store: MemoryStore;
   readonly work: MemoryWorkStore;
   readonly table: MemoryResourceTable;
+  readonly projections: ReadonlyMap<string, MemoryProjectionStore>;
+  /** Of all its processes, one after the other: the one that is dead changes nothing. */
+  readonly holder: string;
   readonly signer: Signer;
   readonly verifier: Verifier;
   readonly clock: Clock;
@@ -60,6 +68,12 @@ export class TestProcess {
     void new ControllerRuntime({ ...common, loader, checkDeterminism: true, eventsPerGenerationMax }).run(signal);
     void new WorkerRuntime(common).run(signal);
     void new ResourcesProjector({ ...common, table: this.#gated(parts.table) }).run(signal);
+    for (const [name, memory] of parts.projections) {
+      const definition = app.projections.get(name);
+      const { holder } = parts;
+      if (definition !== undefined)
+        void new ProjectionRunner({ ...common, definition, store: this.#gated(memory), holder }).run(signal);
+    }
   }
 
   /** As `kill -9`: nothing that it has begun goes on, and nothing is handed back. */

@@ -32,6 +32,7 @@ import {
   type TenantId,
 } from "../../src/kernel/index.js";
 import { createLogger, createMetrics } from "../../src/observe/index.js";
+import { MemoryProjectionRows } from "../../src/projection/index.js";
 import { MemoryReplayProgress } from "../../src/replay/index.js";
 import {
   type Appender,
@@ -170,6 +171,7 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     reader,
     loader,
     resources: resourcesFrom(reader, loader),
+    projections: new MemoryProjectionRows(new Map()),
     work: {
       deadLetters: async (tenantId) => deadLetters.filter((letter) => letter.tenantId === tenantId),
       deadLetter: async (tenantId, id) =>

@@ -3,12 +3,12 @@
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { EventplaneError, limits, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
+import type { PositionWaits, ProjectionQueries } from "../../projection/index.js";
 import { authenticate } from "../authentication.js";
 import type { EdgeDependencies } from "../dependencies.js";
 import type { HeldBytes } from "../held-bytes.js";
 import type { PlatformAdministration } from "../platform/administration.js";
 import type { PlatformFold } from "../platform/fold.js";
-import type { PositionWaits } from "../position-waits.js";
 import type { PublishPipeline } from "../publish/pipeline.js";
 import { forbidden } from "../publish/refusal-errors.js";
 import type { RefusalLog } from "../refusals.js";
@@ -23,6 +23,7 @@ export interface EdgeParts extends EdgeDependencies {
   readonly administration: PlatformAdministration;
   readonly hub: SubscriptionHub;
   readonly positions: PositionWaits;
+  readonly queries: ProjectionQueries;
   /** Answers that were made and not yet taken. */
   readonly unsent: HeldBytes;
   /** Bodies that are being sent. */

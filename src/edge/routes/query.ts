@@ -79,6 +79,14 @@ export function aggregateIdOf(text: string): string {
   return formOf("aggregateId", text, aggregateIdForm);
 }
 
+/** The parameters of an address that are not among `known`, each given once; what they mean is checked elsewhere. */
+export function otherParameters(given: unknown, known: readonly string[]): Query {
+  const names = Object.keys(given as Readonly<Record<string, unknown>>); // Fastify's parser gives an object
+  const others = names.filter((name) => !known.includes(name));
+  const query = readQuery(given, [...known, ...others]);
+  return Object.fromEntries(others.map((name) => [name, query[name]]));
+}
+
 /** A UUID in an address. */
 export function uuidOf(name: string, text: string): string {
   if (isUuid(text)) return text;

@@ -1,2 +1,3 @@
+export { MemoryProjectionRows } from "./memory-projection-rows.js";
 export { MemoryProjectionStore } from "./memory-projection-store.js";
 export { MemoryResourceTable } from "./memory-resource-table.js";

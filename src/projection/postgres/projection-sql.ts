@@ -1,6 +1,7 @@
 /** The SQL of projections: bookkeeping in schema eventplane, rows in the schema of each. Names are those of definitions, which are words. */
 import { sha256 } from "../../kernel/index.js";
 import type { StoredTable } from "../layout.js";
+import type { StoredQuery } from "../projection-query.js";
 
 /** A statement; its name is made of its text, so that no two texts share one. */
 export interface Statement {
@@ -132,6 +133,31 @@ export function page(projection: string, { name, kind }: StoredTable): Statement
     kind === "rows" ? "r.position::text, r.value" : "'0' as position, array_to_string(r.value, ',') as value";
   return statement(`select r.key, ${columns} from ${tableIn(projection, name)} r
     where r.tenant_id = $1::uuid and r.build = $2::bigint and r.key > $3::text order by r.key limit $4::int`);
+}
+
+/** $1 tenant, $2 projection. */
+export const livePosition: Statement = statement(`select position::text from eventplane.projection_builds
+  where tenant_id = $1::uuid and projection = $2::text and role = 'live'`);
+
+/** One row without a key where the live build has none. $1 tenant, $2 projection, $3 after, $4 how many, $5 key, $6 values of groups. */
+export function livePage({ projection, stored, kind, key, where }: StoredQuery): Statement {
+  const columns =
+    kind === "rows" ? "d.position::text, d.value" : "'0' as position, array_to_string(d.value, ',') as value";
+  const narrowed = [
+    key === undefined ? "$5::text is null" : "d.key = $5::text",
+    where === undefined
+      ? "$6::text[] is null"
+      : `not exists (
+        select from unnest($6::text[]) with ordinality w (value, place)
+        where w.value is not null and (d.key::json ->> (w.place::int - 1)) is distinct from w.value)`,
+  ];
+  return statement(`select b.position::text as at, r.key, r.position, r.value
+    from eventplane.projection_builds b
+    left join lateral (
+      select d.key, ${columns} from ${tableIn(projection, stored)} d
+      where d.tenant_id = $1::uuid and d.build = b.build and d.key > $3::text and ${narrowed.join(" and ")}
+      order by d.key limit $4::int) r on true
+    where b.tenant_id = $1::uuid and b.projection = $2::text and b.role = 'live'`);
 }
 
 /** $1 tenant, $2 build, $3 how many. */

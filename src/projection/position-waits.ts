@@ -1,6 +1,5 @@
-/** Requests that wait until the resources hold a position: one look at it for all that wait of a tenant. */
+/** Requests that wait until a projection holds a position: one look at it for all that wait of a tenant. */
 import { type Clock, EventplaneError, isEventplaneError, type TenantId } from "../kernel/index.js";
-import type { ResourceSource } from "./dependencies.js";
 
 const waitMsMax = 5_000;
 const lookMs = 10;
@@ -13,19 +12,25 @@ interface Wait {
   readonly reject: (error: Error) => void;
 }
 
+/** Where a projection stands for a tenant, and what messages call it. */
+export interface PositionSource {
+  readonly what: string;
+  readonly position: (tenantId: TenantId) => Promise<number>;
+}
+
 /** Waits for positions of all tenants. */
 export class PositionWaits {
-  readonly #resources: ResourceSource;
+  readonly #source: PositionSource;
   readonly #clock: Clock;
   readonly #waits = new Map<TenantId, Set<Wait>>();
 
-  constructor({ resources, clock }: { readonly resources: ResourceSource; readonly clock: Clock }) {
-    this.#resources = resources;
+  constructor({ clock, ...source }: PositionSource & { readonly clock: Clock }) {
+    this.#source = source;
     this.#clock = clock;
   }
 
   /**
-   * Resolves when the tenant's resources hold everything up to `position`.
+   * Resolves when the projection holds everything of the tenant up to `position`.
    *
    * @throws EventplaneError `timeout` after 5 s; `busy` when too many wait already; what the look at the position failed with
    */
@@ -49,9 +54,9 @@ export class PositionWaits {
   async #look(tenantId: TenantId, waits: Set<Wait>): Promise<void> {
     for (;;) {
       try {
-        this.#settleReached(waits, await this.#resources.position(tenantId));
+        this.#settleReached(waits, await this.#source.position(tenantId));
       } catch (error) {
-        for (const wait of waits) wait.reject(failureOf(error));
+        for (const wait of waits) wait.reject(failureOf(this.#source.what, error));
         waits.clear();
       }
       if (waits.size === 0) break;
@@ -65,18 +70,18 @@ export class PositionWaits {
     for (const wait of waits) {
       if (position < wait.position && now < wait.untilMs) continue;
       waits.delete(wait);
-      if (position < wait.position) wait.reject(late(wait.position));
+      if (position < wait.position) wait.reject(late(this.#source.what, wait.position));
       else wait.resolve();
     }
   }
 }
 
-function late(position: number): EventplaneError {
-  const message = `The resources did not reach position ${position} within ${waitMsMax} ms. Ask again.`;
+function late(what: string, position: number): EventplaneError {
+  const message = `${what} did not reach position ${position} within ${waitMsMax} ms. Ask again.`;
   return new EventplaneError("timeout", message);
 }
 
-function failureOf(error: unknown): EventplaneError {
+function failureOf(what: string, error: unknown): EventplaneError {
   if (isEventplaneError(error)) return error;
-  return new EventplaneError("internal", "The position of the resources could not be read.", { cause: error });
+  return new EventplaneError("internal", `The position of ${what} could not be read.`, { cause: error });
 }

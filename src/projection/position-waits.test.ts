@@ -1,10 +1,10 @@
 import { beforeEach, describe, expect, test } from "vitest";
+import type { TenantId } from "../kernel/index.js";
 import { EventplaneError } from "../kernel/index.js";
-import { VirtualClock } from "../testing/index.js";
-import { tenantIdOf } from "./platform/definitions.js";
+import { newTenantId, VirtualClock } from "../testing/index.js";
 import { PositionWaits } from "./position-waits.js";
 
-const acme = tenantIdOf("acme");
+const acme: TenantId = newTenantId();
 
 let clock: VirtualClock;
 let position: number;
@@ -15,15 +15,12 @@ beforeEach(() => {
   clock = new VirtualClock();
   position = 0;
   looks = 0;
-  const away = (): never => {
-    throw new Error("not asked for");
-  };
   const look = async (): Promise<number> => {
     looks++;
     if (position < 0) throw new EventplaneError("unavailable", "The store is away.");
     return position;
   };
-  waits = new PositionWaits({ clock, resources: { get: away, list: away, position: look } });
+  waits = new PositionWaits({ clock, what: "the resources", position: look });
 });
 
 describe("waiting for a position", () => {
@@ -62,7 +59,7 @@ describe("waiting for a position", () => {
   test("is refused as busy beyond 1,000 of one tenant", async () => {
     const reached = Array.from({ length: 1_000 }, () => waits.reach(acme, 1));
     expect(() => waits.reach(acme, 1)).toThrow(expect.objectContaining({ code: "busy" }));
-    await waits.reach(tenantIdOf("globex"), 0);
+    await waits.reach(newTenantId(), 0);
     position = 1;
     await clock.advance(10);
     await Promise.all(reached);

@@ -1,0 +1,78 @@
+/** Questions to the projections of an app, on request not answered before a position is in them. */
+import type { AppDefinition } from "../event/index.js";
+import { type Clock, EventplaneError, type TenantId } from "../kernel/index.js";
+import type { DeclaredTables, Projection } from "./define-projection.js";
+import type { Table } from "./helper-tables.js";
+import { PositionWaits } from "./position-waits.js";
+import {
+  type ProjectionPage,
+  type ProjectionQuery,
+  type ProjectionRows,
+  rowOf,
+  storedQueryOf,
+} from "./projection-query.js";
+
+/** A question to a table of a projection whose tables are known: `where` goes with groups, `key` with the others. */
+export type TypedQuery<Tables extends DeclaredTables, Name extends keyof Tables & string> = {
+  readonly table: Name;
+  readonly after?: string;
+  readonly limit?: number;
+} & (Tables[Name] extends Table<unknown, unknown, infer Where>
+  ? [Where] extends [never]
+    ? { readonly key?: string; readonly where?: never }
+    : { readonly where?: Where; readonly key?: never }
+  : never);
+
+/** A row of a declared table. */
+export type RowOf<Of> = Of extends Table<unknown, infer Row, unknown> ? Row : never;
+
+/** A projection of which only the tables matter. */
+export type ProjectionOf<Tables extends DeclaredTables> = Projection<string, Tables>;
+
+/** Answers for all tenants; whoever asks has been let in before. */
+export class ProjectionQueries {
+  readonly #app: Pick<AppDefinition, "projections">;
+  readonly #rows: ProjectionRows;
+  readonly #waits: ReadonlyMap<string, PositionWaits>;
+
+  constructor(parts: {
+    readonly app: Pick<AppDefinition, "projections">;
+    readonly rows: ProjectionRows;
+    readonly clock: Clock;
+  }) {
+    const { app, rows, clock } = parts;
+    this.#app = app;
+    this.#rows = rows;
+    this.#waits = new Map(
+      [...app.projections.keys()].map((name) => {
+        const position = (tenantId: TenantId): Promise<number> => rows.position(tenantId, name);
+        return [name, new PositionWaits({ clock, what: `Projection ${name}`, position })];
+      }),
+    );
+  }
+
+  /**
+   * A page of one table.
+   *
+   * @throws EventplaneError `not_found` for a projection that the app does not have; `request_invalid` for a table or a
+   * parameter that it does not have; `timeout` when `minPosition` is not reached within 5 s; `busy`, `unavailable`
+   */
+  async query(
+    tenantId: TenantId,
+    name: string,
+    { minPosition, ...query }: ProjectionQuery & { readonly minPosition?: number | undefined },
+  ): Promise<ProjectionPage> {
+    const definition = this.#app.projections.get(name);
+    if (definition === undefined) throw new EventplaneError("not_found", "This app has no such projection.");
+    const stored = storedQueryOf(definition, query);
+    const table = definition.tables.get(query.table);
+    if (minPosition !== undefined) await this.#waits.get(name)?.reach(tenantId, minPosition);
+    const { position, rows } = await this.#rows.read(tenantId, stored);
+    const last = rows.length < stored.limit ? undefined : rows.at(-1);
+    return {
+      rows: table === undefined ? [] : rows.map((row) => rowOf(table, row)),
+      position,
+      next: last === undefined || stored.key !== undefined ? null : last.key,
+    };
+  }
+}
