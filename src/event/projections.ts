@@ -44,30 +44,34 @@ export type ProjectionTable =
 /** Whole numbers by key. */
 export interface CounterHandle {
   /** Adds to the number of the key, which begins at 0; default 1, negative ones subtract. */
-  add(key: string, by?: number): void;
+  readonly add: (key: string, by?: number) => void;
 }
 
 /** The last value of each key. */
 export interface LatestHandle<Value = JsonValue> {
-  set(key: string, value: Value): void;
-  delete(key: string): void;
+  readonly set: (key: string, value: Value) => void;
+  readonly delete: (key: string) => void;
 }
 
 /** One JSON document of each key, which later events may look at and change. */
 export interface DocumentsHandle<Value = JsonValue> {
   /** As the events before have left it; frozen. */
-  get(key: string): Value | undefined;
-  set(key: string, value: Value): void;
+  readonly get: (key: string) => Value | undefined;
+  readonly set: (key: string, value: Value) => void;
   /** Merges a patch (RFC 7396) into the document, which begins as `{}`. */
-  merge(key: string, patch: JsonObject): void;
-  delete(key: string): void;
+  readonly merge: (key: string, patch: JsonObject) => void;
+  readonly delete: (key: string) => void;
 }
 
 /** Members, each in one group; count and sums of the groups follow. */
 export interface GroupsHandle<By extends string = string, Sum extends string = string> {
   /** Puts the member into this group, out of the one that it was in. */
-  put(member: string, group: Readonly<Record<By, string>>, sums?: Readonly<Partial<Record<Sum, number>>>): void;
-  remove(member: string): void;
+  readonly put: (
+    member: string,
+    group: Readonly<Record<By, string>>,
+    sums?: Readonly<Partial<Record<Sum, number>>>,
+  ) => void;
+  readonly remove: (member: string) => void;
 }
 
 /** Any of the handles. */

@@ -94,7 +94,11 @@ function groupsHandle({ name, table, to }: OfKind<"groups">): ProjectionHandle {
     to.writes.add(totalsOf(name), JSON.stringify(group), gone);
   };
   return {
-    put: (member: string, values: Readonly<Record<string, string>>, numbers: Readonly<Record<string, number>> = {}) => {
+    put: (
+      member: string,
+      values: Readonly<Record<string, string>>,
+      numbers: Readonly<Partial<Record<string, number>>> = {},
+    ) => {
       const group = by.map((each) => groupValue(name, each, values[each]));
       const added = sums.map((each) => groupNumber(name, each, numbers[each] ?? 0));
       leave(member);
