@@ -2,7 +2,7 @@
  * Proofs: one Ed25519 signature over the Merkle root of one tenant's digests in one call.
  *
  * The proof of a commit is kept once, by the first of its events; the others say which leaf they are and how far back it is
- * (docs/adr/0013-one-proof-a-commit.md).
+ * (docs/adr/0013-what-a-commit-shares-is-kept-once.md).
  *
  * - of a commit: keyId (16) ‖ signature (64) ‖ leaves (32 each; none when there is a single one)
  * - stored with an event: index u16be ‖ back u16be, then, where back is 0, the proof of its commit
