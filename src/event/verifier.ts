@@ -1,7 +1,14 @@
 /**
  * Verification of events: that the right key of the right tier signed exactly these bytes, and that the chain holds.
  */
-import { type ErrorDetails, EventplaneError, LruMap, PLATFORM_TENANT_ID, sha256 } from "../kernel/index.js";
+import {
+  type ErrorDetails,
+  EventplaneError,
+  LruMap,
+  PLATFORM_TENANT_ID,
+  sha256,
+  type TenantId,
+} from "../kernel/index.js";
 import { derivedEventId } from "./derived.js";
 import { chainHash, eventDigest, genesisHash } from "./digest.js";
 import { effectResultId, workerOfComponent } from "./effects.js";
@@ -62,19 +69,24 @@ function signedKey({ keyId, signature, leaves, size }: CommitProof, digest: Uint
 
 /** The end of the chain so far. */
 export interface ChainLink {
+  readonly tenantId: TenantId;
+  readonly logEpoch: number;
   readonly position: number;
   readonly hash: Uint8Array;
   readonly recordedAtUs: number;
 }
 
 /**
- * Checks that the row is the next one of its tenant's chain and that its hash is its own; undefined for position 1.
+ * Checks that the row is the next one of the tenant's chain and that its hash is its own; undefined for position 1.
  *
  * Give the rows of a tenant in position order; the result is the `previous` of the next one. Says nothing of proofs.
  *
  * @throws EventplaneError `verification_failed` naming tenant and position
  */
 export function verifyLink(row: EventRow, previous: ChainLink | undefined): ChainLink {
+  if (previous !== undefined && row.tenantId !== previous.tenantId) throw failed(row, "it is of another tenant");
+  if (previous !== undefined && row.logEpoch !== previous.logEpoch)
+    throw failed(row, "it is of another epoch of the log");
   const position = (previous?.position ?? 0) + 1;
   if (row.position !== position) throw failed(row, `position ${position} is missing or out of order`);
   const previousHash = previous?.hash ?? genesisHash(row.tenantId, row.logEpoch);
@@ -83,7 +95,8 @@ export function verifyLink(row: EventRow, previous: ChainLink | undefined): Chai
     throw failed(row, "it was recorded before its predecessor");
   if (!sameBytes(row.hash, chainHash(row, eventDigest(row))))
     throw failed(row, "its bytes are not those that were hashed");
-  return { position, hash: row.hash, recordedAtUs: row.recordedAtUs };
+  const { tenantId, logEpoch, hash, recordedAtUs } = row;
+  return { tenantId, logEpoch, position, hash, recordedAtUs };
 }
 
 type SignatureCheck = (message: Uint8Array, signature: Uint8Array) => boolean;
