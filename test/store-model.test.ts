@@ -142,6 +142,14 @@ const wholeLife: readonly PlannedCall[] = [
   plain("edge", "creates"),
 ];
 
+/** The same twice in each call, for what many events have in common. */
+const twoLives = wholeLife.map((one) => ({
+  ...one,
+  appends: one.appends.flatMap(({ tenant, items }) =>
+    [0, 1].map((stream) => ({ tenant, items: items.map((planned) => ({ ...planned, stream })) })),
+  ),
+}));
+
 /** Turns plans into appends; remembers every event it made, so that later plans can send it again. */
 class Planner {
   readonly tenants: readonly TenantId[] = Array.from({ length: tenantsMax }, newTenantId);
@@ -286,7 +294,7 @@ describe("PostgreSQL and its model", () => {
         const results = await run(plan, createMemoryStore({ clock: systemClock }));
         for (const result of results) seen.set(result, (seen.get(result) ?? 0) + 1);
       }),
-      { numRuns: 100, examples: [[wholeLife]] },
+      { numRuns: 100, examples: [[wholeLife], [twoLives]] },
     );
     // The generator reaches every outcome, or this test would say little.
     const outcomes = [
