@@ -71,8 +71,12 @@ export class Attempts {
     this.#options = options;
   }
 
-  /** @param known the fold that the previous attempt on the same stream left, so that it need not be loaded */
-  async run(claim: WorkClaim, known: Resource | undefined): Promise<AttemptEnd> {
+  /**
+   * @param known the fold that the previous attempt on the same stream left, so that it need not be loaded
+   * @param blame what the controller has just cost a thread with: it is not tried again at once
+   */
+  async run(claim: WorkClaim, known: Resource | undefined, blame?: EventplaneError): Promise<AttemptEnd> {
+    if (blame !== undefined) return this.#failed(claim, blame, known);
     let resource = known;
     try {
       for (let round = 0; round < conflictsMax; round++) {
@@ -231,7 +235,12 @@ export class Attempts {
 /** The store, a key or the time was missing, not the controller's answer. */
 function isOutage(error: unknown): error is EventplaneError {
   if (isEventplaneError(error, "key_unknown") || isEventplaneError(error, "aborted")) return true;
-  return isEventplaneError(error) && error.retryable && error.code !== "reconcile_timeout";
+  return isEventplaneError(error) && error.retryable && !isLoss(error);
+}
+
+/** The controller did not return, or took its thread with it. */
+export function isLoss(error: unknown): error is EventplaneError {
+  return isEventplaneError(error, "reconcile_timeout") || isEventplaneError(error, "reconcile_failed");
 }
 
 function isUnverifiable(error: unknown): boolean {

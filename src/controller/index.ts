@@ -20,6 +20,7 @@ export {
 } from "./define-controller.js";
 export { LookAgain, type LookAgainOptions, type LookEnd, type LookOptions, type LookResult } from "./look-again.js";
 export { type Reconciled, type ReconcileOptions, reconcile } from "./reconcile.js";
+export type { ReconcileCall, Reconciler } from "./reconciler.js";
 export type { DecisionChange } from "./redecide/decision-changes.js";
 export type { RecordedEvent, RecordedLog, RecordedSince } from "./redecide/recorded-log.js";
 export { type DecisionDifference, type Redecided, type RedecideOptions, redecide } from "./redecide/redecide.js";

@@ -259,7 +259,8 @@ export class ControllerRuntime {
       for (const [done, ended] of together.ends) this.#ended(done, ended, (clock.monotonicMs() - startMs) * share);
       for (const single of together.rest) {
         startMs = clock.monotonicMs();
-        const ended = await this.#attempts.run(single, resource);
+        const blame = together.blamed?.claim === single ? together.blamed.error : undefined;
+        const ended = await this.#attempts.run(single, resource, blame);
         resource = ended.resource;
         this.#ended(single, ended, clock.monotonicMs() - startMs);
       }

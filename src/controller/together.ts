@@ -8,9 +8,9 @@
  * attempts: nothing was done then, or it is in the log, where they find it.
  */
 import { type AppendItem, foldEvent, type Resource, runtimeComponent } from "../event/index.js";
-import { assert, isEventplaneError } from "../kernel/index.js";
+import { assert, type EventplaneError, isEventplaneError } from "../kernel/index.js";
 import type { WorkClaim } from "../work/index.js";
-import type { AttemptEnd, AttemptOptions } from "./attempt.js";
+import { type AttemptEnd, type AttemptOptions, isLoss } from "./attempt.js";
 import { decide, isOpen } from "./decide.js";
 import { expectedRows, ownRows } from "./own-rows.js";
 
@@ -19,6 +19,8 @@ export interface TogetherEnd {
   readonly ends: ReadonlyMap<WorkClaim, AttemptEnd>;
   /** Claims that nothing was done about. */
   readonly rest: readonly WorkClaim[];
+  /** One of the rest whose controller did not return: it need not show that again. */
+  readonly blamed?: { readonly claim: WorkClaim; readonly error: EventplaneError };
   /** The fold as it is now, if it is known. */
   readonly resource: Resource | undefined;
 }
@@ -42,6 +44,8 @@ interface Plan {
   readonly leader: Member | undefined;
 }
 
+type Blame = Required<Pick<TogetherEnd, "blamed">>;
+
 /** Works on several claims of one stream at once. It never throws. */
 export class Together {
   readonly #options: AttemptOptions;
@@ -61,6 +65,7 @@ export class Together {
     const [able, unable] = this.#divide(claims, resource);
     const plan = able.length < 2 || resource === undefined ? undefined : await this.#plan(able, resource);
     if (plan === undefined || resource === undefined) return { ends: new Map(), rest: claims, resource };
+    if ("blamed" in plan) return { ends: new Map(), rest: claims, resource, ...plan };
     const after = await this.#append(plan, resource);
     if (after === undefined) return { ends: new Map(), rest: claims, resource: undefined };
     const ends = await this.#finish(plan, after);
@@ -86,15 +91,17 @@ export class Together {
   }
 
   /** Undefined when a controller throws: alone it will be blamed, and the others will not wait for it. */
-  async #plan(claims: readonly WorkClaim[], basis: Resource): Promise<Plan | undefined> {
+  async #plan(claims: readonly WorkClaim[], basis: Resource): Promise<Plan | Blame | undefined> {
     const members = claims.map((claim): Member => ({ claim, seen: 0, dueAfterMs: null, hasChanged: false }));
     const items: AppendItem[] = [];
     let leader: Member | undefined;
+    let current: WorkClaim | undefined;
     let after = basis;
     try {
       for (let pass = 0; pass < passesMax; pass++) {
         for (const member of members) {
           if (member.seen === after.version) continue;
+          current = member.claim;
           const decision = await decide(member.claim, after, this.#options);
           if (items.length + decision.items.length > itemsMax) return { items, members, leader };
           after = this.#foldExpected(after, decision.items);
@@ -107,7 +114,8 @@ export class Together {
         }
         if (members.every(({ seen }) => seen === after.version)) break;
       }
-    } catch {
+    } catch (error) {
+      if (isLoss(error) && current !== undefined) return { blamed: { claim: current, error } };
       return undefined; // the single attempt meets the same error and records it
     }
     return { items, members, leader };

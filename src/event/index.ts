@@ -1,6 +1,6 @@
 export type { AppendItem, ExpectedVersion, LifecycleEffect } from "./append-item.js";
 export { eventJson, eventLine, type ProofDocument, proofJson, toEvent } from "./codec.js";
-export { decisionInvalid, replayerComponent, reservedControllerNames } from "./decision-check.js";
+export { checkDecisions, decisionInvalid, replayerComponent, reservedControllerNames } from "./decision-check.js";
 export type {
   AggregateDefinition,
   AnyWorker,

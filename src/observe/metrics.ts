@@ -42,6 +42,10 @@ export interface Metrics {
   eventsAppended(labels: { readonly kind: string; readonly result: AppendResult }, count: number): void;
   /** One reconcile ended; `error`, `timeout` and `dead_letter` count as errors too. */
   reconciled(labels: { readonly controller: string; readonly result: ReconcileResult }, seconds: number): void;
+  /** Threads that can run controllers changed to this number. */
+  controllerThreads(ready: number): void;
+  /** A thread of the controllers was lost. */
+  controllerThreadLost(reason: "timeout" | "memory" | "crash"): void;
   /** One snapshot was used, taken or refused. */
   snapshot(result: SnapshotMetricResult): void;
   /** One attempt of a worker ended, with what was written of it. */
@@ -104,6 +108,8 @@ export function createMetrics(): Metrics {
       meters.reconcileTime.observe({ controller: name }, seconds);
       if (failedReconciles.has(result)) meters.reconcileErrors.inc({ controller: name, result });
     },
+    controllerThreads: (ready) => meters.threads.set(ready),
+    controllerThreadLost: (reason) => meters.threadsLost.inc({ reason }),
     snapshot: (result) => meters.snapshots.inc({ result }),
     effectEnded: ({ worker, result }, seconds) => {
       meters.effects.inc({ worker: label(worker), result });
@@ -199,6 +205,17 @@ function controllerMeters(registry: Registry) {
       help: "Duration of one reconcile with its append.",
       labelNames: ["controller"],
       buckets: reconcileBuckets,
+      registers,
+    }),
+    threads: new Gauge({
+      name: "eventplane_controller_threads",
+      help: "Threads of this process that can run controllers; 0 also where they run in its main thread.",
+      registers,
+    }),
+    threadsLost: new Counter({
+      name: "eventplane_controller_threads_lost_total",
+      help: "Threads that controllers have cost, by reason.",
+      labelNames: ["reason"],
       registers,
     }),
     snapshots: new Counter({

@@ -6,6 +6,7 @@
  * A secret may also come as `…_FILE`: the path of a file that only its owner can read.
  */
 import { readFileSync, statSync } from "node:fs";
+import { availableParallelism } from "node:os";
 import { EventplaneError } from "../kernel/errors.js";
 
 interface Setting {
@@ -53,6 +54,13 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
     max: 1_000,
     says: "Work rows that this process holds at once",
   },
+  "runtime.threads": {
+    kind: "integer",
+    default: String(Math.max(2, Math.min(4, availableParallelism() - 1))),
+    min: 0,
+    max: 64,
+    says: "Threads that `start` runs controllers in; 0: its main thread, which one that hangs stops. By default 2 to 4, by processors",
+  },
   "worker.stop-grace-ms": {
     kind: "integer",
     default: "10000",
@@ -74,6 +82,7 @@ export type SettingName =
   | "edge.port"
   | "edge.name"
   | "runtime.concurrency"
+  | "runtime.threads"
   | "worker.stop-grace-ms"
   | "log.level"
   | "app.config";

@@ -1,10 +1,10 @@
 /** Work on the database that is not serving: migrations, and what doctor asks. The drivers are loaded when asked for. */
 import { existsSync } from "node:fs";
-import { resolve } from "node:path";
 import type { ProjectionDefinition } from "../event/index.js";
 import { EventplaneError } from "../kernel/errors.js";
 import type { MigrationReport, MigrationStatus } from "../store/postgres/index.js";
 import type { Config } from "./config.js";
+import { appCacheFolder } from "./data-folder.js";
 import { databasePasswords } from "./key-files.js";
 
 /**
@@ -34,7 +34,7 @@ async function projectionsOf(config: Config): Promise<readonly ProjectionDefinit
   const file = config.required("app.config");
   if (!config.isGiven("app.config") && !existsSync(file)) return [];
   const { loadApp } = await import("./load-app.js");
-  const app = await loadApp(file, { cacheDir: resolve(config.required("data.dir"), "cache") });
+  const app = await loadApp(file, { cacheDir: appCacheFolder(config.required("data.dir")) });
   return [...app.projections.values()];
 }
 

@@ -36,6 +36,8 @@ import { Loops } from "./loops.js";
 import { measuredAppender } from "./measured-appender.js";
 import { openReplays } from "./open-replays.js";
 import { openSnapshots } from "./open-snapshots.js";
+import { openThreads, type ThreadsOptions, threadsDegraded } from "./threads/open-threads.js";
+import type { ThreadPool } from "./threads/thread-pool.js";
 import { StandingWatch, watchBacklog } from "./watch-backlog.js";
 
 /** Private keys as PKCS#8 PEM; `root` is absent where it is kept offline, then `rootPublicKey` must be given. */
@@ -56,6 +58,8 @@ export interface PlaneOptions {
   readonly connectionsMax: number;
   /** Work rows that the controllers hold at once; default: the runtime's. */
   readonly claimsMax?: number;
+  /** Runs the controllers in threads that load this application themselves; default: in this thread. */
+  readonly threads?: ThreadsOptions;
   /** How long `close` waits for calls of workers before it aborts them; default: the runtime's. */
   readonly workerStopGraceMs?: number;
   readonly keys: PlaneKeys;
@@ -92,9 +96,13 @@ export interface Plane extends AsyncDisposable {
  */
 export async function openPlane(options: PlaneOptions): Promise<Plane> {
   const pools = await openPools(options.databaseUrl, options);
+  const metrics = createMetrics();
+  let threads: ThreadPool | undefined;
   try {
-    return await compose(options, pools);
+    if (options.threads !== undefined) threads = await openThreads(options.threads, { ...options, metrics });
+    return await compose(options, { pools, metrics, threads });
   } catch (error) {
+    await threads?.close();
     await pools.close();
     throw error;
   }
@@ -118,12 +126,14 @@ interface Shared {
   readonly doorbell: Doorbell;
   readonly metrics: Metrics;
   readonly standing: StandingWatch;
+  /** Undefined: the controllers run in this thread. */
+  readonly threads: ThreadPool | undefined;
 }
 
-async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Plane> {
+async function compose(options: PlaneOptions, opened: Pick<Shared, "pools" | "metrics" | "threads">): Promise<Plane> {
+  const { pools, metrics, threads } = opened;
   const clock = systemClock;
   const doorbell = createDoorbell();
-  const metrics = createMetrics();
   const signers = openKeys(options.keys);
   const directory = new KeyDirectory(signers.rootPublicKey);
   const verifier = createVerifier(directory);
@@ -131,7 +141,7 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   const logs = openLogs({ pools, signers, doorbell, metrics, clock });
   const app = withPlatform(options.app);
   const standing = new StandingWatch();
-  const shared: Shared = { app, pools, signers, directory, verifier, logs, reader, clock, doorbell, metrics, standing };
+  const shared: Shared = { ...opened, app, signers, directory, verifier, logs, reader, clock, doorbell, standing };
 
   await bootstrap(options, shared);
   const loader = openLoader(options, shared);
@@ -152,6 +162,7 @@ async function compose(options: PlaneOptions, pools: DatabasePools): Promise<Pla
   const close = once(async () => {
     await edge.close();
     await loops.close();
+    await threads?.close();
     await Promise.all([logs.edge.close(), logs.runtime.close(), logs.root?.log.close()]);
     await pools.close();
   });
@@ -207,6 +218,7 @@ async function openRuntime(
     loader,
     clock,
     random: systemRandom,
+    ...(shared.threads === undefined ? {} : { reconciler: shared.threads }),
     ...(options.claimsMax === undefined ? {} : { claimsMax: options.claimsMax }),
     logger,
     doorbell,
@@ -310,7 +322,7 @@ function openEdge(
     degraded: () => {
       const tenants = projector.stopped().length;
       const stopped = tenants === 0 ? [] : [`resources_projection_stopped: tenants ${tenants}`];
-      return [...stopped, ...stoppedProjections(runners), ...standing.degraded];
+      return [...stopped, ...stoppedProjections(runners), ...threadsDegraded(shared.threads), ...standing.degraded];
     },
   });
 }

@@ -1,13 +1,12 @@
 /**
  * One process from start to end: the checks that cost nothing, the plane, the reloads, the order of ending.
  */
-import { resolve } from "node:path";
 import type { AppDefinition } from "../event/index.js";
 import { type EventplaneError, isEventplaneError } from "../kernel/errors.js";
 import type { Logger } from "../observe/index.js";
 import { AppWatcher } from "./app-watcher.js";
 import type { Config } from "./config.js";
-import { prepareFolder } from "./data-folder.js";
+import { appCacheFolder, prepareFolder } from "./data-folder.js";
 import { boundHeapGrowth } from "./heap-growth.js";
 import { assertPortFree } from "./port-check.js";
 
@@ -48,14 +47,21 @@ export async function runPlane(options: RunPlaneOptions): Promise<void> {
   await assertPortFree({ host: config.required("edge.host"), port: config.integer("edge.port") }, dataDir);
   const load = async (): Promise<AppDefinition> => {
     const { loadApp } = await import("./load-app.js");
-    return loadApp(appFile, { cacheDir: resolve(dataDir, "cache") });
+    return loadApp(appFile, { cacheDir: appCacheFolder(dataDir) });
   };
   const watcher = mode === "dev" ? new AppWatcher(appFile) : undefined;
   try {
     const { StandingPlane } = await import("./standing-plane.js");
     const app = load();
     app.catch(() => undefined); // awaited by the plane
-    const plane = await StandingPlane.open({ config, app, logger, migrates: mode === "dev", signal });
+    const plane = await StandingPlane.open({
+      config,
+      app,
+      logger,
+      migrates: mode === "dev",
+      ...(mode === "start" ? { threadsOf: appFile } : {}),
+      signal,
+    });
     try {
       await options.onReady(plane);
       const ended = aborted(signal);

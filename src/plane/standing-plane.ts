@@ -10,6 +10,7 @@ import { installProjections } from "../projection/index.js";
 import { openEmbeddedPostgres } from "../store/postgres/embedded/index.js";
 import { loginRoles, migrate } from "../store/postgres/index.js";
 import type { Config } from "./config.js";
+import { appCacheFolder } from "./data-folder.js";
 import { adminKeyFile, databasePasswords, hasAdminKey, keyFile, rootKey, writeSecretFile } from "./key-files.js";
 import type { Plane, PlaneOptions } from "./open-plane.js";
 
@@ -23,6 +24,8 @@ export interface StandingPlaneOptions {
   readonly migrates: boolean;
   /** Whether it takes HTTP requests; default true. */
   readonly listens?: boolean;
+  /** Runs the controllers in threads that load the application from this file; absent: in this thread. */
+  readonly threadsOf?: string;
   /** Ends the opening of an embedded database. */
   readonly signal?: AbortSignal;
 }
@@ -202,16 +205,20 @@ async function openEmbedded(dataDir: string, logger: Logger, signal: AbortSignal
 }
 
 function planeOptions(
-  { config, logger, listens = true }: StandingPlaneOptions,
+  { config, logger, listens = true, threadsOf: appFile }: StandingPlaneOptions,
   databaseUrl: string,
 ): Omit<PlaneOptions, "app"> {
   const dataDir = config.required("data.dir");
+  const count = config.integer("runtime.threads");
   return {
     databaseUrl,
     rolePrefix: config.required("database.role-prefix"),
     passwords: databasePasswords(dataDir, loginRoles),
     connectionsMax: config.integer("database.pool-max"),
     claimsMax: config.integer("runtime.concurrency"),
+    ...(appFile === undefined || count === 0
+      ? {}
+      : { threads: { count, data: { appFile, cacheDir: appCacheFolder(dataDir) } } }),
     workerStopGraceMs: config.integer("worker.stop-grace-ms"),
     // The lock of the data folder says so.
     isAlone: config.text("database.url") === undefined,
