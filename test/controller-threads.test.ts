@@ -68,7 +68,12 @@ function resourceIn(mode: string, parts: Partial<Resource> = {}): Resource {
   };
   return Object.freeze({
     ...emptyFold(stream),
-    ...{ version: 1, generation: 1, lifecycle: "live", spec: Object.freeze({ mode }), origin, ...parts },
+    version: 1,
+    generation: 1,
+    lifecycle: "live",
+    spec: Object.freeze({ mode }),
+    origin,
+    ...parts,
   });
 }
 
@@ -196,7 +201,15 @@ describe("one history, in this thread and in others", () => {
     const rows = await store.reader.read(tenantId, { limit: 1_000 });
     return rows.map(
       ({ id, type, specText, statusText, finalizersText, decision, version, position, recordedAtUs }) => ({
-        ...{ id, type, specText, statusText, finalizersText, decision, version, position, recordedAtUs },
+        id,
+        type,
+        specText,
+        statusText,
+        finalizersText,
+        decision,
+        version,
+        position,
+        recordedAtUs,
       }),
     );
   }

@@ -154,7 +154,12 @@ async function compose(options: PlaneOptions, opened: Pick<Shared, "pools" | "me
   const edge = await openEdge(options, shared, { loops, projector, runners, reading });
   loops.start("controllers", (signal) => runtime.run(signal));
   if (app.workers.size > 0) loops.start("workers", (signal) => openWorkers(options, shared).run(signal));
-  const replays = openReplays({ ...shared, loader, logger: options.logger });
+  const replays = openReplays({
+    ...shared,
+    loader,
+    logger: options.logger,
+    ...(threads === undefined ? {} : { reconciler: threads }),
+  });
   loops.start("replays", (signal) => replays.run(signal));
   loops.start("projections", (signal) => projector.run(signal));
   for (const [name, runner] of runners) loops.start(`projection_${name}`, (signal) => runner.run(signal));
@@ -205,7 +210,7 @@ function openLoader(options: PlaneOptions, shared: Shared): ResourceLoader {
 
 async function openRuntime(
   options: PlaneOptions,
-  { app, pools, logs, clock, doorbell, metrics }: Shared,
+  { app, pools, logs, clock, doorbell, metrics, threads }: Shared,
   loader: ResourceLoader,
 ): Promise<ControllerRuntime> {
   const work = new PostgresWorkStore(pools.runtime, { codeVersion: app.version });
@@ -218,7 +223,7 @@ async function openRuntime(
     loader,
     clock,
     random: systemRandom,
-    ...(shared.threads === undefined ? {} : { reconciler: shared.threads }),
+    ...(threads === undefined ? {} : { reconciler: threads }),
     ...(options.claimsMax === undefined ? {} : { claimsMax: options.claimsMax }),
     logger,
     doorbell,

@@ -1,5 +1,5 @@
 /** The part of a process that brings replays to their ends. */
-import { LookAgain } from "../controller/index.js";
+import { LookAgain, type Reconciler } from "../controller/index.js";
 import type { AppDefinition } from "../event/index.js";
 import { type Clock, type Doorbell, systemRandom } from "../kernel/index.js";
 import type { Logger, Metrics } from "../observe/index.js";
@@ -16,6 +16,8 @@ export interface ReplayParts {
   readonly pools: DatabasePools;
   readonly logs: { readonly runtime: Coalescer };
   readonly loader: ResourceLoader;
+  /** Runs the controllers; default: this thread. */
+  readonly reconciler?: Reconciler;
   readonly clock: Clock;
   readonly doorbell: Doorbell;
   readonly metrics: Metrics;

@@ -60,8 +60,8 @@ function answer(
     const controller = app.controllers.get(call.controller);
     assert(controller !== undefined, "a thread has the controllers that the plane has");
     const logger = loggerTo((log) => tell({ id, log }));
-    const { now, checkDeterminism } = call;
-    const reconciled = reconcile(controller, call.resource, { app, clock, logger, now, checkDeterminism });
+    const { controller: _name, resource, ...rest } = call;
+    const reconciled = reconcile(controller, resource, { app, clock, logger, ...rest });
     checkDecisions(reconciled.decisions, controller.name); // what is no decision could not be told either
     return { id, answer: JSON.stringify(reconciled) };
   } catch (error) {
