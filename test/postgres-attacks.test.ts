@@ -41,6 +41,8 @@ async function refusal(role: LoginRole, ...statements: string[]): Promise<string
   const client = new pg.Client({ connectionString: installation.url(role) });
   await client.connect();
   try {
+    // Who has stolen a role lifts what it is only set to.
+    await client.query("set default_transaction_read_only = off");
     for (const sql of statements) await client.query(sql.replaceAll(":prefix", installation.database.rolePrefix));
     return "allowed";
   } catch (error) {

@@ -1,4 +1,5 @@
 /** P1 to P5 of docs/guarantees.md, each end to end on one plane: HTTP in front, PostgreSQL behind. */
+import pg from "pg";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { EventFactory } from "../src/event/index.js";
 import { systemClock, systemIds, type TenantId } from "../src/kernel/index.js";
@@ -18,16 +19,22 @@ beforeAll(async () => {
 });
 afterAll(() => plane.close());
 
-/** Tries one statement as a role and gives PostgreSQL's code of the refusal. */
+/** Tries one statement as a role, which may be set to read only, and gives PostgreSQL's code of the refusal. */
 async function refusal(
   role: "edge" | "runtime" | "reader" | "projector" | "auditor",
   sql: string,
 ): Promise<string | undefined> {
-  return plane.installation
-    .pool(role)
-    .query(sql)
-    .then(() => undefined)
-    .catch((error: { readonly code?: string }) => error.code);
+  const client = await plane.installation.pool(role).connect();
+  try {
+    await client.query("begin read write");
+    await client.query(sql);
+    return undefined;
+  } catch (error) {
+    return error instanceof pg.DatabaseError ? error.code : String(error);
+  } finally {
+    await client.query("rollback");
+    client.release();
+  }
 }
 
 describe("P1", () => {
