@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClient, type EventplaneClient } from "../src/client/index.js";
 import type { EventRow } from "../src/event/index.js";
-import { isEventplaneError, type JsonObject, TerminalError } from "../src/kernel/index.js";
+import { isEventplaneError, type JsonObject, systemClock, TerminalError } from "../src/kernel/index.js";
 import { type TestReconcile, testCustomer, testDecision, testDone } from "../src/testing/index.js";
 import { create, inPhase, PlaneFixture, type PlaneTenant, until } from "./support/plane-fixture.js";
 
@@ -145,6 +145,33 @@ describe("a decision by filter", () => {
     expect(log.filter(({ type }) => type === "dead-letter.discard-requested")).toHaveLength(1);
   });
 
+  it("means at most 10,000 letters, and decides on all of them", { timeout: 120_000 }, async () => {
+    const acme = await plane.tenant("many");
+    const dead = (count: number): Promise<unknown> =>
+      plane.installation.asSuperuser(
+        `insert into eventplane.work (tenant_id, aggregate_type, aggregate_id, component, state, dead_since, attempts,
+           failure_code, failure_message, failed_generation, failed_code_version)
+         select $1, 'organization', 'many-' || n, 'quota', 'dead', now(), 5, 'Error', 'The controller threw Error.', 1, 'v1'
+         from generate_series(1, ${count}) n on conflict do nothing`,
+        [acme.id],
+      );
+    await dead(10_001);
+    const wish = { filter: { code: "Error" }, ratePerSecond: 1_000 };
+    expect(await codeOf(admin.redriveAll({ ...wish, dryRun: true }, { tenant: "many" }))).toBe("request_invalid");
+    await plane.installation.asSuperuser(
+      "delete from eventplane.work where tenant_id = $1 and aggregate_id = 'many-10001'",
+      [acme.id],
+    );
+    const decided = await admin.redriveAll(wish, { tenant: "many" });
+    expect(decided).toMatchObject({ matched: 10_000, decided: 10_000, takesMs: 9_999 });
+    const open = "select count(*)::int as n from eventplane.work where tenant_id = $1 and state <> 'idle'";
+    for (let left = Number.NaN; left !== 0; await systemClock.sleep(100))
+      left = (await plane.installation.asSuperuser<{ n: number }>(open, [acme.id]))[0]?.n ?? 0;
+    expect(await admin.deadLetterGroups({ tenant: "many" })).toEqual([]);
+    const facts = (await plane.log(acme.id)).filter(({ type }) => type === "dead-letter.redriven");
+    expect(new Set(facts.map(({ aggregateId }) => aggregateId)).size).toBe(10_000);
+  });
+
   it("has to say what it means, in its own tenant, at a rate that can be kept", async () => {
     const tenant = { tenant: "dry" };
     const wrong: readonly object[] = [
@@ -167,6 +194,21 @@ describe("a decision by filter", () => {
     const stranger = createClient({ baseUrl: plane.url, apiKey: key }).admin;
     expect(await codeOf(stranger.redriveAll({ all: true }, tenant))).toBe("forbidden");
     expect(await codeOf(stranger.deadLetterGroups(tenant))).toBe("forbidden");
+  });
+});
+
+describe("what stands", () => {
+  it("is counted in the metrics and told by /readyz, which stays 200", async () => {
+    const told = await until("the next look", async () => {
+      const response = await fetch(`${plane.url}/readyz`);
+      const { degraded } = (await response.json()) as { readonly degraded: readonly string[] }; // /readyz has it always
+      return response.status === 200 && degraded.some((line) => line.startsWith("dead_letters: "))
+        ? degraded
+        : undefined;
+    });
+    expect(told).toContainEqual(expect.stringMatching(/^dead_letters: \d+$/));
+    const metrics = await (await fetch(`${plane.url}/metrics`)).text();
+    expect(metrics).toMatch(/^eventplane_dead_letters\{component="quota"\} [1-9]/m);
   });
 });
 

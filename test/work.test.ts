@@ -111,7 +111,7 @@ describe("grants of the work table", () => {
     await expect(
       edge.dispatchEffects(mine, { from: 0, to: { logEpoch: 1, position: 1, hash: Buffer.alloc(32) }, changes: [] }),
     ).rejects.toThrow(/refused a statement/);
-    await expect(edge.standingEffects()).resolves.toEqual([]);
+    await expect(edge.standing()).resolves.toEqual([]);
   });
 
   it("only the append functions may settle", async () => {
@@ -277,5 +277,48 @@ describe("plans of the work table", () => {
       .pool("runtime")
       .query("select component from eventplane.work where tenant_id = $1 and lease_token is not null", [flooded]);
     expect(leased).toHaveLength(10);
+  });
+
+  it("a dead letter, and what the log says of effects, touch rows of their own however many there are", async () => {
+    const piled = "44444444-4444-4444-8444-444444444444";
+    const row = (state: string): string => `insert into eventplane.work
+      (tenant_id, aggregate_type, aggregate_id, component, state, due_at, dead_since, lease_token, stream_type, stream_id, stream_generation, sequence)
+      select '${piled}', 'effect', '${state}-' || n, 'effect:piled', '${state}', case when '${state}' = 'ready' then now() end,
+        case when '${state}' = 'dead' then now() end, case when n = 1 and '${state}' = 'ready' then '${piled}'::uuid end,
+        'organization', 'org-' || n, 1, n from generate_series(1, ${rows}) n`;
+    const fail = `select eventplane.work_fail('${piled}', 'effect', 'ready-1', 'effect:piled', '${piled}', null, 'Error', '', null, 'v1', '${piled}')`;
+    const effects = (
+      change: string,
+      from: number,
+    ): string => `select eventplane.effect_dispatch('${piled}', ${from}, 1, ${from + 5},
+      decode(repeat('00', 32), 'hex'), array(select '${change === "asked" ? "new" : "ready"}-' || n from generate_series(2, 6) n),
+      array_fill('effect:piled'::text, array[5]), array_fill('${change}'::text, array[5]), array[1, 2, 3, 4, 5],
+      array_fill('organization'::text, array[5]), array_fill('acme'::text, array[5]), array_fill(1::bigint, array[5]))`;
+    // As a session has its plans from when the tables were small.
+    expect(await blocksOf(effects("asked", 0))).toBeLessThan(blocksMax);
+    await installation.asSuperuser(row("ready"));
+    await installation.asSuperuser(row("dead"));
+    for (const call of [fail, effects("asked", 5), effects("decided", 10), effects("ended", 15)])
+      expect([call, (await blocksOf(call)) < blocksMax]).toEqual([call, true]);
+    const left = "select count(*)::int as n from eventplane.work where tenant_id = $1 and aggregate_id like 'ready-%'";
+    expect(await installation.asSuperuser(left, [piled])).toEqual([{ n: rows - 5 }]);
+  });
+
+  it("replays are looked for without a walk through what waits for controllers", async () => {
+    const busy = "33333333-3333-4333-8333-333333333333";
+    await installation.asSuperuser(
+      `insert into eventplane.work (tenant_id, aggregate_type, aggregate_id, component, state, due_at)
+       select $1, 'organization', 'timer-' || n, 'quota', 'ready', now() + interval '1 day' from generate_series(1, ${rows}) n
+       union all values ($1::uuid, 'replay', 'one', 'replayer', 'ready', now())`,
+      [busy],
+    );
+    const work = new PostgresWorkStore(installation.pool("runtime"));
+    const claim =
+      "select * from eventplane.work_claim('replayer', array['replayer'], 4, 30000, '11111111-1111-4111-8111-111111111111')";
+    expect(await blocksOf(claim)).toBeLessThan(blocksMax);
+    await installation.asSuperuser(
+      "update eventplane.work set due_at = now(), lease_token = null where component = 'replayer'",
+    );
+    expect(await work.claim({ components: ["replayer"], limit: 4, leaseMs: 1_000 })).toHaveLength(1);
   });
 });

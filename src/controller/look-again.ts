@@ -8,7 +8,7 @@ import { type AppDefinition, type AppendItem, deadLetterComponent, type Resource
 import { type Clock, EventplaneError, isEventplaneError, type TenantId } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import type { ResourceLoader } from "../store/index.js";
-import { describeFailure, type WorkFailure, type WorkKey, type WorkStore } from "../work/index.js";
+import { deadLetterId, describeFailure, type WorkFailure, type WorkKey, type WorkStore } from "../work/index.js";
 import type { Appending } from "./attempt.js";
 import { leadsOutside } from "./consequences.js";
 import { decide, isOpen } from "./decide.js";
@@ -43,7 +43,7 @@ export interface LookOptions {
 /** What looking again needs. */
 export interface LookAgainOptions {
   readonly app: AppDefinition;
-  readonly work: Pick<WorkStore, "wake">;
+  readonly work: Pick<WorkStore, "wake" | "deadLetter">;
   /** The coalescer of the runtime tier. */
   readonly appending: Appending;
   readonly loader: ResourceLoader;
@@ -93,9 +93,9 @@ export class LookAgain {
   async #look(resource: Resource | undefined, options: LookOptions): Promise<LookResult | undefined> {
     const { controller, dryRun, allowEffects } = options;
     if (!isOpen(resource)) return "closed";
-    if (hasDeadLetter(resource, controller)) return "blocked";
     const { tenantId, aggregateType, aggregateId } = resource;
     const key = { tenantId, aggregateType, aggregateId, component: controller };
+    if (isStalled(resource, controller) && (await this.#hasDeadLetter(key))) return "blocked";
     const deciding = { ...this.#options, reconciler: this.#reconciler, checkDeterminism: false };
     const { items, requeueAfterMs } = await decide(key, resource, deciding);
     if (items.length > 0 && !allowEffects && (await leadsOutside(items, resource, deciding))) return "withheld";
@@ -104,6 +104,10 @@ export class LookAgain {
     if (result !== undefined && allowEffects && requeueAfterMs !== null)
       await this.#options.work.wake(key, { dueAfterMs: requeueAfterMs });
     return result;
+  }
+
+  async #hasDeadLetter(key: WorkKey): Promise<boolean> {
+    return (await this.#options.work.deadLetter(key.tenantId, deadLetterId(key))) !== undefined;
   }
 
   async #append(decided: {
@@ -119,7 +123,8 @@ export class LookAgain {
   }
 }
 
-function hasDeadLetter({ conditions }: Resource, controller: string): boolean {
+/** It gave up once; somebody may have discarded its dead letter since. */
+function isStalled({ conditions }: Resource, controller: string): boolean {
   const component = deadLetterComponent(controller);
   return conditions.some((condition) => condition.type === "Stalled" && condition.component === component);
 }

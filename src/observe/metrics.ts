@@ -58,6 +58,8 @@ export interface Metrics {
   effectsStanding(
     standing: readonly { readonly worker: string; readonly state: "held" | "dead"; readonly count: number }[],
   ): void;
+  /** Dead letters of all tenants by component; all of them, those that are not named count 0. */
+  deadLetters(standing: readonly { readonly component: string; readonly count: number }[]): void;
   /** What came of a slice of a replay, for its target. */
   replayed(target: string, results: Readonly<Record<string, number>>): void;
   /** What waits in a queue now, and how long the oldest entry has. */
@@ -120,6 +122,10 @@ export function createMetrics(): Metrics {
     effectsStanding: (standing) => {
       meters.standing.reset();
       for (const { worker, state, count } of standing) meters.standing.set({ worker: label(worker), state }, count);
+    },
+    deadLetters: (standing) => {
+      meters.deadLetters.reset();
+      for (const { component, count } of standing) meters.deadLetters.set({ component: label(component) }, count);
     },
     replayed: (target, results) => {
       for (const [result, count] of Object.entries(results))
@@ -242,6 +248,12 @@ function controllerMeters(registry: Registry) {
 function workerMeters(registry: Registry) {
   const registers = [registry];
   return {
+    deadLetters: new Gauge({
+      name: "eventplane_dead_letters",
+      help: "Dead letters of all tenants that wait for somebody's decision, by component.",
+      labelNames: ["component"],
+      registers,
+    }),
     replayResults: new Counter({
       name: "eventplane_replay_results_total",
       help: "What came of history that replays gave to a consumer, by target and result.",

@@ -2,34 +2,34 @@
 import { type AppDefinition, effectComponent, runtimeComponent, workerOfComponent } from "../event/index.js";
 import { type Clock, isEventplaneError } from "../kernel/index.js";
 import type { Metrics } from "../observe/index.js";
-import type { StandingEffects, WorkStore } from "../work/index.js";
+import type { StandingWork, WorkStore } from "../work/index.js";
 
 const intervalMs = 5_000;
 
-/** The effects that wait for somebody's decision, as they were seen last. */
+/** What waits for somebody's decision, as it was seen last. */
 export class StandingWatch {
-  #standing: readonly StandingEffects[] = [];
+  #standing: readonly StandingWork[] = [];
 
-  see(standing: readonly StandingEffects[]): void {
+  see(standing: readonly StandingWork[]): void {
     this.#standing = standing;
   }
 
-  /** For /readyz: how many are held and dead; nothing when none is. */
+  /** For /readyz: how many effects are held and dead, and how many controllers gave up; nothing when none is. */
   get degraded(): readonly string[] {
-    return (["held", "dead"] as const).flatMap((state) => {
-      const count = this.#standing
-        .filter((effect) => effect.state === state)
-        .reduce((sum, effect) => sum + effect.count, 0);
-      return count === 0 ? [] : [`effects_${state}: ${count}`];
-    });
+    const counts = new Map<string, number>();
+    for (const { component, state, count } of this.#standing) {
+      const name = workerOfComponent(component) === undefined ? "dead_letters" : `effects_${state}`;
+      counts.set(name, (counts.get(name) ?? 0) + count);
+    }
+    return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, count]) => `${name}: ${count}`);
   }
 }
 
 /** What the watch needs. */
 export interface WatchBacklogParts {
-  readonly work: Pick<WorkStore, "backlog" | "standingEffects">;
+  readonly work: Pick<WorkStore, "backlog" | "standing">;
   readonly app: AppDefinition;
-  readonly metrics: Pick<Metrics, "workQueue" | "effectsStanding">;
+  readonly metrics: Pick<Metrics, "workQueue" | "effectsStanding" | "deadLetters">;
   readonly clock: Clock;
   readonly standing: StandingWatch;
 }
@@ -58,10 +58,14 @@ async function look({ app, work, metrics, standing }: WatchBacklogParts): Promis
     const { rows, oldestSeconds } = await work.backlog(components);
     metrics.workQueue({ name, depth: rows, oldestSeconds });
   }
-  // Those of workers that the app has no more wait for a decision too.
-  const effects = await work.standingEffects();
-  standing.see(effects);
+  // Those of controllers and workers that the app has no more wait for a decision too.
+  const stands = await work.standing();
+  standing.see(stands);
+  metrics.deadLetters(stands.filter(({ state }) => state === "dead"));
   metrics.effectsStanding(
-    effects.map(({ component, state, count }) => ({ worker: workerOfComponent(component) ?? "", state, count })),
+    stands.flatMap(({ component, state, count }) => {
+      const worker = workerOfComponent(component);
+      return worker === undefined ? [] : [{ worker, state, count }];
+    }),
   );
 }

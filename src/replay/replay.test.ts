@@ -103,6 +103,13 @@ describe("a replay to a controller", () => {
     });
     expect(JSON.stringify(told)).not.toContain("secret");
     expect(await replays.bench.work.deadLetters(replays.bench.tenantId)).toHaveLength(1);
+    await replays.bench.decide("dead-letter.discarded", "stuck", "quota");
+    await replays.bench.runtime.settle();
+    const filter = { aggregateType: "organization", aggregateIds: ["stuck"] };
+    const discarded = await replays.create("quota", { filter });
+    await replays.settle(replays.runner());
+    expect(await replays.told(discarded)).toMatchObject({ results: { changed: 1 } });
+    expect((await replays.bench.resource("stuck")).phase).toBe("Ready");
   });
 });
 

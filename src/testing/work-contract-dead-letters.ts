@@ -50,6 +50,36 @@ export const deadLetterCases: Readonly<Record<string, (scene: Scene) => Promise<
     check.match(String(since), /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$/);
     check.ok(leaseToken.length > 0);
   },
+  "dead letters are counted by component, over all tenants": async (scene) => {
+    await scene.create();
+    await scene.create("other");
+    await scene.dispatch();
+    const claims = (await scene.claim()).filter(({ component }) => component === scene.quota);
+    for (const claim of claims) await scene.work.fail(claim, failure, { retryAfterMs: null, generation: 1 });
+    const standing = (await scene.work.standing()).filter(({ component }) => scene.components.includes(component));
+    check.deepEqual(standing, [{ component: scene.quota, state: "dead", count: 2 }]);
+  },
+  "a row that is woken by name is due then, or when it was due before": async (scene) => {
+    const { work, tenantId, quota: component } = scene;
+    const key = { tenantId, aggregateType: "organization", aggregateId: "acme", component };
+    await work.wake(key, { dueAfterMs: 40 });
+    await work.wake(key, { dueAfterMs: 60_000 });
+    check.deepEqual(await scene.claim(100, [component]), []);
+    await scene.wait(60);
+    const [claim, ...others] = await scene.claim(100, [component]);
+    check.ok(claim !== undefined && others.length === 0);
+    await work.wake(key, { dueAfterMs: 0 });
+    check.deepEqual(await scene.claim(100, [component]), []);
+    check.equal(await work.finish(claim, { dueAfterMs: null, seenVersion: 0 }), true);
+    check.equal(await work.nextDueMs([component]), null);
+    await work.wake(key, { dueAfterMs: 0 });
+    const again = await scene.claim(100, [component]);
+    check.equal(again.length, 1);
+    for (const one of again) await work.fail(one, failure, { retryAfterMs: null, generation: 1 });
+    await work.wake(key, { dueAfterMs: 0 });
+    check.deepEqual(await scene.claim(100, [component]), []);
+    check.equal((await work.deadLetters(tenantId)).length, 1);
+  },
   "a redriven dead letter is due with fresh attempts": async (scene) => {
     await scene.create();
     const claim = await scene.claimOne(scene.quota);

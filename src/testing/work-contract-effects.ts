@@ -182,7 +182,7 @@ const cases: Cases = {
     await effects.hold(held);
     await work.fail(dead, failure, { retryAfterMs: null, generation: null });
     check.deepEqual([...(await effects.states())].sort(), ["dead", "held"]);
-    const standing = (await work.standingEffects()).filter(({ component }) => component === effects.component);
+    const standing = (await work.standing()).filter(({ component }) => component === effects.component);
     check.deepEqual(standing, [
       { component: effects.component, state: "dead", count: 1 },
       { component: effects.component, state: "held", count: 1 },

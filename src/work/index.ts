@@ -12,7 +12,7 @@ export type {
   EffectReader,
   EffectRow,
   LogPlace,
-  StandingEffects,
+  StandingWork,
   Watch,
   WorkBacklog,
   WorkClaim,

@@ -75,8 +75,8 @@ export interface EffectRow {
   readonly failure: WorkFailure | null;
 }
 
-/** Effects that nobody works on until somebody decides, over all tenants. */
-export interface StandingEffects {
+/** Rows that nobody works on until somebody decides, over all tenants: dead letters, and effects that are held. */
+export interface StandingWork {
   readonly component: string;
   readonly state: "held" | "dead";
   readonly count: number;
@@ -257,6 +257,6 @@ export interface WorkStore extends DeadLetterReader, EffectReader {
   nextDueMs(components: readonly string[]): Promise<number | null>;
   /** What is due now and nobody works on, for metrics: how many rows (10,000 stands for more), and how long the oldest. */
   backlog(components: readonly string[]): Promise<WorkBacklog>;
-  /** Effects that wait for somebody's decision, for metrics. */
-  standingEffects(): Promise<readonly StandingEffects[]>;
+  /** What waits for somebody's decision, for metrics. */
+  standing(): Promise<readonly StandingWork[]>;
 }

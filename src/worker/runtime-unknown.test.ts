@@ -46,7 +46,7 @@ describe("unknown outcomes", () => {
       expect(await bench.work.effects(bench.tenantId)).toMatchObject([
         { state: "held", failure: { code: "effect_held" } },
       ]);
-      expect(await bench.work.standingEffects()).toEqual([{ component: "effect:customer", state: "held", count: 1 }]);
+      expect(await bench.work.standing()).toEqual([{ component: "effect:customer", state: "held", count: 1 }]);
     },
   );
 

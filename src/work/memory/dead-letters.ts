@@ -1,7 +1,7 @@
 /** Dead letters in memory: which are meant, how they are shown and grouped. */
 import { formatUs } from "../../kernel/index.js";
 import { deadLetterId } from "../dead-letter-id.js";
-import type { DeadLetter, DeadLetterFilter, DeadLetterGroup } from "../port.js";
+import { type DeadLetter, type DeadLetterFilter, type DeadLetterGroup, heldCode, type StandingWork } from "../port.js";
 import type { WorkRow, WorkRows } from "./work-rows.js";
 
 /** The letter that a dead row is. */
@@ -56,6 +56,17 @@ export function groupsOf(letters: readonly DeadLetter[]): readonly DeadLetterGro
   }
   const keys = [...groups.keys()].sort();
   return keys.flatMap((key) => groups.get(key) ?? []).sort((a, b) => b.count - a.count);
+}
+
+/** How many stand, by component and reason. */
+export function standing(rows: readonly WorkRow[]): readonly StandingWork[] {
+  const counts = new Map<string, StandingWork>();
+  for (const { component, failure } of rows) {
+    const state = failure?.code === heldCode ? "held" : "dead";
+    const key = `${component} ${state}`;
+    counts.set(key, { component, state, count: (counts.get(key)?.count ?? 0) + 1 });
+  }
+  return [...counts.keys()].sort().flatMap((key) => counts.get(key) ?? []);
 }
 
 function resourceOf({ aggregateType, aggregateId, asker }: WorkRow): DeadLetter["resource"] {

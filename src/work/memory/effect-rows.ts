@@ -1,13 +1,6 @@
 /** Rows of effects in memory: what the log does to them, and how they are shown. */
 import type { TenantId } from "../../kernel/index.js";
-import {
-  type EffectChange,
-  type EffectRow,
-  effectRowType,
-  heldCode,
-  type StandingEffects,
-  type WorkKey,
-} from "../port.js";
+import { type EffectChange, type EffectRow, effectRowType, heldCode, type WorkKey } from "../port.js";
 import type { WorkRow, WorkRows } from "./work-rows.js";
 
 /** Does to the row what the event says. */
@@ -30,18 +23,6 @@ export function shownEffects(rows: WorkRows, tenantId: TenantId, nowUs: number):
     .filter(({ state }) => state !== "idle")
     .map((row) => shown(row, nowUs))
     .sort((a, b) => rank(a) - rank(b) || (a.askId < b.askId ? -1 : 1));
-}
-
-/** How many stand, by worker and reason. */
-export function standingEffects(rows: WorkRows): readonly StandingEffects[] {
-  const counts = new Map<string, StandingEffects>();
-  for (const row of rows.effects()) {
-    if (row.state !== "dead") continue;
-    const state = row.failure?.code === heldCode ? "held" : "dead";
-    const key = `${row.component} ${state}`;
-    counts.set(key, { component: row.component, state, count: (counts.get(key)?.count ?? 0) + 1 });
-  }
-  return [...counts.keys()].sort().flatMap((key) => counts.get(key) ?? []);
 }
 
 function shown(row: WorkRow, nowUs: number): EffectRow {

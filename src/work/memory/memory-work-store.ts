@@ -11,7 +11,7 @@ import {
   type EffectRow,
   effectRowType,
   type LogPlace,
-  type StandingEffects,
+  type StandingWork,
   type Watch,
   type WorkBacklog,
   type WorkClaim,
@@ -20,8 +20,8 @@ import {
   type WorkKey,
   type WorkStore,
 } from "../port.js";
-import { groupsOf, isMeant, shownLetter } from "./dead-letters.js";
-import { applyEffectChange, shownEffects, standingEffects } from "./effect-rows.js";
+import { groupsOf, isMeant, shownLetter, standing } from "./dead-letters.js";
+import { applyEffectChange, shownEffects } from "./effect-rows.js";
 import { wakesOf } from "./wakes.js";
 import { type WorkRow, WorkRows } from "./work-rows.js";
 
@@ -244,8 +244,8 @@ export class MemoryWorkStore implements WorkStore {
     return { rows: due.length, oldestSeconds: (nowUs - oldestUs) / 1_000_000 };
   }
 
-  async standingEffects(): Promise<readonly StandingEffects[]> {
-    return standingEffects(this.#rows);
+  async standing(): Promise<readonly StandingWork[]> {
+    return standing(this.#rows.standing());
   }
 
   async effects(tenantId: TenantId): Promise<readonly EffectRow[]> {

@@ -179,8 +179,13 @@ export class WorkRows {
     return next;
   }
 
+  /** Dead letters and held effects of all tenants. */
+  standing(): WorkRow[] {
+    return [...this.#rows.values()].filter(({ state }) => state === "dead");
+  }
+
   dead(tenantId: TenantId): WorkRow[] {
-    return [...this.#rows.values()].filter((row) => row.state === "dead" && row.tenantId === tenantId);
+    return this.standing().filter((row) => row.tenantId === tenantId);
   }
 }
 

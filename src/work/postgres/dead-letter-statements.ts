@@ -1,7 +1,7 @@
 /** The SQL of dead letters: one constant a statement, with its row and decoder. */
 import type { TenantId } from "../../kernel/index.js";
 import { deadLetterId } from "../dead-letter-id.js";
-import type { DeadLetter, DeadLetterFilter, DeadLetterGroup } from "../port.js";
+import type { DeadLetter, DeadLetterFilter, DeadLetterGroup, StandingWork } from "../port.js";
 
 interface Statement {
   readonly name: string;
@@ -13,7 +13,7 @@ const columns = `w.tenant_id, w.aggregate_type, w.aggregate_id, w.component, w.a
   to_char(w.dead_since at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as since,
   case when w.sequence is null then greatest(0, w.woken_seq - w.claimed_seq) else (
     select count(*) from eventplane.work b
-    where b.tenant_id = w.tenant_id and b.aggregate_type = 'effect' and b.component = w.component
+    where b.tenant_id = w.tenant_id and b.component = w.component
       and b.stream_type = w.stream_type and b.stream_id = w.stream_id and b.stream_generation = w.stream_generation
       and b.state = 'blocked' and b.sequence > w.sequence) end as waiting`;
 
@@ -49,6 +49,13 @@ export const deadLetterGroups: Statement = {
       to_char(max(w.dead_since) at time zone 'utc', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as newest
     from eventplane.work w where ${filtered}
     group by 1, 2, 3 order by 4 desc, 1, 2, 3 limit 1000`,
+};
+
+/** $1 the code of held effects. Over all tenants. */
+export const standing: Statement = {
+  name: "ep_work_standing",
+  text: `select component, failure_code = $1::text as held, count(*)::integer as count
+    from eventplane.work where state = 'dead' group by 1, 2 order by 1, 2`,
 };
 
 /** The parameters $1 to $8 of a filter. */
@@ -106,4 +113,16 @@ export interface DeadLetterGroupRow {
 export function decodeDeadLetterGroup(row: DeadLetterGroupRow): DeadLetterGroup {
   const { component, count, oldest, newest } = row;
   return { component, code: row.failure_code, codeVersion: row.failed_code_version ?? "", count, oldest, newest };
+}
+
+/** One row of `standing`. */
+export interface StandingSqlRow {
+  readonly component: string;
+  readonly held: boolean;
+  readonly count: number;
+}
+
+/** The count that a row tells of. */
+export function decodeStanding({ component, held, count }: StandingSqlRow): StandingWork {
+  return { component, state: held ? "held" : "dead", count };
 }

@@ -1,6 +1,6 @@
 /** The SQL of effects' rows: one constant a statement, with its row and decoder where it has one. */
 import type { TenantId } from "../../kernel/index.js";
-import { type EffectRow, heldCode, type StandingEffects } from "../port.js";
+import { type EffectRow, heldCode } from "../port.js";
 
 /** $1 after this tenant, $2 how many. */
 export const tenantsWithEffects = {
@@ -35,15 +35,6 @@ export const effects = {
     order by state <> 'dead', aggregate_id limit 1000`,
 } as const;
 
-/** $1 the code of held ones. Over all tenants. */
-export const standingEffects = {
-  name: "ep_effects_standing",
-  text: `select component, failure_code = $1::text as held, count(*)::integer as count
-    from eventplane.work
-    where aggregate_type = 'effect' and state = 'dead'
-    group by 1, 2 order by 1, 2`,
-} as const;
-
 /** One row of `effects`. */
 export interface EffectSqlRow {
   readonly tenant_id: TenantId;
@@ -69,16 +60,4 @@ export function decodeEffect(row: EffectSqlRow): EffectRow {
     attempts: row.attempts,
     failure: code === null ? null : { code, message: message ?? "" },
   };
-}
-
-/** One row of `standingEffects`. */
-export interface StandingSqlRow {
-  readonly component: string;
-  readonly held: boolean;
-  readonly count: number;
-}
-
-/** The count that a row tells of. */
-export function decodeStanding({ component, held, count }: StandingSqlRow): StandingEffects {
-  return { component, state: held ? "held" : "dead", count };
 }

@@ -1,6 +1,6 @@
 /** Work rows in PostgreSQL: each change is one function call and one commit, by the database's clock. */
 import type pg from "pg";
-import { workerOfComponent } from "../../event/index.js";
+import { replayerComponent, workerOfComponent } from "../../event/index.js";
 import { assert, isEventplaneError, limits, type TenantId } from "../../kernel/index.js";
 import { translatePgError } from "../../store/postgres/index.js";
 import { deadLetterId } from "../dead-letter-id.js";
@@ -14,7 +14,7 @@ import {
   type EffectRow,
   heldCode,
   type LogPlace,
-  type StandingEffects,
+  type StandingWork,
   type Watch,
   type WorkBacklog,
   type WorkClaim,
@@ -28,7 +28,7 @@ import * as effectSql from "./effect-statements.js";
 import * as sql from "./statements.js";
 
 const zeroUuid = "00000000-0000-0000-0000-000000000000";
-/** The queue of the reconciles; each worker has one of its own, under its component's name. */
+/** The queue of the reconciles; each worker has one of its own, under its component's name, and so have the replays. */
 const reconciles = "";
 /** Tenants that one dispatch round without a hint takes up; the pool bounds how many at once. */
 const dispatchTenantsMax = 16;
@@ -240,9 +240,9 @@ export class PostgresWorkStore implements WorkStore {
     }
   }
 
-  async standingEffects(): Promise<readonly StandingEffects[]> {
-    const rows = await this.#query<effectSql.StandingSqlRow>(effectSql.standingEffects, [heldCode]);
-    return rows.map(effectSql.decodeStanding);
+  async standing(): Promise<readonly StandingWork[]> {
+    const rows = await this.#query<letterSql.StandingSqlRow>(letterSql.standing, [heldCode]);
+    return rows.map(letterSql.decodeStanding);
   }
 
   async effects(tenantId: TenantId): Promise<readonly EffectRow[]> {
@@ -333,7 +333,9 @@ function askerOf(change: EffectChange): EffectAsker | undefined {
 
 /** The queues that rows of these components are in. */
 function queuesOf(components: readonly string[]): readonly string[] {
-  return [
-    ...new Set(components.map((component) => (workerOfComponent(component) === undefined ? reconciles : component))),
-  ];
+  return [...new Set(components.map((component) => (hasOwnQueue(component) ? component : reconciles)))];
+}
+
+function hasOwnQueue(component: string): boolean {
+  return component === replayerComponent || workerOfComponent(component) !== undefined;
 }

@@ -18,7 +18,7 @@ alter table eventplane.work
 
 create index work_dead_letter on eventplane.work (tenant_id, dead_letter_id) where state = 'dead';
 create index work_sequence on eventplane.work
-  (tenant_id, component, stream_type, stream_id, stream_generation, sequence) where aggregate_type = 'effect';
+  (tenant_id, component, stream_type, stream_id, stream_generation, sequence) where sequence is not null;
 
 -- Records a failed attempt: due again after p_retry_after_ms, or a dead letter when that is null, unless an event opened a
 -- newer generation than p_generation meanwhile, or somebody decided on the effect; a null generation: it is not known, and
@@ -31,6 +31,7 @@ create function eventplane.work_fail(
 ) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
   v_now timestamptz := clock_timestamp();
@@ -59,16 +60,19 @@ begin
   returning w.* into v_row;
   if not found then return false; end if;
   if v_row.state = 'dead' and v_row.sequence is not null then
-    update eventplane.work w set state = 'blocked', due_at = null
-    from (
-      select l.aggregate_id from eventplane.work l
-      where l.tenant_id = p_tenant and l.aggregate_type = 'effect' and l.component = p_component
+    with later as materialized (
+      select l.tenant_id, l.aggregate_type, l.aggregate_id, l.component from eventplane.work l
+      where l.tenant_id = p_tenant and l.component = p_component
         and l.stream_type = v_row.stream_type and l.stream_id = v_row.stream_id
         and l.stream_generation = v_row.stream_generation and l.sequence > v_row.sequence
-        and l.state = 'ready' and l.lease_token is null
-      for update skip locked) l
-    where w.tenant_id = p_tenant and w.aggregate_type = 'effect' and w.aggregate_id = l.aggregate_id
-      and w.component = p_component;
+        -- Ready; said so that no plan but the one over the sequence fits.
+        and l.due_at is not null and l.lease_token is null
+      for update skip locked
+    )
+    update eventplane.work w set state = 'blocked', due_at = null
+    from later l
+    where w.tenant_id = l.tenant_id and w.aggregate_type = l.aggregate_type and w.aggregate_id = l.aggregate_id
+      and w.component = l.component;
   end if;
   return true;
 end $$;
@@ -85,6 +89,7 @@ create function eventplane.effect_dispatch(
 ) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
   v_now timestamptz := clock_timestamp();
@@ -104,23 +109,35 @@ begin
   end if;
   if not found then return false; end if;
 
+  -- What is looked up has the whole key beside it in every row, so that no plan but the one over the key fits: others walk
+  -- through all rows of the tenant for each change.
+  with asked as materialized (
+    select p_tenant as tenant_id, n.ask, n.component, n.position, n.stream_type, n.stream_id, n.generation
+    from unnest(p_asks, p_components, p_changes, p_positions, p_stream_types, p_stream_ids, p_generations)
+      n (ask, component, change, position, stream_type, stream_id, generation)
+    where n.change = 'asked'
+  )
   insert into eventplane.work (tenant_id, aggregate_type, aggregate_id, component, state, due_at,
     stream_type, stream_id, stream_generation, sequence)
-  select p_tenant, 'effect', n.ask, n.component, case when x.has_blocker then 'blocked' else 'ready' end,
+  select n.tenant_id, 'effect', n.ask, n.component, case when x.has_blocker then 'blocked' else 'ready' end,
     case when not x.has_blocker then v_now end, n.stream_type, n.stream_id, n.generation, n.position
-  from unnest(p_asks, p_components, p_changes, p_positions, p_stream_types, p_stream_ids, p_generations)
-    n (ask, component, change, position, stream_type, stream_id, generation)
+  from asked n
   cross join lateral (
     select exists (
       select from eventplane.work b
-      where b.tenant_id = p_tenant and b.aggregate_type = 'effect' and b.component = n.component
+      where b.tenant_id = n.tenant_id and b.component = n.component
         and b.stream_type = n.stream_type and b.stream_id = n.stream_id and b.stream_generation = n.generation
-        and b.blocks and b.sequence < n.position) as has_blocker) x
-  where n.change = 'asked'
+        and b.blocks and b.sequence < n.position) as has_blocker offset 0) x
   order by n.ask
   on conflict do nothing;
 
   -- A holder that lives learns of the decision when it ends its claim.
+  with decided as materialized (
+    select p_tenant as tenant_id, 'effect' as aggregate_type, n.ask, n.component, max(n.position) as position
+    from unnest(p_asks, p_components, p_changes, p_positions) n (ask, component, change, position)
+    where n.change = 'decided'
+    group by n.ask, n.component
+  )
   update eventplane.work w set
     woken_seq = greatest(w.woken_seq, d.position), state = 'ready',
     due_at = case when w.lease_until > v_now then w.due_at else v_now end,
@@ -128,18 +145,18 @@ begin
     lease_token = case when w.lease_until > v_now then w.lease_token end,
     lease_until = case when w.lease_until > v_now then w.lease_until end,
     dead_since = null, failure_code = null, failure_message = null
-  from (
-    select n.ask, n.component, max(n.position) as position
-    from unnest(p_asks, p_components, p_changes, p_positions) n (ask, component, change, position)
-    where n.change = 'decided'
-    group by n.ask, n.component) d
-  where w.tenant_id = p_tenant and w.aggregate_type = 'effect' and w.aggregate_id = d.ask and w.component = d.component;
+  from decided d
+  where w.tenant_id = d.tenant_id and w.aggregate_type = d.aggregate_type and w.aggregate_id = d.ask
+    and w.component = d.component;
 
-  with gone as (
-    delete from eventplane.work w
-    using unnest(p_asks, p_components, p_changes) n (ask, component, change)
+  with ended as materialized (
+    select p_tenant as tenant_id, 'effect' as aggregate_type, n.ask, n.component
+    from unnest(p_asks, p_components, p_changes) n (ask, component, change)
     where n.change = 'ended'
-      and w.tenant_id = p_tenant and w.aggregate_type = 'effect' and w.aggregate_id = n.ask and w.component = n.component
+  ), gone as (
+    delete from eventplane.work w using ended n
+    where w.tenant_id = n.tenant_id and w.aggregate_type = n.aggregate_type and w.aggregate_id = n.ask
+      and w.component = n.component
     returning w.component, w.stream_type, w.stream_id, w.stream_generation, w.blocks
   )
   select array_agg(g.component), array_agg(g.stream_type), array_agg(g.stream_id), array_agg(g.stream_generation)
@@ -147,22 +164,29 @@ begin
   from (select distinct component, stream_type, stream_id, stream_generation from gone where blocks) g;
   if v_components is null then return true; end if;
 
-  update eventplane.work w set state = 'ready', due_at = v_now, blocks = true
-  from unnest(v_components, v_stream_types, v_stream_ids, v_generations)
-    g (component, stream_type, stream_id, generation)
-  cross join lateral (
-    select l.aggregate_id, l.sequence from eventplane.work l
-    where l.tenant_id = p_tenant and l.aggregate_type = 'effect' and l.component = g.component
-      and l.stream_type = g.stream_type and l.stream_id = g.stream_id and l.stream_generation = g.generation
-      and l.state = 'blocked'
-    order by l.sequence limit 1) l
-  where w.tenant_id = p_tenant and w.aggregate_type = 'effect' and w.aggregate_id = l.aggregate_id
-    and w.component = g.component
-    and not exists (
+  with free as materialized (
+    select p_tenant as tenant_id, g.component, g.stream_type, g.stream_id, g.generation
+    from unnest(v_components, v_stream_types, v_stream_ids, v_generations)
+      g (component, stream_type, stream_id, generation)
+  ), next as materialized (
+    select g.tenant_id, 'effect' as aggregate_type, l.aggregate_id, g.component
+    from free g
+    cross join lateral (
+      select l.aggregate_id, l.sequence from eventplane.work l
+      where l.tenant_id = g.tenant_id and l.component = g.component
+        and l.stream_type = g.stream_type and l.stream_id = g.stream_id and l.stream_generation = g.generation
+        and l.state = 'blocked' and l.sequence is not null
+      order by l.sequence limit 1) l
+    where not exists (
       select from eventplane.work b
-      where b.tenant_id = p_tenant and b.aggregate_type = 'effect' and b.component = g.component
+      where b.tenant_id = g.tenant_id and b.component = g.component
         and b.stream_type = g.stream_type and b.stream_id = g.stream_id and b.stream_generation = g.generation
-        and b.blocks and b.sequence < l.sequence);
+        and b.blocks and b.sequence < l.sequence)
+  )
+  update eventplane.work w set state = 'ready', due_at = v_now, blocks = true
+  from next n
+  where w.tenant_id = n.tenant_id and w.aggregate_type = n.aggregate_type and w.aggregate_id = n.aggregate_id
+    and w.component = n.component;
   return true;
 end $$;
 
@@ -172,6 +196,7 @@ create or replace function eventplane.work_dispatch(p_tenant uuid, p_types text[
 returns table (events bigint, more boolean, chain_broken boolean)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -218,14 +243,9 @@ begin
 
   -- The last word on each dead letter.
   if v_of_dead_letters then
-    update eventplane.work w set
-      state = case when not f.redriven then 'idle' when w.blocks and x.has_blocker then 'blocked' else 'ready' end,
-      due_at = case when f.redriven and not (w.blocks and x.has_blocker)
-        then v_now + f.delay_ms * interval '1 millisecond' end,
-      attempts = 0, dead_since = null, failure_code = null, failure_message = null, failed_generation = null
-    from (
+    with facts as materialized (
       select distinct on (e.spec ->> 'aggregateType', e.spec ->> 'aggregateId', e.spec ->> 'component')
-        e.spec ->> 'aggregateType' as aggregate_type, e.spec ->> 'aggregateId' as aggregate_id,
+        p_tenant as tenant_id, e.spec ->> 'aggregateType' as aggregate_type, e.spec ->> 'aggregateId' as aggregate_id,
         e.spec ->> 'component' as component, e.type = 'dead-letter.redriven' as redriven,
         case when e.spec ->> 'delayMs' ~ '^[0-9]{1,9}$' then (e.spec ->> 'delayMs')::bigint else 0 end as delay_ms
       from (
@@ -235,17 +255,29 @@ begin
       where e.aggregate_type = 'dead-letter' and e.type in ('dead-letter.redriven', 'dead-letter.discarded')
         -- No name has an escape; one that is no text would stop the dispatch of this tenant for ever.
         and strpos(e.spec::text, chr(92)) = 0
-      order by 1, 2, 3, e.position desc) f
-    cross join lateral (
-      select exists (
-        select from eventplane.work o, eventplane.work b
-        where o.tenant_id = p_tenant and o.aggregate_type = f.aggregate_type and o.aggregate_id = f.aggregate_id
-          and o.component = f.component
-          and b.tenant_id = p_tenant and b.aggregate_type = 'effect' and b.component = o.component
-          and b.stream_type = o.stream_type and b.stream_id = o.stream_id and b.stream_generation = o.stream_generation
-          and b.blocks and b.sequence < o.sequence) as has_blocker) x
-    where w.tenant_id = p_tenant and w.aggregate_type = f.aggregate_type and w.aggregate_id = f.aggregate_id
-      and w.component = f.component and w.state = 'dead';
+      order by e.spec ->> 'aggregateType', e.spec ->> 'aggregateId', e.spec ->> 'component', e.position desc
+    ), letters as materialized (
+      -- The whole key from the facts, and not by the state: a plan over all dead letters would walk them for each.
+      select f.tenant_id, f.aggregate_type, f.aggregate_id, f.component, f.redriven, f.delay_ms, l.has_blocker
+      from facts f
+      cross join lateral (
+        select o.blocks and exists (
+          select from eventplane.work b
+          where b.tenant_id = o.tenant_id and b.component = o.component
+            and b.stream_type = o.stream_type and b.stream_id = o.stream_id and b.stream_generation = o.stream_generation
+            and b.blocks and b.sequence < o.sequence) as has_blocker
+        from eventplane.work o
+        where o.tenant_id = f.tenant_id and o.aggregate_type = f.aggregate_type and o.aggregate_id = f.aggregate_id
+          and o.component = f.component and o.dead_since is not null
+        limit 1) l
+    )
+    update eventplane.work w set
+      state = case when not f.redriven then 'idle' when f.has_blocker then 'blocked' else 'ready' end,
+      due_at = case when f.redriven and not f.has_blocker then v_now + f.delay_ms * interval '1 millisecond' end,
+      attempts = 0, dead_since = null, failure_code = null, failure_message = null, failed_generation = null
+    from letters f
+    where w.tenant_id = f.tenant_id and w.aggregate_type = f.aggregate_type and w.aggregate_id = f.aggregate_id
+      and w.component = f.component and w.dead_since is not null;
   end if;
 
   insert into eventplane.work as w
