@@ -36,6 +36,8 @@ export interface SubscriptionDefinition extends SubscriptionOptions {
   readonly patterns: readonly string[];
   readonly handler: AnyHandler;
   readonly isOnce?: boolean;
+  /** Called when the subscription ends. */
+  readonly ended?: () => void;
 }
 
 interface Prepared {
@@ -162,10 +164,9 @@ export class BusContext<Topics extends TopicMap> {
   ): AsyncIterableIterator<EventOf<Topics, Patterns>> {
     const stream = new EventStream();
     const settings = { ...options, concurrency: 1, timeoutMs: Number.POSITIVE_INFINITY };
-    const [subscription] = this.#add([plain(patterns, stream.handler, settings)]);
-    stream.onEnd(() => subscription?.unsubscribe());
-    options.signal?.addEventListener("abort", () => stream.end(), { once: true });
-    if (options.signal?.aborted === true) stream.end();
+    const definition = { ...plain(patterns, stream.handler, settings), ended: () => stream.end() };
+    const [subscription] = this.#add([definition]);
+    stream.onLeft(() => subscription?.unsubscribe());
     // The patterns let only these events through.
     return stream as AsyncIterableIterator<BusEvent> as AsyncIterableIterator<EventOf<Topics, Patterns>>;
   }
@@ -248,7 +249,8 @@ export class BusContext<Topics extends TopicMap> {
     if (typeof handler !== "function")
       throw new EventplaneError("config_invalid", `The handler of ${name} is a function.`);
     const spent = definition.isOnce === true ? { spent: () => void registry.remove(registration) } : {};
-    const consumer = new Consumer({ name, handler, ...spent }, subscriptionSettings(definition), host);
+    const { ended = () => undefined } = definition;
+    const consumer = new Consumer({ name, handler, ended, ...spent }, subscriptionSettings(definition), host);
     const registration: Registration = registry.add(consumer, [...new Set(patterns)]);
     return registration;
   }

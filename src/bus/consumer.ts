@@ -12,6 +12,14 @@ import type { TimerWheel, WheelTimer } from "./timer-wheel.js";
 /** A handler as the core sees it: it may return anything; a promise is waited for. */
 export type AnyHandler = (event: BusEvent, context: HandlerContext) => unknown;
 
+/** What makes a consumer itself. */
+export interface ConsumerParts {
+  readonly name: string;
+  readonly handler: AnyHandler;
+  readonly spent?: () => void;
+  readonly ended: () => void;
+}
+
 /** A delivery that ended without success and will not be tried again by itself. */
 export interface DeliveryFailure {
   readonly event: AcceptedEvent;
@@ -75,16 +83,14 @@ export class Consumer {
   /** Called when a subscription for one event has got it. */
   #spent: (() => void) | undefined;
   #isSpent = false;
+  readonly #ended: () => void;
   #wake: WheelTimer | undefined = undefined;
 
-  /** `spent`: the subscription is for one event, and ends with it. */
-  constructor(
-    { name, handler, spent }: { readonly name: string; readonly handler: AnyHandler; readonly spent?: () => void },
-    settings: SubscriptionSettings,
-    host: ConsumerHost,
-  ) {
+  /** `spent`: the subscription is for one event, and ends with it. `ended`: called when it is closed. */
+  constructor({ name, handler, spent, ended }: ConsumerParts, settings: SubscriptionSettings, host: ConsumerHost) {
     this.name = name;
     this.#spent = spent;
+    this.#ended = ended;
     this.settings = settings;
     this.#handler = handler;
     this.#host = host;
@@ -170,6 +176,7 @@ export class Consumer {
     this.dropWhere(() => true);
     if (this.#wake !== undefined) this.#host.wheel.cancel(this.#wake);
     this.#wake = undefined;
+    this.#ended();
   }
 
   /** Drops what waits and is named by `isWanted`. */

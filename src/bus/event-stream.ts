@@ -15,21 +15,23 @@ export class EventStream implements AsyncIterableIterator<BusEvent, undefined> {
   #offered: BusEvent | undefined = undefined;
   #done: (() => void) | undefined = undefined;
   #isEnded = false;
-  #ended: () => void = () => undefined;
+  #left: () => void = () => undefined;
 
   /** The handler of the subscription. */
   readonly handler = (event: BusEvent): Promise<void> => {
+    const first = this.#asking.shift();
+    if (first === undefined) this.#offered = event;
+    else first.resolve({ done: false, value: event });
+    // Somebody asks for the next one already.
+    if (this.#asking.length > 0 || this.#isEnded) return Promise.resolve();
     return new Promise((resolve) => {
       this.#done = resolve;
-      const first = this.#asking.shift();
-      if (first === undefined) this.#offered = event;
-      else first.resolve({ done: false, value: event });
     });
   };
 
   /** Sets what is called when the loop is left. */
-  onEnd(ended: () => void): void {
-    this.#ended = ended;
+  onLeft(left: () => void): void {
+    this.#left = left;
   }
 
   next(): Promise<IteratorResult<BusEvent, undefined>> {
@@ -48,17 +50,17 @@ export class EventStream implements AsyncIterableIterator<BusEvent, undefined> {
   }
 
   return(): Promise<IteratorResult<BusEvent, undefined>> {
+    this.#left();
     this.end();
     return Promise.resolve({ done: true, value: undefined });
   }
 
-  /** Ends the subscription; whoever asks is told. Calling it again is harmless. */
+  /** The subscription has ended; whoever asks is told. Calling it again is harmless. */
   end(): void {
     this.#isEnded = true;
     this.#offered = undefined;
     for (const { resolve } of this.#asking) resolve({ done: true, value: undefined });
     this.#asking = [];
-    this.#ended();
     this.#done?.();
   }
 
