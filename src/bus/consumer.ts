@@ -75,11 +75,15 @@ export class Consumer {
   /** A handler with exactly one parameter cannot see the context: none is made for it. */
   readonly #takesContext: boolean;
   readonly #underWay = new Set<Delivery>();
+  /** Whether the queue is at its bound and does not make room by itself. A plain field, because each publication looks at it. */
+  isFull = false;
   #idle: (() => void)[] = [];
   #active = 0;
   #isPaused = false;
   #isClosed = false;
   #isPumping = false;
+  /** Something of a subscription that an event cannot pass by: a filter, `once`, a pause, a queue, the end. */
+  #hasGate: boolean;
   /** Called when a subscription for one event has got it. */
   #spent: (() => void) | undefined;
   #isSpent = false;
@@ -98,6 +102,7 @@ export class Consumer {
     this.#breaker = settings.breaker === undefined ? undefined : new Breaker(settings.breaker, host.breakerClock);
     this.#limiter = settings.rateLimit === undefined ? undefined : new RateLimiter(settings.rateLimit, host.coarse);
     this.#takesContext = handler.length !== 1;
+    this.#hasGate = this.#needsGate();
   }
 
   /** Events that wait. */
@@ -141,6 +146,16 @@ export class Consumer {
 
   /** Hands an event over. Never throws. @returns a promise when the publisher is to wait */
   offer(event: AcceptedEvent, settlement: Settlement | undefined): Promise<void> | undefined {
+    if (this.#hasGate) return this.#offerAtGate(event, settlement);
+    settlement?.begin();
+    if (this.#mayBegin()) {
+      this.#begin(event, settlement, undefined);
+      return undefined;
+    }
+    return this.#enqueue(new Delivery(event, settlement));
+  }
+
+  #offerAtGate(event: AcceptedEvent, settlement: Settlement | undefined): Promise<void> | undefined {
     if (this.#isClosed || this.#isSpent) return undefined;
     if (this.settings.filter !== undefined && !this.#passes(event, settlement)) return undefined;
     if (this.#spent !== undefined) this.#spend(this.#spent);
@@ -181,7 +196,9 @@ export class Consumer {
 
   /** Drops what waits and is named by `isWanted`. */
   dropWhere(isWanted: (event: BusEvent) => boolean): void {
-    for (const delivery of this.#queue.takeWhere(({ event }) => isWanted(event))) this.#drop(delivery);
+    const dropped = this.#queue.takeWhere(({ event }) => isWanted(event));
+    this.#queueChanged();
+    for (const delivery of dropped) this.#drop(delivery);
     this.#tellIdle();
   }
 
@@ -190,7 +207,9 @@ export class Consumer {
     this.#isClosed = true;
     this.#isPaused = true;
     for (const delivery of Array.from(this.#underWay)) this.#giveUp(delivery, reason);
-    for (const delivery of this.#queue.takeWhere(() => true)) {
+    const waiting = this.#queue.takeWhere(() => true);
+    this.#queueChanged();
+    for (const delivery of waiting) {
       this.#active++;
       this.#giveUp(delivery, reason);
     }
@@ -200,6 +219,15 @@ export class Consumer {
   idle(): Promise<void> {
     if (this.#active === 0 && this.#queue.size === 0) return Promise.resolve();
     return new Promise((resolve) => this.#idle.push(resolve));
+  }
+
+  #needsGate(): boolean {
+    return this.#isClosed || this.settings.filter !== undefined || this.#spent !== undefined || this.#queue.size > 0;
+  }
+
+  #queueChanged(): void {
+    this.isFull = this.#queue.isFull;
+    this.#hasGate = this.#needsGate();
   }
 
   #passes(event: AcceptedEvent, settlement: Settlement | undefined): boolean {
@@ -245,6 +273,7 @@ export class Consumer {
 
   #enqueue(delivery: Delivery): Promise<void> | undefined {
     const { dropped, admitted } = this.#queue.push(delivery);
+    this.#queueChanged();
     if (dropped !== undefined) this.#overflow(dropped);
     return admitted;
   }
@@ -268,6 +297,7 @@ export class Consumer {
     try {
       while (this.#queue.size > 0 && this.#mayBegin()) {
         const delivery = this.#queue.take();
+        this.#queueChanged();
         if (delivery !== undefined) this.#begin(delivery.event, delivery.settlement, delivery);
       }
     } finally {

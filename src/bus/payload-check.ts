@@ -34,7 +34,8 @@ export function compileTopic(name: string, topic: Topic): { readonly check: Payl
 function compileCheck(name: string, schema: Topic["schema"]): PayloadCheck {
   if (schema === undefined) return (payload) => payload;
   if (isStandard(schema)) return standardCheck(name, schema);
-  const problemsOf = compileSchema(schema);
+  // What is not plain data is refused right after, by freezeData.
+  const problemsOf = compileSchema(schema, { isPlain: true });
   return (payload) => {
     const problems = problemsOf(payload);
     if (problems.length > 0) throw violation(name, problems);

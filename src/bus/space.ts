@@ -188,7 +188,7 @@ export class Space {
   #assertRoom(consumers: readonly Consumer[], event: AcceptedEvent): void {
     if (this.#shared.handOut.room < 1) throw tooManyNested();
     for (const consumer of consumers)
-      if (consumer.wouldRefuse(1) && consumer.wants(event)) throw queueFull(consumer.name);
+      if (consumer.isFull && consumer.wouldRefuse(1) && consumer.wants(event)) throw queueFull(consumer.name);
   }
 
   #assertRoomForAll(accepted: readonly Accepted[]): void {

@@ -36,6 +36,11 @@ export class SubscriptionQueue {
     return this.#queue.size + this.#blocked.length;
   }
 
+  /** Whether the next delivery has to wait at the door or is refused. */
+  get isFull(): boolean {
+    return this.#overflow !== "drop-oldest" && this.#queue.size >= this.#queueMax;
+  }
+
   /** How many more are taken before one would be refused; without end where older ones make room. */
   get room(): number {
     const free = this.#queueMax - this.#queue.size;
