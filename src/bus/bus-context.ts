@@ -2,7 +2,8 @@
 import { EventplaneError } from "../kernel/index.js";
 import type { BusEvent, EventOf, PublishOptions } from "./accepted-event.js";
 import type { BusShared } from "./bus-options.js";
-import { type AnyHandler, Consumer } from "./consumer.js";
+import { Consumer } from "./consumer.js";
+import type { AnyHandler } from "./consumer-parts.js";
 import type { HandlerContext } from "./delivery.js";
 import { EventStream } from "./event-stream.js";
 import type { PatternOf, TopicMap, TopicOf } from "./pattern.js";

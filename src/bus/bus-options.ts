@@ -9,7 +9,7 @@ import {
   systemRandom,
 } from "../kernel/index.js";
 import { CoarseClock } from "./coarse-clock.js";
-import type { DeliveryFailure } from "./consumer.js";
+import type { DeliveryFailure } from "./consumer-parts.js";
 import { HandOut } from "./hand-out.js";
 import type { TopicMap, TopicOf } from "./pattern.js";
 import { compileTopic, type Lift, type PayloadCheck } from "./payload-check.js";

@@ -11,9 +11,8 @@ const readEvery = 16;
  */
 export class CoarseClock {
   readonly #clock: Clock;
-  #left = 0;
-  #monotonicMs = 0;
-  #wallMs = 0;
+  readonly #monotonic: Reading = { left: 0, ms: 0 };
+  readonly #wall: Reading = { left: 0, ms: 0 };
   #isWaiting = false;
 
   constructor(clock: Clock) {
@@ -22,25 +21,33 @@ export class CoarseClock {
 
   /** Monotonic milliseconds. */
   monotonicMs(): number {
-    if (--this.#left < 0) this.#read();
-    return this.#monotonicMs;
+    const reading = this.#monotonic;
+    if (--reading.left < 0) this.#renew(reading, this.#clock.monotonicMs());
+    return reading.ms;
   }
 
   /** Whole milliseconds since 1970. */
   wallMs(): number {
-    if (--this.#left < 0) this.#read();
-    return this.#wallMs;
+    const reading = this.#wall;
+    if (--reading.left < 0) this.#renew(reading, Math.floor(this.#clock.nowUs() / 1000));
+    return reading.ms;
   }
 
-  #read(): void {
-    this.#left = readEvery;
-    this.#monotonicMs = this.#clock.monotonicMs();
-    this.#wallMs = Math.floor(this.#clock.nowUs() / 1000);
+  #renew(reading: Reading, ms: number): void {
+    reading.left = readEvery;
+    reading.ms = ms;
     if (this.#isWaiting) return;
     this.#isWaiting = true;
     void this.#clock.sleep(staleAfterMs).then(() => {
       this.#isWaiting = false;
-      this.#left = 0;
+      this.#monotonic.left = 0;
+      this.#wall.left = 0;
     });
   }
+}
+
+interface Reading {
+  /** Times that it may still be given out. */
+  left: number;
+  ms: number;
 }

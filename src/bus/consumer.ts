@@ -1,58 +1,13 @@
 /** One subscription at work: calls its handler within the bounds that it chose, and lets nothing of it reach the others. */
-import { Breaker, backoffMs, EventplaneError, isEventplaneError, type Random } from "../kernel/index.js";
+import { Breaker, backoffMs, EventplaneError, isEventplaneError } from "../kernel/index.js";
 import type { AcceptedEvent, BusEvent } from "./accepted-event.js";
-import type { CoarseClock } from "./coarse-clock.js";
-import { Attempt, Delivery, type HandlerContext } from "./delivery.js";
+import type { AnyHandler, ConsumerCounters, ConsumerHost, ConsumerParts } from "./consumer-parts.js";
+import { Attempt, Delivery } from "./delivery.js";
 import { RateLimiter } from "./rate-limiter.js";
 import type { Settlement } from "./settlement.js";
 import type { SubscriptionSettings } from "./subscription-options.js";
 import { SubscriptionQueue } from "./subscription-queue.js";
-import type { TimerWheel, WheelTimer } from "./timer-wheel.js";
-
-/** A handler as the core sees it: it may return anything; a promise is waited for. */
-export type AnyHandler = (event: BusEvent, context: HandlerContext) => unknown;
-
-/** What makes a consumer itself. */
-export interface ConsumerParts {
-  readonly name: string;
-  readonly handler: AnyHandler;
-  readonly spent?: () => void;
-  readonly ended: () => void;
-}
-
-/** A delivery that ended without success and will not be tried again by itself. */
-export interface DeliveryFailure {
-  readonly event: AcceptedEvent;
-  readonly subscription: string;
-  readonly attempts: number;
-  /** As it was thrown: anything, also undefined. */
-  readonly error: unknown;
-}
-
-/** What a consumer uses of its bus. */
-export interface ConsumerHost {
-  readonly wheel: TimerWheel;
-  readonly coarse: CoarseClock;
-  readonly breakerClock: { monotonicMs(): number };
-  readonly random: Random;
-  /** Never throws. */
-  readonly failed: (failure: DeliveryFailure) => void;
-}
-
-/** Counts since the subscription began. */
-export interface ConsumerCounters {
-  /** Events that were done, that failed for good, and that were dropped from the queue. */
-  done: number;
-  failed: number;
-  dropped: number;
-  /** Events that the filter passed over. */
-  filtered: number;
-  /** Calls that threw, rejected or ran out of time; each attempt counts. */
-  attemptsFailed: number;
-  timeouts: number;
-  /** Answers of calls that had run out of time. */
-  late: number;
-}
+import type { WheelTimer } from "./timer-wheel.js";
 
 /** The state of one subscription. */
 export class Consumer {

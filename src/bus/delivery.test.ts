@@ -25,7 +25,7 @@ const coded = (code: Parameters<typeof isEventplaneError>[1]): unknown =>
 function held(): {
   readonly handler: (event: BusEvent) => Promise<void>;
   readonly begun: unknown[];
-  end(): Promise<void>;
+  readonly end: () => Promise<void>;
 } {
   const begun: unknown[] = [];
   const ends: (() => void)[] = [];

@@ -1,7 +1,7 @@
 export type { BusEvent, EventOf, Priority, PublishOptions } from "./accepted-event.js";
 export type { BatchItem, BusContext, Handler, PatternsOf, SubscriptionDefinition } from "./bus-context.js";
 export type { BusOptions } from "./bus-options.js";
-export type { DeliveryFailure } from "./consumer.js";
+export type { DeliveryFailure } from "./consumer-parts.js";
 export type { HandlerContext } from "./delivery.js";
 export { EventBus } from "./event-bus.js";
 export type { PatternOf, Takes, TopicMap, TopicOf, TopicsTaken } from "./pattern.js";

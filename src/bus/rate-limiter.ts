@@ -9,13 +9,17 @@ export interface RateLimit {
   readonly burst?: number;
 }
 
-/** Gives at most `burst + perSecond · seconds` tokens in any time, and 16 more where the coarse clock lags. */
+/** Takes between two looks at the clock, as long as there are tokens. */
+const looksEvery = 16;
+
+/** Gives at most `burst + perSecond · seconds` tokens in any time, and what 16 takes took, because it looks at the clock so seldom. */
 export class RateLimiter {
   readonly #clock: CoarseClock;
   readonly #perMs: number;
   readonly #burst: number;
   #tokens: number;
   #filledAtMs: number;
+  #takes = 0;
 
   constructor({ perSecond, burst = Math.max(1, perSecond) }: RateLimit, clock: CoarseClock) {
     this.#clock = clock;
@@ -27,7 +31,7 @@ export class RateLimiter {
 
   /** Takes `count` tokens, all or none. */
   take(count: number): boolean {
-    this.#fill();
+    if (this.#tokens < count || ++this.#takes >= looksEvery) this.#fill();
     if (this.#tokens < count) return false;
     this.#tokens -= count;
     return true;
@@ -39,6 +43,7 @@ export class RateLimiter {
   }
 
   #fill(): void {
+    this.#takes = 0;
     const now = this.#clock.monotonicMs();
     if (now === this.#filledAtMs) return;
     this.#tokens = Math.min(this.#burst, this.#tokens + (now - this.#filledAtMs) * this.#perMs);

@@ -20,6 +20,12 @@ export class Registry {
   readonly #byName = new Map<string, Registration>();
   readonly #found = new GenerationsMap<string, readonly Consumer[]>(busLimits.topicsCachedMax);
   #placed = 0;
+  #change = 0;
+
+  /** Counts the subscriptions that came and went. */
+  get change(): number {
+    return this.#change;
+  }
 
   /** All of them, in the order in which they came. */
   get all(): readonly Registration[] {
@@ -86,6 +92,7 @@ export class Registry {
   }
 
   #forget(patterns: readonly string[]): void {
+    this.#change++;
     if (patterns.some((pattern) => pattern.includes("*"))) this.#found.clear();
     else for (const pattern of patterns) this.#found.delete(pattern);
   }

@@ -3,7 +3,8 @@ import { EventplaneError, type JsonObject } from "../kernel/index.js";
 import { AcceptedEvent, type EventOrigin, type PublishOptions, priorities } from "./accepted-event.js";
 import { busLimits } from "./bus-limits.js";
 import { type BusShared, type KnownTopic, unknownTopic } from "./bus-options.js";
-import type { Consumer, ConsumerHost, DeliveryFailure } from "./consumer.js";
+import type { Consumer } from "./consumer.js";
+import type { ConsumerHost, DeliveryFailure } from "./consumer-parts.js";
 import { freezeData } from "./freeze.js";
 import { GenerationsMap } from "./generations-map.js";
 import { RateLimiter } from "./rate-limiter.js";
@@ -26,6 +27,9 @@ interface Accepted {
 interface TopicState {
   readonly origin: EventOrigin;
   readonly known: KnownTopic | undefined;
+  /** Who takes the topic, as of this change of the registry. */
+  consumers: readonly Consumer[];
+  change: number;
 }
 
 /** Counts of one context. */
@@ -111,8 +115,9 @@ export class Space {
     try {
       this.#assertOpen();
       this.#takeTokens(1);
-      const event = this.#admit(this.#stateOf(topic), payload, options);
-      const consumers = this.registry.match(topic);
+      const state = this.#stateOf(topic);
+      const event = this.#admit(state, payload, options);
+      const consumers = this.#consumersOf(state);
       this.#assertRoom(consumers, event);
       this.counters.accepted++;
       return { consumers, event };
@@ -128,10 +133,10 @@ export class Space {
       if (drafts.length > busLimits.batchMax)
         throw new EventplaneError("too_many_events", `A batch has at most ${busLimits.batchMax} events.`);
       this.#takeTokens(drafts.length);
-      const accepted = drafts.map(({ topic, payload, options }) => ({
-        event: this.#admit(this.#stateOf(topic), payload, options),
-        consumers: this.registry.match(topic),
-      }));
+      const accepted = drafts.map(({ topic, payload, options }) => {
+        const state = this.#stateOf(topic);
+        return { event: this.#admit(state, payload, options), consumers: this.#consumersOf(state) };
+      });
       this.#assertRoomForAll(accepted);
       this.counters.accepted += accepted.length;
       return accepted;
@@ -150,9 +155,17 @@ export class Space {
     if (definition === undefined && !this.#shared.allowsUnknown) throw unknownTopic(topic);
     const { idPrefix } = this.#shared;
     const origin = { topic, context: this.name, schemaVersion: definition?.version ?? 1, idPrefix };
-    const state = { origin, known: definition };
+    const state = { origin, known: definition, consumers: [], change: -1 };
     this.#topics.set(topic, state);
     return state;
+  }
+
+  #consumersOf(state: TopicState): readonly Consumer[] {
+    if (state.change !== this.registry.change) {
+      state.consumers = this.registry.match(state.origin.topic);
+      state.change = this.registry.change;
+    }
+    return state.consumers;
   }
 
   #admit({ origin, known }: TopicState, payload: unknown, options: PublishOptions): AcceptedEvent {

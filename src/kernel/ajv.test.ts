@@ -116,3 +116,20 @@ describe("compileSchema", () => {
     expect([first("a").length, second("a").length]).toEqual([0, 1]);
   });
 });
+
+describe("plain data", () => {
+  test.each(["constructor", "toString", "__proto__", "hasOwnProperty"])(
+    "that lacks the required member %s does not have it by inheritance",
+    (name) => {
+      const check = compileSchema({ type: "object", required: [name] }, { isPlain: true });
+      expect(check({})).toMatchObject([{ message: "is required" }]);
+      expect(check(JSON.parse(`{"${name}":1}`))).toEqual([]);
+    },
+  );
+
+  test("fits or not as any other value", () => {
+    const schema = { type: "object", properties: { a: { type: "integer" } }, additionalProperties: false };
+    for (const value of [{}, { a: 1 }, { a: "x" }, { b: 1 }, [], null])
+      expect(compileSchema(schema, { isPlain: true })(value)).toEqual(compileSchema(schema)(value));
+  });
+});
