@@ -15,7 +15,11 @@ import { systemClock, systemIds, type TenantId } from "../../dist/kernel/index.j
 import { createLogger, createMetrics } from "../../dist/observe/index.js";
 import { Bootstrap } from "../../dist/plane/bootstrap.js";
 import { boundHeapGrowth } from "../../dist/plane/heap-growth.js";
-import { PostgresProjectionRows, PostgresResourceReader } from "../../dist/projection/index.js";
+import {
+  PostgresProjectionOverview,
+  PostgresProjectionRows,
+  PostgresResourceReader,
+} from "../../dist/projection/index.js";
 import { PostgresReplayProgress } from "../../dist/replay/index.js";
 import { Coalescer, createDoorbell, ResourceLoader } from "../../dist/store/index.js";
 import { createPool, PostgresAppender, PostgresReader } from "../../dist/store/postgres/index.js";
@@ -94,7 +98,10 @@ async function open(databaseUrl: string): Promise<EdgeAnswer> {
     reader,
     loader: new ResourceLoader({ reader, verifier, app }),
     resources: new PostgresResourceReader(pool),
-    projections: new PostgresProjectionRows(pool),
+    projections: {
+      rows: new PostgresProjectionRows(pool),
+      overview: new PostgresProjectionOverview({ edge: pool, projector: pool }),
+    },
     work: new PostgresWorkStore(pool),
     replays: new PostgresReplayProgress(pool),
     doorbell,

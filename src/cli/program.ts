@@ -29,6 +29,7 @@ const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: R
   "dead-letter": () => import("./commands/dead-letter.js"),
   effect: () => import("./commands/effect.js"),
   replay: () => import("./commands/replay.js"),
+  projection: () => import("./commands/projection.js"),
   controllers: () => import("./commands/controllers.js"),
   doctor: () => import("./commands/doctor.js"),
   config: () => import("./commands/config.js"),

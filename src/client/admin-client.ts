@@ -1,4 +1,5 @@
-/** Administration over HTTP: tenants, API keys, dead letters, effects, replays. */
+/** Administration over HTTP: tenants, API keys, dead letters, effects, replays, projections. */
+import { ProjectionClient } from "./projection-client.js";
 import { ReplayClient } from "./replay-client.js";
 import type { ClientTransport } from "./transport.js";
 
@@ -127,11 +128,14 @@ interface OfTenant extends Abortable {
 export class AdminClient {
   /** Replays of history. */
   readonly replays: ReplayClient;
+  /** Projections, as operators see them. */
+  readonly projections: ProjectionClient;
   readonly #transport: ClientTransport;
 
   constructor(transport: ClientTransport) {
     this.#transport = transport;
     this.replays = new ReplayClient(transport);
+    this.projections = new ProjectionClient(transport);
   }
 
   /** Creates a tenant, or finds it when it exists. */

@@ -21,6 +21,12 @@ export {
   type ResourceView,
   type SchemaView,
 } from "./client.js";
+export {
+  ProjectionClient,
+  type ProjectionInfo,
+  type ProjectionRequestName,
+  type ProjectionTotals,
+} from "./projection-client.js";
 export { ReplayClient, type ReplayFilterInfo, type ReplayInfo, type ReplayWish } from "./replay-client.js";
 export { type SseMessage, SseParser } from "./sse-parser.js";
 export type { SubscribeQuery, SubscriptionItem } from "./subscription.js";

@@ -4,7 +4,7 @@
 import type { AppDefinition, KeyDirectory, Resource, Verifier } from "../event/index.js";
 import type { Clock, Doorbell, IdSource, TenantId } from "../kernel/index.js";
 import type { Logger, Metrics } from "../observe/index.js";
-import type { ProjectionRows } from "../projection/index.js";
+import type { ProjectionOverview, ProjectionRows } from "../projection/index.js";
 import type { ReplayProgressReader } from "../replay/index.js";
 import type { Append, AppendOutcome, LogReader } from "../store/index.js";
 import type { DeadLetterReader, EffectReader } from "../work/index.js";
@@ -49,7 +49,8 @@ export interface EdgeDependencies {
   readonly reader: LogReader;
   readonly loader: GuardLoader;
   readonly resources: ResourceSource;
-  readonly projections: ProjectionRows;
+  /** What is asked of projections, and how they stand. */
+  readonly projections: { readonly rows: ProjectionRows; readonly overview: ProjectionOverview };
   /** For the lists of dead letters and effects; the edge never claims work. */
   readonly work: DeadLetterReader & EffectReader;
   /** How far replays are; what is wanted of them is in the platform's log. */

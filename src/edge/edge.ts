@@ -20,6 +20,7 @@ import { PublishPipeline } from "./publish/pipeline.js";
 import { gatedReader, gatedResources, gatedRows, ReadGate } from "./read-gate.js";
 import { RefusalLog } from "./refusals.js";
 import { addAdminRoutes } from "./routes/admin.js";
+import { addAdminProjectionRoutes } from "./routes/admin-projections.js";
 import { type EdgeParts, Routes } from "./routes/context.js";
 import { addDeadLetterRoutes } from "./routes/dead-letters.js";
 import { addEffectRoutes } from "./routes/effects.js";
@@ -115,7 +116,7 @@ function assemble(given: EdgeDependencies): EdgeParts {
   const administration = new PlatformAdministration({ ...dependencies, platform });
   const position = (tenantId: TenantId): Promise<number> => resources.position(tenantId);
   const positions = new PositionWaits({ clock, what: "The resources", position });
-  const queries = new ProjectionQueries({ app: given.app, rows: gatedRows(given.projections, gate), clock });
+  const queries = new ProjectionQueries({ app: given.app, rows: gatedRows(given.projections.rows, gate), clock });
   return {
     ...dependencies,
     platform,
@@ -147,6 +148,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
     addEventRoutes,
     addResourceRoutes,
     addProjectionRoutes,
+    addAdminProjectionRoutes,
     addSubscribeRoutes,
     addSchemaRoutes,
     addAdminRoutes,

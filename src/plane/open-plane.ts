@@ -3,7 +3,7 @@
  */
 import { createPublicKey } from "node:crypto";
 import { ControllerRuntime } from "../controller/index.js";
-import { createEdge, type Edge, platformApp } from "../edge/index.js";
+import { createEdge, type Edge, type EdgeDependencies, platformApp } from "../edge/index.js";
 import {
   type AppDefinition,
   createEd25519Signer,
@@ -16,6 +16,7 @@ import { type Clock, type Doorbell, type Signer, systemClock, systemIds, systemR
 import { createMetrics, type Logger, type Metrics } from "../observe/index.js";
 import {
   assertInstalled,
+  PostgresProjectionOverview,
   PostgresProjectionRows,
   PostgresProjectionStore,
   PostgresResourceReader,
@@ -175,7 +176,7 @@ async function compose(options: PlaneOptions, opened: Pick<Shared, "pools" | "me
     const { listen } = options.edge;
     const url = listen === undefined ? "" : await edge.listen(listen);
     await edge.platform.catchUp(); // so that nobody is refused because it knows nothing yet
-    const queries = new ProjectionQueries({ app, rows: reading.projections, clock });
+    const queries = new ProjectionQueries({ app, rows: reading.projections.rows, clock });
     const caller = { ...shared, ...reading, queries, edge, ids: systemIds };
     const as = (identity: CallerIdentity): EmbeddedCaller => new EmbeddedCaller(caller, identity);
     return { url, rootPublicKey: signers.rootPublicKey, edge, as, close, [Symbol.asyncDispose]: close };
@@ -264,7 +265,7 @@ function openProjector(options: PlaneOptions, { app, pools, clock, doorbell, met
 interface Reading {
   readonly loader: ResourceLoader;
   readonly resources: PostgresResourceReader;
-  readonly projections: PostgresProjectionRows;
+  readonly projections: EdgeDependencies["projections"];
 }
 
 function openReading(options: PlaneOptions, shared: Shared): Reading {
@@ -275,7 +276,7 @@ function openReading(options: PlaneOptions, shared: Shared): Reading {
   return {
     loader,
     resources: new PostgresResourceReader(pools.edge),
-    projections: new PostgresProjectionRows(pools.edge),
+    projections: { rows: new PostgresProjectionRows(pools.edge), overview: new PostgresProjectionOverview(pools) },
   };
 }
 

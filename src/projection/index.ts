@@ -24,6 +24,7 @@ export {
   assertInstalled,
   installProjections,
   installSql,
+  PostgresProjectionOverview,
   PostgresProjectionRows,
   PostgresProjectionStore,
   PostgresResourceReader,
@@ -31,10 +32,17 @@ export {
   type ResourceListPage,
   type ResourceListQuery,
 } from "./postgres/index.js";
-export type { ProjectionStep, ProjectionStore, ProjectionSummary } from "./projection-port.js";
+export type {
+  ProjectionOverview,
+  ProjectionStep,
+  ProjectionStore,
+  ProjectionSummary,
+  StoppedTenant,
+  TenantProjection,
+} from "./projection-port.js";
 export { type ProjectionOf, ProjectionQueries, type RowOf, type TypedQuery } from "./projection-queries.js";
 export type { ProjectionPage, ProjectionQuery, ProjectionRows } from "./projection-query.js";
 export { ProjectionRunner, type ProjectionRunnerOptions } from "./projection-runner.js";
-export { type ProjectionRequest, projectionRequests } from "./requests.js";
+export { PlatformRequests, type ProjectionRequest, projectionRequests } from "./requests.js";
 export { ResourcesProjector, type ResourcesProjectorOptions, type StoppedProjection } from "./resources-projector.js";
 export type { TableWrites } from "./table-writes.js";

@@ -78,6 +78,10 @@ export interface ProjectionSummary {
   readonly stopped: readonly { readonly code: string; readonly tenants: number }[];
   /** Tenants whose last comparison found a fresh build that differs. */
   readonly differing: number;
+  /** Tenants that are folded anew, and how far together, in events. */
+  readonly fresh: { readonly tenants: number; readonly position: number; readonly head: number };
+  /** Tenants that have not begun what was asked of all. */
+  readonly waiting: number;
 }
 
 /**
@@ -120,5 +124,21 @@ export interface ProjectionStore {
     tenantId: TenantId,
     builds: readonly number[],
   ): Promise<readonly { readonly build: number; readonly position: number; readonly digest: string }[]>;
-  summary(): Promise<ProjectionSummary>;
+  /** @param platformVersion up to which requests for all tenants are asked */
+  summary(platformVersion: number): Promise<ProjectionSummary>;
+}
+
+/** A tenant whose live build stands still. */
+export interface StoppedTenant extends FoldFailure {
+  readonly tenantId: TenantId;
+}
+
+/** How projections stand, for operators. Every method throws `unavailable` (retryable) when the store is away. */
+export interface ProjectionOverview {
+  /** One tenant, under its row security. */
+  tenant(tenantId: TenantId, projection: string): Promise<TenantProjection>;
+  /** All tenants together. */
+  summary(projection: string, platformVersion: number): Promise<ProjectionSummary>;
+  /** Tenants that stand still, in the order of their ids. */
+  stopped(projection: string, limit: number): Promise<readonly StoppedTenant[]>;
 }

@@ -99,7 +99,7 @@ export class ProjectionRunner {
     const { store, clock, metrics, definition } = this.#options;
     const now = clock.monotonicMs();
     if (isPoll && now >= this.#summaryAtMs) {
-      this.#summary = await store.summary();
+      this.#summary = await store.summary(this.#platform.version);
       this.#summaryAtMs = now + summaryMs;
     }
     if (!(await this.#lead())) return false;

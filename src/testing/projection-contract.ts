@@ -289,22 +289,26 @@ const finding: Cases = {
       await scene.publish();
       check.ok((await scene.news()).includes(tenantId), "its second event");
     },
-  "the summary counts tenants, lag, and who stands still": async (scene) => {
+  "the summary counts tenants, lag, who stands still, and what is folded anew": async (scene) => {
     const { store, tenantId } = scene;
     await scene.publish();
     await scene.publish();
     const epoch = await scene.begin();
     const failure = { code: "RangeError", message: "apply threw RangeError.", position: 2 };
     await store.change(epoch, tenantId, [advance(1, [0, 1]), { step: "note", ...noNotes, failure }]);
-    check.deepEqual(await store.summary(), {
+    check.deepEqual(await store.summary(0), {
       tenants: 1,
       lagEvents: 1,
       stopped: [{ code: "RangeError", tenants: 1 }],
       differing: 0,
+      fresh: { tenants: 0, position: 0, head: 0 },
+      waiting: 0,
     });
     const differing = { position: 1, live: "a".repeat(64), fresh: "b".repeat(64) };
     await store.change(epoch, tenantId, [{ step: "note", ...noNotes, check: differing }]);
-    check.deepEqual(await store.summary(), { tenants: 1, lagEvents: 1, stopped: [], differing: 1 });
+    const fresh = { tenants: 1, position: 2, head: 2 };
+    await store.change(epoch, tenantId, [scene.open(2, "rebuild"), advance(2, [0, 2])]);
+    check.deepEqual(await store.summary(1), { tenants: 1, lagEvents: 1, stopped: [], differing: 1, fresh, waiting: 1 });
   },
 };
 

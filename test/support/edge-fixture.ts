@@ -171,7 +171,10 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     reader,
     loader,
     resources: resourcesFrom(reader, loader),
-    projections: new MemoryProjectionRows(new Map()),
+    projections: {
+      rows: new MemoryProjectionRows(new Map()),
+      overview: { tenant: noProjection, summary: noProjection, stopped: noProjection },
+    },
     work: {
       deadLetters: async (tenantId) => deadLetters.filter((letter) => letter.tenantId === tenantId),
       deadLetter: async (tenantId, id) =>
@@ -199,6 +202,11 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
   }
   await edge.platform.catchUp();
   return { edge, url };
+}
+
+/** The app of these tests declares none. */
+async function noProjection(): Promise<never> {
+  throw new Error("there is no projection");
 }
 
 interface FixtureKeys {

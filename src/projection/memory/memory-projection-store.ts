@@ -134,13 +134,22 @@ export class MemoryProjectionStore implements ProjectionStore {
     }));
   }
 
-  async summary(): Promise<ProjectionSummary> {
+  async summary(wanted: number): Promise<ProjectionSummary> {
     const stopped = new Map<string, number>();
     let lagEvents = 0;
     let differing = 0;
-    for (const [tenantId, { builds, failure, check }] of this.#tenants) {
+    let waiting = 0;
+    let fresh = { tenants: 0, position: 0, head: 0 };
+    for (const [tenantId, { builds, failure, check, platformVersion }] of this.#tenants) {
       const live = builds.find(({ role }) => role === "live");
-      lagEvents += (await this.#log.reader.head(tenantId)).position - (live?.cursor?.position ?? 0);
+      const { position: head } = await this.#log.reader.head(tenantId);
+      lagEvents += head - (live?.cursor?.position ?? 0);
+      if (platformVersion < wanted) waiting++;
+      const anew = builds.find(({ role }) => role === "rebuild" || role === "verify");
+      if (anew !== undefined) {
+        const position = fresh.position + (anew.cursor?.position ?? 0);
+        fresh = { tenants: fresh.tenants + 1, position, head: fresh.head + head };
+      }
       if (check?.live !== check?.fresh) differing++;
       if (failure !== undefined) stopped.set(failure.code, (stopped.get(failure.code) ?? 0) + 1);
     }
@@ -150,6 +159,8 @@ export class MemoryProjectionStore implements ProjectionStore {
       lagEvents,
       stopped: codes.map(([code, tenants]) => ({ code, tenants })),
       differing,
+      fresh,
+      waiting,
     };
   }
 

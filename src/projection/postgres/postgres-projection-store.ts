@@ -14,8 +14,9 @@ import type {
 import { StateDigest } from "../state-digest.js";
 import { invalid, type RowName, type TableWrites } from "../table-writes.js";
 import { type Bound, runTogether, sqlstateOf } from "./pipeline.js";
+import { readSummary, readTenant } from "./projection-overview.js";
 import * as sql from "./projection-sql.js";
-import { type BuildRow, decodeTenant, type NotesRow } from "./tenant-rows.js";
+import type { BuildRow } from "./tenant-rows.js";
 
 const digestPageRows = 5_000;
 const checkViolation = "23514";
@@ -56,17 +57,7 @@ export class PostgresProjectionStore implements ProjectionStore {
   }
 
   async tenant(tenantId: TenantId): Promise<TenantProjection> {
-    const values = [this.#name, tenantId];
-    const results = await runTogether(this.#pool, tenantId, {
-      begin: "begin read only",
-      bound: [
-        { statement: sql.builds, values },
-        { statement: sql.notes, values },
-      ],
-    });
-    // The rows are those that the statements select.
-    const [builds = [], notes = []] = (results ?? []) as [BuildRow[]?, NotesRow[]?];
-    return decodeTenant(builds, notes[0]);
+    return readTenant(this.#pool, tenantId, this.#name);
   }
 
   async load(tenantId: TenantId, build: number, names: readonly RowName[]): Promise<readonly (RowName & StoredRow)[]> {
@@ -146,17 +137,8 @@ export class PostgresProjectionStore implements ProjectionStore {
     }
   }
 
-  async summary(): Promise<ProjectionSummary> {
-    const [[row], stopped] = await Promise.all([
-      this.#query<{ tenants: string; lag_events: string; differing: string }>(sql.summary, [this.#name]),
-      this.#query<{ code: string; tenants: string }>(sql.stopped, [this.#name]),
-    ]);
-    return {
-      tenants: Number(row?.tenants ?? 0),
-      lagEvents: Number(row?.lag_events ?? 0),
-      differing: Number(row?.differing ?? 0),
-      stopped: stopped.map(({ code, tenants }) => ({ code, tenants: Number(tenants) })),
-    };
+  summary(platformVersion: number): Promise<ProjectionSummary> {
+    return readSummary(this.#pool, this.#name, platformVersion);
   }
 
   get #name(): string {
