@@ -89,6 +89,6 @@ describe("evtctl projection", () => {
   it("is folded anew when a newer version is saved", async () => {
     await writeFile(join(folder, "eventplane.config.ts"), appText(2));
     await dev.says("reloaded");
-    await until("the newer one to be read", async () => ((await shown()).liveVersion === 2 ? true : undefined));
+    await expect.poll(async () => (await shown()).liveVersion, { timeout: 15_000 }).toBe(2);
   });
 });
