@@ -58,6 +58,8 @@ export interface AttemptEnd {
   readonly resource?: Resource | undefined;
   /** When the row is due again, if it is and this process knows. */
   readonly dueAfterMs?: number | null;
+  /** It may be due now, because something that was looked up has moved meanwhile. */
+  readonly looked?: boolean;
 }
 
 /** The stream moved while it was decided on: load it and decide again. */
@@ -105,9 +107,11 @@ export class Attempts {
   async #commit(
     claim: WorkClaim,
     resource: Resource,
-    { items, requeueAfterMs }: Decision,
+    { items, requeueAfterMs, lookups }: Decision,
   ): Promise<AttemptEnd | typeof conflict> {
-    if (items.length === 0) return this.#finish(claim, { resource, requeueAfterMs });
+    const looked = lookups.length > 0;
+    if (looked && !(await this.#options.work.lookedUp(claim, lookups))) return { result: "lost" };
+    if (items.length === 0) return { ...(await this.#finish(claim, { resource, requeueAfterMs })), looked };
     const { eventsPerGenerationMax } = this.#options;
     if (resource.version - (resource.origin?.version ?? 0) >= eventsPerGenerationMax) {
       const message = `This generation has ${eventsPerGenerationMax} events: controllers wake one another for ever. Decide the same on the same resource.`;
@@ -122,7 +126,7 @@ export class Attempts {
     });
     if (outcome.result === "appended") {
       const rows = ownRows(items, outcome.receipts, resource);
-      return { result: "changed", resource: this.#options.loader.apply(resource, rows), dueAfterMs };
+      return { result: "changed", resource: this.#options.loader.apply(resource, rows), dueAfterMs, looked };
     }
     if (outcome.result === "refused" && outcome.code === "lease_lost") return { result: "lost" };
     if (outcome.result === "refused") assertOwnRefusal(outcome, { claim, resource, items });

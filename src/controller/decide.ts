@@ -2,8 +2,10 @@
 import { type AppDefinition, type AppendItem, mutate, type Resource, runtimeComponent } from "../event/index.js";
 import { assert, type Clock, formatUs } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
-import type { WorkKey } from "../work/index.js";
+import type { ResourceLoader } from "../store/index.js";
+import type { LookedUp, WorkKey } from "../work/index.js";
 import type { Reconciler } from "./reconciler.js";
+import { lookedUp, runLoading } from "./run-loading.js";
 
 /** What a decision is made with. */
 export interface DecideOptions {
@@ -13,15 +15,19 @@ export interface DecideOptions {
   readonly checkDeterminism: boolean;
   /** Runs the controllers of the app. */
   readonly reconciler: Reconciler;
+  /** Loads what they look up. */
+  readonly loader: ResourceLoader;
 }
 
 /** Events to append, and when to look again. */
 export interface Decision {
   readonly items: readonly AppendItem[];
   readonly requeueAfterMs: number | null;
+  /** Other resources that were looked at. */
+  readonly lookups: readonly LookedUp[];
 }
 
-const nothing: Decision = { items: [], requeueAfterMs: null };
+const nothing: Decision = { items: [], requeueAfterMs: null, lookups: [] };
 
 /**
  * Runs the claim's component on the resource; there is nothing to decide on what has no origin, is deleted, or was
@@ -35,11 +41,11 @@ export async function decide(
   options: DecideOptions,
 ): Promise<Decision> {
   if (!isOpen(resource)) return nothing;
-  const { app, clock, logger, checkDeterminism, reconciler } = options;
+  const { app, clock, logger, checkDeterminism, reconciler, loader } = options;
   const now = formatUs(clock.nowUs());
   if (claim.component === runtimeComponent) {
     const item = mutate.ready(resource, now);
-    return item === undefined ? nothing : { items: [item], requeueAfterMs: null };
+    return item === undefined ? nothing : { ...nothing, items: [item] };
   }
   if (hasRejected(resource, claim.component)) return nothing;
   const controller = app.controllers.get(claim.component);
@@ -49,8 +55,14 @@ export async function decide(
     "a claimed row names a controller and an aggregate of the app",
   );
   const log = logger.child({ tenantId: claim.tenantId, controller: controller.name });
-  const reconciled = await reconciler.run({ controller: controller.name, resource, now, checkDeterminism }, log);
-  return mutate.decide({ ...reconciled, resource, aggregate, controller: controller.name, now, app });
+  const call = { controller: controller.name, resource, now, checkDeterminism };
+  const reconciled = await runLoading(
+    controller.name,
+    (loaded) => reconciler.run({ ...call, loaded }, log),
+    async (name) => (await loader.load(claim.tenantId, name)) ?? null,
+  );
+  const decided = mutate.decide({ ...reconciled, resource, aggregate, controller: controller.name, now, app });
+  return { ...decided, lookups: lookedUp(reconciled.lookups) };
 }
 
 /** Whether anything can still be decided on it. */

@@ -19,6 +19,7 @@ export {
   type StatusOfController,
 } from "./define-controller.js";
 export { LookAgain, type LookAgainOptions, type LookEnd, type LookOptions, type LookResult } from "./look-again.js";
+export { type LoadedResources, lookupName } from "./lookups.js";
 export { type Reconciled, type ReconcileOptions, reconcile } from "./reconcile.js";
 export type { ReconcileCall, Reconciler } from "./reconciler.js";
 export type { DecisionChange } from "./redecide/decision-changes.js";

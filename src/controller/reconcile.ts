@@ -10,12 +10,16 @@ import {
 } from "../event/index.js";
 import { assert, type Clock, EventplaneError, type JsonObject } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
+import type { StreamName } from "../store/index.js";
 import { EffectAsking } from "./effects.js";
+import { type LoadedResources, Lookups, visible } from "./lookups.js";
 
 /** What a call needs besides the controller and the resource. */
 export interface ReconcileOptions {
   /** Names the workers that may be asked; absent where a controller is tried without its app, which may ask any. */
-  readonly app?: Pick<AppDefinition, "workers">;
+  readonly app?: Pick<AppDefinition, "workers" | "aggregates">;
+  /** What it may look up; others are missing. Default: nothing is loaded. */
+  readonly loaded?: LoadedResources;
   readonly clock: Clock;
   readonly logger: Logger;
   /** `ctx.now`, RFC 3339 UTC with microseconds. */
@@ -30,6 +34,10 @@ type Decisions = Decision | readonly Decision[] | undefined;
 export interface Reconciled {
   readonly decisions: Decisions;
   readonly asks: readonly EffectAsk[];
+  /** Versions of the resources that it looked up, by `<aggregateType>/<aggregateId>`; 0: there was none. */
+  readonly lookups: Readonly<Record<string, number>>;
+  /** It was suspended because this resource is not loaded; it decided nothing. */
+  readonly missing?: StreamName;
 }
 
 /**
@@ -40,7 +48,7 @@ export interface Reconciled {
  */
 export function reconcile(controller: ControllerDefinition, resource: Resource, options: ReconcileOptions): Reconciled {
   const first = callOnce(controller, resource, options);
-  if (!options.checkDeterminism) return first;
+  if (!options.checkDeterminism || first.missing !== undefined) return first;
   const second = callOnce(controller, resource, options);
   if (JSON.stringify(first) === JSON.stringify(second)) return first;
   throw new EventplaneError(
@@ -52,11 +60,18 @@ export function reconcile(controller: ControllerDefinition, resource: Resource, 
 }
 
 function callOnce(controller: ControllerDefinition, resource: Resource, options: ReconcileOptions): Reconciled {
-  const { app, clock } = options;
+  const { app, clock, loaded = {} } = options;
   const effects = new EffectAsking(app, resource, controller.name);
-  const context = contextOf(controller.name, resource, { ...options, effects });
+  const lookups = new Lookups({ app, resource, controller: controller.name, loaded });
+  const context = contextOf(controller.name, resource, { ...options, effects, lookups });
   const startMs = clock.monotonicMs();
-  const decisions: unknown = controller.reconcile(context);
+  let decisions: unknown;
+  try {
+    decisions = controller.reconcile(context);
+  } catch (error) {
+    if (lookups.missing === undefined) throw error;
+  }
+  if (lookups.missing !== undefined) return { decisions: undefined, asks: [], lookups: {}, missing: lookups.missing };
   const tookMs = clock.monotonicMs() - startMs;
   if (isPromiseLike(decisions)) throw promiseReturned(controller, decisions);
   if (tookMs > controller.timeoutMs) {
@@ -67,7 +82,7 @@ function callOnce(controller: ControllerDefinition, resource: Resource, options:
       { details: { controller: controller.name } },
     );
   }
-  return { decisions: decisions as Decisions, asks: effects.asks }; // mutate.decide checks every part of it
+  return { decisions: decisions as Decisions, asks: effects.asks, lookups: lookups.seen }; // mutate.decide checks every part of it
 }
 
 function promiseReturned(controller: ControllerDefinition, promise: PromiseLike<unknown>): EventplaneError {
@@ -87,16 +102,17 @@ function isPromiseLike(value: unknown): value is PromiseLike<unknown> {
 function contextOf(
   name: string,
   resource: Resource,
-  { logger, now, effects }: ReconcileOptions & { readonly effects: EffectAsking },
+  { logger, now, effects, lookups }: ReconcileOptions & { readonly effects: EffectAsking; readonly lookups: Lookups },
 ): ReconcileContext {
-  const { origin, position: _position, updatedAt: _updatedAt, effects: _effects, emits: _emits, ...visible } = resource;
+  const { origin } = resource;
   assert(origin !== null, "a resource that is reconciled has an origin");
   const { id, type, spec, version, recordedAt } = origin;
   const fields: JsonObject = { aggregateId: resource.aggregateId, version: resource.version };
   return Object.freeze({
-    resource: Object.freeze(visible),
+    resource: visible(resource),
     event: Object.freeze({ id, type, spec, version, recordedAt }),
     effects: Object.freeze({ get: effects.get.bind(effects) }),
+    lookup: lookups.get.bind(lookups),
     now,
     random: seededRandom(id, name, resource.version),
     log: Object.freeze({

@@ -2,6 +2,7 @@
 import type { AppDefinition, Resource } from "../event/index.js";
 import { assert, type Clock } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
+import type { LoadedResources } from "./lookups.js";
 import { type Reconciled, reconcile } from "./reconcile.js";
 
 /** One call of a controller as plain data: all that its answer depends on. */
@@ -13,6 +14,8 @@ export interface ReconcileCall {
   readonly now: string;
   /** Calls it twice and compares. */
   readonly checkDeterminism: boolean;
+  /** Other resources that it may look up. */
+  readonly loaded?: LoadedResources;
 }
 
 /** Runs the controllers of one app. */
@@ -31,14 +34,14 @@ export function reconcilesHere({
   app,
   clock,
 }: {
-  readonly app: Pick<AppDefinition, "controllers" | "workers">;
+  readonly app: Pick<AppDefinition, "aggregates" | "controllers" | "workers">;
   readonly clock: Clock;
 }): Reconciler {
   return {
-    run: async ({ controller: name, resource, now, checkDeterminism }, logger) => {
+    run: async ({ controller: name, resource, ...call }, logger) => {
       const controller = app.controllers.get(name);
       assert(controller !== undefined, "a call names a controller of the app");
-      return reconcile(controller, resource, { app, clock, logger, now, checkDeterminism });
+      return reconcile(controller, resource, { app, clock, logger, ...call });
     },
   };
 }

@@ -273,6 +273,7 @@ export class ControllerRuntime {
   #ended(claim: WorkClaim, ended: AttemptEnd, tookMs: number): void {
     const { clock, metrics } = this.#options;
     this.#claims.delete(claim);
+    if (ended.looked === true) this.#isDue = true;
     this.#dueAtMs = Math.min(this.#dueAtMs, clock.monotonicMs() + (ended.dueAfterMs ?? Number.POSITIVE_INFINITY));
     metrics?.reconciled({ controller: claim.component, result: metricOf(ended) }, tookMs / 1000);
   }

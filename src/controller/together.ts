@@ -9,7 +9,7 @@
  */
 import { type AppendItem, foldEvent, type Resource, runtimeComponent } from "../event/index.js";
 import { assert, type EventplaneError, isEventplaneError } from "../kernel/index.js";
-import type { WorkClaim } from "../work/index.js";
+import type { LookedUp, WorkClaim } from "../work/index.js";
 import { type AttemptEnd, type AttemptOptions, isLoss } from "./attempt.js";
 import { decide, isOpen } from "./decide.js";
 import { expectedRows, ownRows } from "./own-rows.js";
@@ -35,6 +35,8 @@ interface Member {
   seen: number;
   dueAfterMs: number | null;
   hasChanged: boolean;
+  /** What its last run looked up. */
+  lookups: readonly LookedUp[];
 }
 
 interface Plan {
@@ -66,7 +68,7 @@ export class Together {
     const plan = able.length < 2 || resource === undefined ? undefined : await this.#plan(able, resource);
     if (plan === undefined || resource === undefined) return { ends: new Map(), rest: claims, resource };
     if ("blamed" in plan) return { ends: new Map(), rest: claims, resource, ...plan };
-    const after = await this.#append(plan, resource);
+    const after = (await this.#noteLookups(plan)) ? await this.#append(plan, resource) : undefined;
     if (after === undefined) return { ends: new Map(), rest: claims, resource: undefined };
     const ends = await this.#finish(plan, after);
     return { ends, rest: [...unable, ...able.filter((claim) => !ends.has(claim))], resource: after };
@@ -92,7 +94,9 @@ export class Together {
 
   /** Undefined when a controller throws: alone it will be blamed, and the others will not wait for it. */
   async #plan(claims: readonly WorkClaim[], basis: Resource): Promise<Plan | Blame | undefined> {
-    const members = claims.map((claim): Member => ({ claim, seen: 0, dueAfterMs: null, hasChanged: false }));
+    const members = claims.map(
+      (claim): Member => ({ claim, seen: 0, dueAfterMs: null, hasChanged: false, lookups: [] }),
+    );
     const items: AppendItem[] = [];
     let leader: Member | undefined;
     let current: WorkClaim | undefined;
@@ -107,6 +111,7 @@ export class Together {
           after = this.#foldExpected(after, decision.items);
           items.push(...decision.items);
           member.seen = after.version;
+          member.lookups = decision.lookups;
           member.dueAfterMs = decision.requeueAfterMs === null ? null : Math.ceil(decision.requeueAfterMs);
           if (decision.items.length === 0) continue;
           member.hasChanged = true;
@@ -130,6 +135,18 @@ export class Together {
     );
   }
 
+  /** False when it was not possible for all: the single attempts find out why. */
+  async #noteLookups({ members }: Plan): Promise<boolean> {
+    try {
+      for (const { claim, lookups } of members) {
+        if (lookups.length > 0 && !(await this.#options.work.lookedUp(claim, lookups))) return false;
+      }
+      return true;
+    } catch {
+      return false;
+    }
+  }
+
   /** @returns the fold after it; undefined when it did not happen, or nobody knows */
   async #append({ items, leader }: Plan, basis: Resource): Promise<Resource | undefined> {
     if (leader === undefined) return basis;
@@ -149,10 +166,13 @@ export class Together {
     const held = await this.#end(decided, leader);
     return new Map(
       decided.map((member): [WorkClaim, AttemptEnd] => {
-        const { claim, dueAfterMs, hasChanged } = member;
+        const { claim, dueAfterMs, hasChanged, lookups } = member;
         if (held === undefined && member !== leader) return [claim, { result: "deferred" }];
         if (held !== undefined && !held.has(claim)) return [claim, { result: "lost" }];
-        return [claim, { result: hasChanged ? "changed" : "unchanged", resource, dueAfterMs }];
+        return [
+          claim,
+          { result: hasChanged ? "changed" : "unchanged", resource, dueAfterMs, looked: lookups.length > 0 },
+        ];
       }),
     );
   }

@@ -88,10 +88,38 @@ export interface EffectRequests {
   get<Input, Output>(worker: TypedWorker<Input, Output>, input: NoInfer<Input>): EffectOutcome<Output>;
 }
 
+/** An aggregate that knows its spec and its status. */
+export interface TypedAggregate<Spec, Status> {
+  readonly definition: AggregateDefinition;
+  /** For types only; never present at run time. */
+  readonly "~types"?: { readonly spec: Spec; readonly status: Status };
+}
+
+/** The way of a controller to other resources of its tenant. */
+export interface LookupRequests {
+  /**
+   * The resource as it is, folded from verified events, deleted ones too; undefined when there never was one. The controller
+   * runs again whenever it changes.
+   *
+   * It may throw once or several times while the resource is being loaded; the run is then begun again from the start.
+   *
+   * @throws EventplaneError `decision_invalid` for an aggregate that the app does not have
+   */
+  get<Spec, Status>(
+    aggregate: TypedAggregate<Spec, Status>,
+    aggregateId: string,
+  ): VisibleResource<Spec, Partial<Status>> | undefined;
+}
+
+/** A resource as controllers see it: without what only the log knows of its last event, for reconciles claimed together decide before it is stored. */
+export type VisibleResource<Spec = JsonObject, Status = JsonObject> = Omit<
+  Resource<Spec, Status>,
+  "origin" | "position" | "updatedAt" | "effects" | "emits"
+>;
+
 /** What a controller sees. Pure and synchronous: no I/O, no clock, no identity. */
 export interface ReconcileContext<Spec = JsonObject, Status = JsonObject> {
-  /** Without what only the log knows of the last event: reconciles claimed together decide before it is stored. */
-  readonly resource: Omit<Resource<Spec, Status>, "origin" | "position" | "updatedAt" | "effects" | "emits">;
+  readonly resource: VisibleResource<Spec, Status>;
   /** The spec-bearing event that opened the current generation. */
   readonly event: {
     readonly id: string;
@@ -101,6 +129,8 @@ export interface ReconcileContext<Spec = JsonObject, Status = JsonObject> {
     readonly recordedAt: string;
   };
   readonly effects: EffectRequests;
+  /** Another resource of the tenant: see {@link LookupRequests}. */
+  readonly lookup: LookupRequests["get"];
   /** RFC 3339 UTC; recorded in the decision. */
   readonly now: string;
   /** Deterministic, seeded by (origin.id, component, basis version); [0, 1). */

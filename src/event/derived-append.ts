@@ -8,7 +8,7 @@ import { decisionInvalid } from "./decision-check.js";
 import type { AppDefinition } from "./definitions.js";
 import { derivedEventId, runtimeComponent } from "./derived.js";
 import type { ResolvedEmit } from "./emits.js";
-import type { DraftEvent, Finalizers } from "./event.js";
+import type { DecisionStamp, DraftEvent, Finalizers } from "./event.js";
 import { allComplete, foldEvent } from "./fold.js";
 import { open } from "./open.js";
 import type { Resource } from "./resource.js";
@@ -26,6 +26,8 @@ export interface Derivation {
   readonly effect: "derived" | "finishes";
   /** Ids of what goes with it. */
   readonly emits?: readonly string[];
+  /** What else it was decided on. */
+  readonly lookups?: DecisionStamp["lookups"] | undefined;
   /** Of an emit; other ids follow from component, basis and step. */
   readonly id?: EventId;
 }
@@ -116,7 +118,7 @@ export class DerivedAppend {
   #draft(derivation: Omit<Derivation, "kind"> & Pick<DraftEvent, "kind">): DraftEvent {
     const { origin, tenantId, aggregateType, aggregateId, version } = this.#basis;
     assert(origin !== null, `a derived event of ${aggregateType}/${aggregateId} has an origin`);
-    const { component, step, emits = [] } = derivation;
+    const { component, step, emits = [], lookups = {} } = derivation;
     const id: EventId =
       derivation.id ?? derivedEventId({ tenantId, originId: origin.id, component, basisVersion: version, step });
     const statusText = JSON.stringify(derivation.status);
@@ -138,7 +140,14 @@ export class DerivedAppend {
       causedByText: origin.causedByText,
       correlationId: origin.correlationId,
       causationId: origin.id,
-      decision: { component, basisVersion: version, step, now: this.#now, ...(emits.length === 0 ? {} : { emits }) },
+      decision: {
+        component,
+        basisVersion: version,
+        step,
+        now: this.#now,
+        ...(emits.length === 0 ? {} : { emits }),
+        ...(Object.keys(lookups).length === 0 ? {} : { lookups }),
+      },
       keyRefsText: null,
       occurredAt: null,
       traceparent: origin.traceparent,

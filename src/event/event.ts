@@ -49,7 +49,9 @@ export interface DecisionStamp {
   readonly step: number;
   /** `ctx.now` of the reconcile, RFC 3339 UTC with microseconds. */
   readonly now: string;
+  /** Ids of what it emitted. */
   readonly emits?: readonly string[];
+  /** Other resources that were looked at, by `<aggregateType>/<aggregateId>`, with the version seen; 0: there was none. */
   readonly lookups?: Readonly<Record<string, number>>;
 }
 

@@ -12,8 +12,11 @@ export type {
   Emit,
   IntentDefinition,
   IntentEffect,
+  LookupRequests,
   ReconcileContext,
+  TypedAggregate,
   TypedWorker,
+  VisibleResource,
   WorkerCall,
   WorkerDefinition,
 } from "./definitions.js";
@@ -39,7 +42,7 @@ export {
   workerOfComponent,
 } from "./effects.js";
 export { emitComponent, emittedEventId, emitterOfComponent } from "./emits.js";
-export { isAggregateType, isEventType } from "./envelope.js";
+export { isAggregateId, isAggregateType, isEventType } from "./envelope.js";
 export type {
   CausedBy,
   DecisionStamp,

@@ -29,6 +29,8 @@ export interface DecideInput {
   readonly decisions: Decision | readonly Decision[] | undefined;
   /** Effects that it asked for and that nobody has asked for before. */
   readonly asks?: readonly EffectAsk[];
+  /** Versions of other resources that it looked at; see DecisionStamp. */
+  readonly lookups?: Readonly<Record<string, number>>;
   /** For what it emits; absent where a controller is tried without its app. */
   readonly app?: Pick<AppDefinition, "aggregates" | "controllers">;
   /** `ctx.now` of the reconcile, RFC 3339. */
@@ -198,7 +200,7 @@ export const mutate: {
   readonly effectNews: typeof effectNews;
 } = { open, decide, ready, deadLettered, effectNews };
 
-function askOf({ worker, inputText, step }: EffectAsk, { resource, controller }: DecideInput): Derivation {
+function askOf({ worker, inputText, step }: EffectAsk, { resource, controller, lookups }: DecideInput): Derivation {
   return {
     kind: "internal",
     type: `${resource.aggregateType}.effect-asked`,
@@ -208,6 +210,7 @@ function askOf({ worker, inputText, step }: EffectAsk, { resource, controller }:
     status: {},
     finalizers: {},
     effect: "derived",
+    lookups,
   };
 }
 
@@ -260,6 +263,7 @@ function derive(
     finalizers: last ? { [controller]: mark } : {},
     effect: "derived",
     emits: context.emits,
+    lookups: context.lookups,
   };
 }
 

@@ -35,6 +35,8 @@ export const limits = {
   /** Effects that one reconcile may ask for, and bytes of an effect's input and of its result. */
   effectAsksMax: 16,
   effectPayloadBytesMax: 65_536,
+  /** Other resources that one reconcile may look up. */
+  lookupsMax: 16,
   /** What one reconcile may emit, and all controllers of a resource in one generation. */
   emitsMax: 64,
   emitsPerGenerationMax: 1_000,

@@ -46,6 +46,17 @@ const billing = defineController({
 });
 const teams = defineController({ name: "quota", watches: team, reconcile: () => done() });
 
+const seats = defineController({
+  name: "quota",
+  watches: organization,
+  reconcile({ resource, lookup }) {
+    const core = lookup(team, "core");
+    if (core === undefined)
+      return pending({ emit: team.create({ name: resource.spec.name, plan: "free" }, { aggregateId: "core" }) });
+    return done({ members: members[core.spec.plan] });
+  },
+});
+
 /** Compiled, never run: each line marked must be an error of tsc, and that very line. */
 export function mistakes(): void {
   // @ts-expect-error a plan that does not exist
@@ -56,6 +67,12 @@ export function mistakes(): void {
   given(organization, {}, { status: { quota: { members: "25" } } });
   // @ts-expect-error a status of a controller that reports none
   given(organization, {}, { status: { quotas: { members: 25 } } });
+  defineController({
+    name: "quota",
+    watches: organization,
+    // @ts-expect-error a member that the looked-up aggregate does not have
+    reconcile: ({ lookup }) => done({ members: lookup(team, "core")?.spec.seats ?? 0 }),
+  });
   // @ts-expect-error an intent of another aggregate
   given(organization, {}, { intent: team.create({ name: "Core", plan: "free" }) });
   const teamPlan = given(organization, { plan: "team" });
@@ -260,5 +277,46 @@ describe("what could never be so in a plane", () => {
     ).toThrow(usage);
     const awaited = async (): Promise<unknown> => loose(given(organization, { plan: "free" }).when(quota));
     await expect(awaited()).rejects.toMatchObject({ code: "usage" });
+  });
+});
+
+describe("another resource that is looked up", () => {
+  const acme = given(organization, { name: "Acme" });
+
+  test("is there when it was given, and else not", () => {
+    acme
+      .withResource(given(team, { plan: "team" }, { aggregateId: "core" }))
+      .when(seats)
+      .then(done({ members: 25 }));
+    acme
+      .withResource(given(team, { plan: "team" }, { aggregateId: "other" }))
+      .when(seats)
+      .then(pending({ emit: team.create({ name: "Acme", plan: "free" }, { aggregateId: "core" }) }));
+    expect(() => acme.when(seats).then(done({ members: 25 }))).toThrow(/emits .*"team.create"/);
+  });
+
+  test("has the spec that it was given: reading more of it fails", () => {
+    const reading = defineController({
+      name: "quota",
+      watches: organization,
+      reconcile: ({ lookup }) => done({ members: members[lookup(team, "core")?.spec.plan ?? "free"] }),
+    });
+    acme
+      .withResource(given(team, { name: "Core" }, { aggregateId: "core" }))
+      .when(reading)
+      .thenThrows(/plan/);
+  });
+
+  test("is one of 16 at most", () => {
+    const many = (count: number) =>
+      defineController({
+        name: "quota",
+        watches: organization,
+        reconcile: ({ lookup }) =>
+          done({ members: Array.from({ length: count }, (_, at) => lookup(team, `t-${at}`)).filter(Boolean).length }),
+      });
+    acme.when(many(16)).then(done({ members: 0 }));
+    acme.when(many(17)).thenThrows("decision_invalid");
+    expect(acme.when(many(2)).decisions).toHaveLength(1);
   });
 });

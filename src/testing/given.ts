@@ -5,7 +5,16 @@
  * given(organization, { plan: "team" }).when(quota).then(done({ members: 25 }));
  * ```
  */
-import type { AnyAggregate, Controller, MessageOf, SpecOf, StatusOf, StatusOfController } from "../controller/index.js";
+import {
+  type AnyAggregate,
+  type Controller,
+  type LoadedResources,
+  lookupName,
+  type MessageOf,
+  type SpecOf,
+  type StatusOf,
+  type StatusOfController,
+} from "../controller/index.js";
 import {
   type Condition,
   canonicalJson,
@@ -42,6 +51,12 @@ export interface GivenMore<Of> {
   readonly now?: string;
 }
 
+/** What is known beside the resource. */
+interface GivenBeside {
+  readonly effects: readonly GivenEffect[];
+  readonly resources: LoadedResources;
+}
+
 interface GivenEffect {
   readonly worker: WorkerDefinition;
   readonly inputText: string;
@@ -64,7 +79,7 @@ export function given<Of extends AnyAggregate>(
   spec: Partial<SpecOf<Of>>,
   more: GivenMore<Of> = {},
 ): Given<Of> {
-  return new Given(aggregate, spec, more, []);
+  return new Given(aggregate, spec, more, { effects: [], resources: {} });
 }
 
 /** A resource, ready to be reconciled. Immutable: every call gives a new one. */
@@ -72,10 +87,10 @@ export class Given<Of extends AnyAggregate> {
   readonly #aggregate: Of;
   readonly #spec: JsonObject;
   readonly #more: GivenMore<Of>;
-  readonly #effects: readonly GivenEffect[];
+  readonly #beside: GivenBeside;
 
   /** Use {@link given}. */
-  constructor(aggregate: Of, spec: Partial<SpecOf<Of>>, more: GivenMore<Of>, effects: readonly GivenEffect[]) {
+  constructor(aggregate: Of, spec: Partial<SpecOf<Of>>, more: GivenMore<Of>, beside: GivenBeside) {
     const { name, specSchema, statusSchemas } = aggregate.definition;
     this.#aggregate = aggregate;
     this.#spec = fitting(spec, patchSchema(specSchema), `The spec given of ${name}`);
@@ -83,7 +98,7 @@ export class Given<Of extends AnyAggregate> {
       fitting(status, statusSchemas[controller] ?? {}, `The status ${controller} given of ${name}`);
     }
     this.#more = more;
-    this.#effects = effects;
+    this.#beside = beside;
   }
 
   /**
@@ -100,8 +115,19 @@ export class Given<Of extends AnyAggregate> {
     const { name, inputSchema, outputSchema } = definition;
     const inputText = canonicalJson(fitting(input, inputSchema, `The input given for worker ${name}`));
     if (outcome.ok !== undefined) fitting(outcome.ok, outputSchema, `The result given of worker ${name}`);
-    const effects = [...this.#effects, { worker: definition, inputText, outcome }];
-    return new Given(this.#aggregate, this.#spec as Partial<SpecOf<Of>>, this.#more, effects); // it fitted when it was given
+    const effects = [...this.#beside.effects, { worker: definition, inputText, outcome }];
+    return this.#with({ effects });
+  }
+
+  /** Another resource that the controller may look up. Those that are not given are not there. */
+  withResource(other: Given<AnyAggregate>): Given<Of> {
+    const resource = other.#resource();
+    return this.#with({ resources: { ...this.#beside.resources, [lookupName(resource)]: resource } });
+  }
+
+  #with(beside: Partial<GivenBeside>): Given<Of> {
+    const spec = this.#spec as Partial<SpecOf<Of>>; // it fitted when it was given
+    return new Given(this.#aggregate, spec, this.#more, { ...this.#beside, ...beside });
   }
 
   /**
@@ -117,10 +143,10 @@ export class Given<Of extends AnyAggregate> {
     }
     const resource = this.#resource(controller.name);
     const { now = nowDefault } = this.#more;
-    return new When({ aggregate: definition, controller, resource, now }, []);
+    return new When({ aggregate: definition, controller, resource, now, loaded: this.#beside.resources }, []);
   }
 
-  #resource(controller: string): Resource {
+  #resource(controller?: string): Resource {
     const { name, intents, specSchema } = this.#aggregate.definition;
     const { status = {}, aggregateId, conditions = [], finalizers = {}, now = nowDefault } = this.#more;
     const message = this.#more.intent as IntentLike | undefined; // messages of every aggregate have this shape
@@ -141,9 +167,12 @@ export class Given<Of extends AnyAggregate> {
       spec: refusingAbsent(this.#spec, specSchema, name),
       status: Object.freeze({ ...(status as JsonObject) }), // checked by its schemas
       conditions: Object.freeze([...conditions]),
-      finalizers: { [controller]: { completed: false, observedGeneration: 0 }, ...finalizers },
-      effects: effectsOf(this.#effects, controller),
-      expected: [controller],
+      finalizers: {
+        ...(controller === undefined ? {} : { [controller]: { completed: false, observedGeneration: 0 } }),
+        ...finalizers,
+      },
+      effects: effectsOf(this.#beside.effects, controller ?? ""),
+      expected: controller === undefined ? [] : [controller],
       origin: Object.freeze({
         id: originId,
         type: intent.type,

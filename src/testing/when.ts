@@ -1,16 +1,17 @@
 /** What a controller decides on a given resource, and the sentences that a test says of it. */
 import { AssertionError } from "node:assert";
 import { isDeepStrictEqual } from "node:util";
-import { reconcile } from "../controller/index.js";
+import { type LoadedResources, lookupName, type Reconciled, reconcile } from "../controller/index.js";
 import {
   type AggregateDefinition,
   type ControllerDefinition,
   type Decision,
+  decisionInvalid,
   mutate,
   type Resource,
   type TypedWorker,
 } from "../event/index.js";
-import { type Clock, EventplaneError, type JsonObject, parseUs } from "../kernel/index.js";
+import { type Clock, EventplaneError, type JsonObject, limits, parseUs } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import { type AskedEffect, type Wanted, wantedLines } from "./decision-text.js";
 import { pureCall } from "./pure-call.js";
@@ -22,6 +23,8 @@ export interface WhenParts {
   readonly resource: Resource;
   /** RFC 3339. */
   readonly now: string;
+  /** Other resources; those that are not among them are not there. */
+  readonly loaded: LoadedResources;
 }
 
 type Decisions<Status> = Decision<Status> | readonly Decision<Status>[] | undefined;
@@ -104,13 +107,24 @@ export class When<Status = JsonObject> {
       reconcile: (context) => pureCall(subject, () => controller.reconcile(context)),
     } satisfies ControllerDefinition;
     const options = { clock: frozenClock(now), logger: silent, now, checkDeterminism: true };
-    const { decisions, asks } = reconcile(closed, resource, options);
+    const { decisions, asks } = this.#settled((loaded) => reconcile(closed, resource, { ...options, loaded }));
     // What could not be stored fails here as it would in a plane.
     mutate.decide({ resource, aggregate, controller: controller.name, decisions, asks, now });
     return {
       decisions: listed(decisions),
       asks: asks.map(({ worker, inputText }) => ({ worker, input: JSON.parse(inputText) as JsonObject })), // canonical text of an object
     };
+  }
+
+  /** Runs until all that is looked up is known, or known not to be there. */
+  #settled(run: (loaded: LoadedResources) => Reconciled): Reconciled {
+    const loaded = { ...this.#parts.loaded };
+    for (let count = 0; count <= limits.lookupsMax; count++) {
+      const reconciled = run(loaded);
+      if (reconciled.missing === undefined) return reconciled;
+      loaded[lookupName(reconciled.missing)] = null;
+    }
+    throw decisionInvalid(this.#parts.controller.name, `it looks up more than ${limits.lookupsMax} resources`);
   }
 
   #subject(): string {

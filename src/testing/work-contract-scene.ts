@@ -44,6 +44,11 @@ export class Scene {
     this.billing = like?.billing ?? `billing-${suffix}`;
   }
 
+  /** The same components in another tenant. */
+  another(): Scene {
+    return new Scene(this.#under, this);
+  }
+
   get work(): WorkStore {
     return this.#under.work;
   }

@@ -11,6 +11,7 @@ import { creating, draftEmitted, draftIntent } from "./drafts.js";
 import type { TestRunner } from "./test-runner.js";
 import { deadLetterCases } from "./work-contract-dead-letters.js";
 import { effectCases } from "./work-contract-effects.js";
+import { lookupCases } from "./work-contract-lookups.js";
 import { leaseMs, leaseOf, Scene, type WorkUnderTest } from "./work-contract-scene.js";
 
 type Cases = Readonly<Record<string, (scene: Scene, under: WorkUnderTest) => Promise<void>>>;
@@ -322,7 +323,14 @@ const leasing: Cases = {
   },
 };
 
-const allCases: Cases = { ...dispatching, ...finishingTogether, ...leasing, ...deadLetterCases, ...effectCases };
+const allCases: Cases = {
+  ...dispatching,
+  ...finishingTogether,
+  ...leasing,
+  ...deadLetterCases,
+  ...effectCases,
+  ...lookupCases,
+};
 
 /** Declares the suite for one adapter. */
 export function workContract(runner: TestRunner, name: string, open: () => Promise<WorkUnderTest>): void {

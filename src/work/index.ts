@@ -12,6 +12,7 @@ export type {
   EffectReader,
   EffectRow,
   LogPlace,
+  LookedUp,
   StandingWork,
   Watch,
   WorkBacklog,

@@ -21,6 +21,13 @@ export interface WorkKey {
   readonly component: string;
 }
 
+/** A stream that a decision looked at, and the version that it saw; 0: it had no events. */
+export interface LookedUp {
+  readonly aggregateType: string;
+  readonly aggregateId: string;
+  readonly version: number;
+}
+
 /** A row that this process may work on until its lease ends. */
 export interface WorkClaim extends WorkKey {
   readonly leaseToken: string;
@@ -220,6 +227,14 @@ export interface WorkStore extends DeadLetterReader, EffectReader {
   }): Promise<readonly WorkClaim[]>;
   /** Prolongs leases. @returns those that are still held */
   extend(claims: readonly WorkClaim[], leaseMs: number): Promise<readonly WorkClaim[]>;
+  /**
+   * Notes what a claim's decision looked at, before the claim is ended: in place of what its row noted before. The row is due
+   * again as soon as one of these streams has a later version, at its end at once when one has by then. A claim that ends
+   * without having noted anything looks at nothing any more. False: the lease was lost.
+   *
+   * @param seen stream versions; 0 for one without events
+   */
+  lookedUp(claim: WorkClaim, seen: readonly LookedUp[]): Promise<boolean>;
   /**
    * Ends a claim without an append. `dueAfterMs` null closes the row. A row woken by an event after `seenVersion`, also
    * before its claim, stays due now. False: the lease was lost.

@@ -2,7 +2,7 @@
 import type { EventplaneClient } from "../../client/index.js";
 import type { RecordedEvent, RecordedLog } from "../../controller/index.js";
 import type { Event } from "../../event/index.js";
-import { EventplaneError, parseUs } from "../../kernel/index.js";
+import { EventplaneError, isEventplaneError, parseUs } from "../../kernel/index.js";
 
 const pageEvents = 1_000;
 
@@ -15,7 +15,12 @@ export function httpRecordedLog(client: EventplaneClient): RecordedLog {
 }
 
 async function* recorded(events: AsyncIterable<Event>): AsyncGenerator<RecordedEvent, void, undefined> {
-  for await (const event of events) yield recordedEvent(event);
+  try {
+    for await (const event of events) yield recordedEvent(event);
+  } catch (error) {
+    // A stream without events is none to the edge.
+    if (!isEventplaneError(error, "not_found")) throw error;
+  }
 }
 
 function recordedEvent(event: Event): RecordedEvent {

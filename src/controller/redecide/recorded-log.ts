@@ -24,9 +24,11 @@ export interface RecordedSince {
 export interface RecordedLog {
   /** All events since, in position order. */
   read(since: RecordedSince): AsyncIterable<RecordedEvent>;
-  /** One stream's events in version order, from the first. */
+  /** One stream's events in version order, from the first; nothing when it has none. */
   stream(name: StreamName): AsyncIterable<RecordedEvent>;
 }
+
+type Stream = Pick<RecordedEvent, "tenantId" | "aggregateType" | "aggregateId">;
 
 /** Folds that are kept; others are made again from their streams. */
 const foldsMax = 4_096;
@@ -52,17 +54,22 @@ export class RecordedFolds {
   }
 
   /** The resource at this version of its stream. @throws as {@link before} */
-  async at(
-    stream: Pick<RecordedEvent, "tenantId" | "aggregateType" | "aggregateId">,
-    version: number,
-  ): Promise<Resource> {
+  async at(stream: Stream, version: number): Promise<Resource> {
     const kept = this.#latest.get(keyOf(stream));
     if (kept?.version === version) return kept;
+    return version === 0 ? emptyFold(stream) : this.#foldWhile(stream, (row) => row.version <= version);
+  }
+
+  /** The resource as it was before this position of the log; version 0: there was none. @throws as {@link before} */
+  until(stream: Stream, position: number): Promise<Resource> {
+    return this.#foldWhile(stream, (row) => row.position < position);
+  }
+
+  async #foldWhile(stream: Stream, isOfIt: (row: RecordedEvent) => boolean): Promise<Resource> {
     let fold = emptyFold(stream);
-    if (version === 0) return fold;
     for await (const row of this.#log.stream(stream)) {
+      if (!isOfIt(row)) break;
       fold = this.#next(fold, row);
-      if (row.version >= version) break;
     }
     return fold;
   }

@@ -16,8 +16,11 @@ import {
 } from "../../event/index.js";
 import { assert, type Clock, EventplaneError, formatUs, type JsonValue } from "../../kernel/index.js";
 import type { Logger } from "../../observe/index.js";
+import type { StreamName } from "../../store/index.js";
 import { describeFailure, type WorkFailure } from "../../work/index.js";
-import { reconcile } from "../reconcile.js";
+import { type LoadedResources, lookupName } from "../lookups.js";
+import { type Reconciled, reconcile } from "../reconcile.js";
+import { runLoading } from "../run-loading.js";
 import { changesBetween, type DecisionChange } from "./decision-changes.js";
 import { type RecordedEvent, RecordedFolds, type RecordedLog, type RecordedSince } from "./recorded-log.js";
 
@@ -115,7 +118,7 @@ class Run {
 
   async take(row: RecordedEvent): Promise<void> {
     // One append is one decision after another, each without a gap in the log.
-    if (this.#open !== undefined && !belongs(row, this.#open)) this.#close(this.#open);
+    if (this.#open !== undefined && !belongs(row, this.#open)) await this.#close(this.#open);
     const name = `${row.aggregateType}/${row.aggregateId}`;
     if (!this.#options.app.aggregates.has(row.aggregateType) || this.#broken.has(name)) return;
     try {
@@ -130,8 +133,8 @@ class Run {
     }
   }
 
-  end(): Redecided {
-    if (this.#open !== undefined) this.#close(this.#open);
+  async end(): Promise<Redecided> {
+    if (this.#open !== undefined) await this.#close(this.#open);
     return {
       decisions: this.#decisions,
       differing: { decisions: this.#differences, resources: this.#resources.size },
@@ -156,19 +159,19 @@ class Run {
     this.#open = { controller, basis: before, rows: [row] };
   }
 
-  #close(recorded: Recorded): void {
+  async #close(recorded: Recorded): Promise<void> {
     this.#open = undefined;
     this.#decisions += 1;
     const [first] = recorded.rows;
     assert(first !== undefined, "a recorded decision has an event");
-    const again = this.#decideAgain(recorded, first);
+    const again = await this.#decideAgain(recorded, first);
     if (again.changes.length > 0 || again.failure !== undefined) this.#differ(first, recorded.controller, again);
   }
 
-  #decideAgain(
+  async #decideAgain(
     { controller: name, basis, rows }: Recorded,
     first: RecordedEvent,
-  ): Pick<DecisionDifference, "changes" | "failure"> {
+  ): Promise<Pick<DecisionDifference, "changes" | "failure">> {
     const { app, clock } = this.#options;
     const [controller, aggregate] = [app.controllers.get(name), app.aggregates.get(basis.aggregateType)];
     assert(
@@ -176,9 +179,17 @@ class Run {
       "only decisions of the app's controllers are decided again",
     );
     const now = first.decision?.now ?? "";
+    let unread: unknown;
+    const load = (stream: StreamName): Promise<Resource | null> =>
+      this.#lookedUp(stream, first).catch((error: unknown) => {
+        unread = error;
+        throw error;
+      });
     try {
       const options = { app, clock, logger: silent, now, checkDeterminism: true };
-      const reconciled = reconcile(controller, basis, options);
+      const run = async (loaded: LoadedResources): Promise<Reconciled> =>
+        reconcile(controller, basis, { ...options, loaded });
+      const reconciled = await runLoading(name, run, load);
       const { items } = mutate.decide({ ...reconciled, resource: basis, aggregate, controller: name, now, app });
       const decided = items.map(({ event }) => event);
       return {
@@ -188,8 +199,18 @@ class Run {
         ),
       };
     } catch (error) {
+      if (isOfTheLog(unread)) throw unread;
       return { changes: [], failure: describeFailure(error) };
     }
+  }
+
+  /** The resource as it was looked up then; one that was not, as it was when the decision was recorded. */
+  async #lookedUp(name: StreamName, { tenantId, position, decision }: RecordedEvent): Promise<Resource | null> {
+    const stream = { ...name, tenantId };
+    const version = decision?.lookups?.[lookupName(name)];
+    const fold =
+      version === undefined ? await this.#folds.until(stream, position) : await this.#folds.at(stream, version);
+    return fold.version === 0 ? null : fold;
   }
 
   #differ(row: RecordedEvent, controller: string | null, what: Pick<DecisionDifference, "changes" | "failure">): void {

@@ -11,6 +11,7 @@ import {
   type EffectRow,
   effectRowType,
   type LogPlace,
+  type LookedUp,
   type StandingWork,
   type Watch,
   type WorkBacklog,
@@ -22,6 +23,7 @@ import {
 } from "../port.js";
 import { groupsOf, isMeant, shownLetter, standing } from "./dead-letters.js";
 import { applyEffectChange, shownEffects } from "./effect-rows.js";
+import { MemoryLookups } from "./lookups.js";
 import { wakesOf } from "./wakes.js";
 import { type WorkRow, WorkRows } from "./work-rows.js";
 
@@ -38,6 +40,7 @@ export interface MemoryWorkOptions {
 export class MemoryWorkStore implements WorkStore {
   readonly #options: MemoryWorkOptions;
   readonly #rows = new WorkRows();
+  readonly #lookups = new MemoryLookups();
   readonly #cursors = new Map<TenantId, number>();
   readonly #effectPlaces = new Map<TenantId, LogPlace>();
   #claimedLast = "";
@@ -89,11 +92,38 @@ export class MemoryWorkStore implements WorkStore {
 
   #act(event: EventRow, wakes: readonly string[]): void {
     if (event.aggregateType === "dead-letter") this.#decideDeadLetter(event);
+    for (const asker of this.#lookups.askersOf(event)) this.#fire(asker);
     if (event.lifecycle === "deleted") this.#rows.deleteStream(event);
+    if (event.lifecycle === "deleted") this.#lookups.deleteStream(event);
     const opened = isSpecBearing(event) ? event.generation : 0;
     for (const component of wakes) {
       this.#rows.wake({ ...streamOf(event), component }, { version: event.version, opened, nowUs: this.#nowUs() });
     }
+  }
+
+  /** Something that the row's decision looked at has moved. */
+  #fire(asker: WorkKey): void {
+    const row = this.#rows.get(asker);
+    if (row === undefined) return;
+    if (row.leaseToken !== null) this.#lookups.moved(asker);
+    else if (row.state === "idle" || (row.state === "ready" && row.attempts === 0))
+      this.#rows.revive(row, this.#nowUs());
+  }
+
+  async lookedUp(claim: WorkClaim, seen: readonly LookedUp[]): Promise<boolean> {
+    const reader = this.#options.reader();
+    const later = await Promise.all(
+      seen.map(({ version, ...stream }) =>
+        reader.readStream(claim.tenantId, stream, { afterVersion: version, limit: 1 }),
+      ),
+    );
+    if (this.#held(claim) === undefined) return false;
+    this.#lookups.note(
+      claim,
+      seen,
+      later.some(({ length }) => length > 0),
+    );
+    return true;
   }
 
   #decideDeadLetter(event: EventRow): void {
@@ -145,6 +175,7 @@ export class MemoryWorkStore implements WorkStore {
   #lease(row: WorkRow, untilUs: number): WorkClaim {
     const leaseToken = `lease-${++this.#leases}`;
     const isAbandoned = row.leaseToken !== null;
+    this.#lookups.begin(row);
     row.leaseToken = leaseToken;
     row.dueAtUs = untilUs;
     row.attempts += 1;
@@ -193,8 +224,9 @@ export class MemoryWorkStore implements WorkStore {
   #close(row: WorkRow, { dueAfterMs, seen }: { readonly dueAfterMs: number | null; readonly seen: number }): void {
     row.seen = Math.max(row.seen, seen);
     const due = dueAfterMs === null ? null : this.#nowUs() + dueAfterMs * 1000;
+    const hasMoved = this.#lookups.end(row, row.leaseToken);
     // What was looked at may be older than what the row was claimed for.
-    this.#rows.revive(row, row.woken > seen ? this.#nowUs() : due);
+    this.#rows.revive(row, row.woken > seen || hasMoved ? this.#nowUs() : due);
   }
 
   async release(claim: WorkClaim, { dueAfterMs }: { readonly dueAfterMs: number }): Promise<boolean> {

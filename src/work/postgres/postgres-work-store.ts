@@ -14,6 +14,7 @@ import {
   type EffectRow,
   heldCode,
   type LogPlace,
+  type LookedUp,
   type StandingWork,
   type Watch,
   type WorkBacklog,
@@ -139,6 +140,14 @@ export class PostgresWorkStore implements WorkStore {
     } catch (error) {
       throw translatePgError(error);
     }
+  }
+
+  lookedUp(claim: WorkClaim, seen: readonly LookedUp[]): Promise<boolean> {
+    return this.#end(sql.lookedUp, claim, [
+      seen.map(({ aggregateType }) => aggregateType),
+      seen.map(({ aggregateId }) => aggregateId),
+      seen.map(({ version }) => version),
+    ]);
   }
 
   finish(

@@ -40,6 +40,13 @@ export const endLeases = {
     where state = 'ready' and lease_token is not null`,
 } as const;
 
+/** $1–$5 key and lease token, $6–$8 columns of aggregate type, aggregate id and version of what was looked at. */
+export const lookedUp = {
+  name: "ep_work_looked_up",
+  text: `select eventplane.work_looked_up(
+    $1::uuid, $2::text, $3::text, $4::text, $5::uuid, $6::text[], $7::text[], $8::bigint[]) as held`,
+} as const;
+
 /** $1–$5 key and lease token, $6 due after milliseconds or null, $7 version seen. */
 export const finish = {
   name: "ep_work_finish",
