@@ -114,3 +114,36 @@ describe("evtctl controllers verify", () => {
     expect(await verify("none")).toMatchObject({ status: 2 });
   });
 });
+
+describe("evtctl controllers list, backfill and retire", () => {
+  it("shows the controllers, says what a backfill would be about, and asks for it", async () => {
+    const { stdout } = await call("controllers", "list");
+    expect(stdout.split("\n")).toEqual([
+      expect.stringMatching(/^CONTROLLER +WATCHES +CONFIGURED +WAITING +OLDEST +DEAD LETTERS$/),
+      expect.stringMatching(/^quota +organization +yes +0 +0 s +0$/),
+      "",
+    ]);
+    const dry = await call("controllers", "backfill", "quota", "--dry-run");
+    expect(dry.stdout).toMatch(/ {2}backfill quota: 12 resources to look at; nothing was asked for\n$/);
+    const made = await call("controllers", "backfill", "quota", "-o", "json");
+    expect(JSON.parse(made.stdout)).toMatchObject([
+      { controller: "quota", change: "backfill", resources: 12, dryRun: false },
+    ]);
+  });
+
+  it("retires what no configuration has, in every tenant, and refuses what one has", async () => {
+    const all = await call("controllers", "retire", "legacy", "--all-tenants", "--dry-run");
+    expect(all.status).toBe(0);
+    const lines = all.stdout.trimEnd().split("\n");
+    expect(lines.length).toBeGreaterThanOrEqual(1);
+    for (const line of lines)
+      expect(line).toMatch(/ {2}retire legacy: 0 resources waiting for it; nothing was asked for$/);
+    const refused = await call("controllers", "retire", "quota");
+    expect(refused).toMatchObject({ status: 3 });
+    expect(refused.stderr).toContain("is in the configuration of this edge");
+    expect(await call("controllers", "backfill", "legacy")).toMatchObject({ status: 1 });
+    expect(await call("--tenant", "dev", "controllers", "retire", "legacy", "--all-tenants")).toMatchObject({
+      status: 2,
+    });
+  });
+});

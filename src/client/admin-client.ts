@@ -1,4 +1,5 @@
-/** Administration over HTTP: tenants, API keys, dead letters, effects, replays, projections. */
+/** Administration over HTTP: tenants, API keys, dead letters, effects, replays, projections, controllers. */
+import { ControllerClient } from "./controller-client.js";
 import { ProjectionClient } from "./projection-client.js";
 import { ReplayClient } from "./replay-client.js";
 import type { ClientTransport } from "./transport.js";
@@ -130,12 +131,15 @@ export class AdminClient {
   readonly replays: ReplayClient;
   /** Projections, as operators see them. */
   readonly projections: ProjectionClient;
+  /** Controllers over living resources. */
+  readonly controllers: ControllerClient;
   readonly #transport: ClientTransport;
 
   constructor(transport: ClientTransport) {
     this.#transport = transport;
     this.replays = new ReplayClient(transport);
     this.projections = new ProjectionClient(transport);
+    this.controllers = new ControllerClient(transport);
   }
 
   /** Creates a tenant, or finds it when it exists. */

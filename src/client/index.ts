@@ -21,6 +21,7 @@ export {
   type ResourceView,
   type SchemaView,
 } from "./client.js";
+export { type ControllerChangeInfo, ControllerClient, type ControllerInfo } from "./controller-client.js";
 export {
   ProjectionClient,
   type ProjectionInfo,

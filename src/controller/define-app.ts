@@ -44,6 +44,7 @@ const reservedAggregates: readonly string[] = [
   "dead-letter",
   "effect",
   "replay",
+  "controller",
   "refusal",
   "projection",
 ];

@@ -7,7 +7,7 @@ import type { Logger, Metrics } from "../observe/index.js";
 import type { ProjectionOverview, ProjectionRows } from "../projection/index.js";
 import type { ReplayProgressReader } from "../replay/index.js";
 import type { Append, AppendOutcome, LogReader } from "../store/index.js";
-import type { DeadLetterReader, EffectReader } from "../work/index.js";
+import type { ControllerRowReader, DeadLetterReader, EffectReader } from "../work/index.js";
 
 /** Appends with the edge's key: the coalescer of tier `edge`. */
 export interface EventLog {
@@ -52,7 +52,7 @@ export interface EdgeDependencies {
   /** What is asked of projections, and how they stand. */
   readonly projections: { readonly rows: ProjectionRows; readonly overview: ProjectionOverview };
   /** For the lists of dead letters and effects; the edge never claims work. */
-  readonly work: DeadLetterReader & EffectReader;
+  readonly work: DeadLetterReader & EffectReader & ControllerRowReader;
   /** How far replays are; what is wanted of them is in the platform's log. */
   readonly replays: ReplayProgressReader;
   readonly doorbell: Doorbell;

@@ -22,6 +22,7 @@ import { RefusalLog } from "./refusals.js";
 import { addAdminRoutes } from "./routes/admin.js";
 import { addAdminProjectionRoutes } from "./routes/admin-projections.js";
 import { type EdgeParts, Routes } from "./routes/context.js";
+import { addControllerRoutes } from "./routes/controllers.js";
 import { addDeadLetterRoutes } from "./routes/dead-letters.js";
 import { addEffectRoutes } from "./routes/effects.js";
 import { addEventRoutes } from "./routes/events.js";
@@ -155,6 +156,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
     addDeadLetterRoutes,
     addEffectRoutes,
     addReplayRoutes,
+    addControllerRoutes,
   ]) {
     add(routes, parts);
   }

@@ -22,12 +22,25 @@ export function deadLetterComponent(controller: string): string {
   return `dead-letter:${controller}`;
 }
 
+const retiredPrefix = "retired:";
+
+/** The component that completes what a controller that is gone has left open. */
+export function retiredComponent(controller: string): string {
+  return retiredPrefix + controller;
+}
+
+/** The retired controller in whose place this component speaks; undefined for other components. */
+export function retiredOfComponent(component: string): string | undefined {
+  return component.startsWith(retiredPrefix) ? component.slice(retiredPrefix.length) : undefined;
+}
+
 /** Last tokens that only the runtime may give to a type. */
 export const reservedTails: readonly string[] = [
   "ready",
   "deleted",
   "rejected",
   "dead-lettered",
+  "controller-retired",
   "effect-asked",
   "effect-succeeded",
   "effect-failed",

@@ -63,6 +63,8 @@ export const systemFactTypes = [
   "dead-letter.discard-requested",
   "effect.resolved",
   "effect.retried",
+  "controller.backfill-requested",
+  "controller.retire-requested",
   "projection.paused",
   "projection.resumed",
   "projection.reset",

@@ -4,7 +4,7 @@
 import { EventplaneError, formatUs, type JsonObject, type TenantId } from "../kernel/index.js";
 import { clearedForNewGeneration, replaceConditions, withReady } from "./conditions.js";
 import type { AggregateDefinition } from "./definitions.js";
-import { isSpecBearing, runtimeComponent } from "./derived.js";
+import { isSpecBearing, retiredOfComponent, runtimeComponent } from "./derived.js";
 import { effectComponent, effectReports, effectRoleOf, foldEffects } from "./effects.js";
 import { emitterOfComponent } from "./emits.js";
 import type { DraftEvent, Finalizers, Lifecycle, StoredFields } from "./event.js";
@@ -144,7 +144,9 @@ function foldDerived(before: Resource, row: FoldableRow, component: string): Res
     settled: settledBy(row) ?? before.settled,
     emits: listedEmits(before, row),
   };
-  const conditions = replaceConditions(before.conditions, component, Array.isArray(reported) ? reported : [], {
+  // Who is retired says nothing any more.
+  const speaker = retiredOfComponent(component) ?? component;
+  const conditions = replaceConditions(before.conditions, speaker, Array.isArray(reported) ? reported : [], {
     generation: next.generation,
     at: next.updatedAt,
   });

@@ -26,6 +26,7 @@ export {
   derivedEventId,
   isSpecBearing,
   reservedTails,
+  retiredOfComponent,
   runtimeComponent,
   seededRandom,
   typeTail,

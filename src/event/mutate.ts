@@ -10,7 +10,7 @@ import { type ConditionReport, conditionsKey, sameConditions } from "./condition
 import { type CheckedDecision, checkDecisions, decisionInvalid, reservedControllerNames } from "./decision-check.js";
 import { checkDeclared } from "./declared-schema.js";
 import type { AggregateDefinition, AppDefinition, Decision } from "./definitions.js";
-import { deadLetterComponent, derivedEventId } from "./derived.js";
+import { deadLetterComponent, derivedEventId, retiredComponent } from "./derived.js";
 import { type Derivation, DerivedAppend } from "./derived-append.js";
 import { askSpecText, type EffectResult, effectComponent, effectResultId } from "./effects.js";
 import { type ResolvedEmit, resolveEmit } from "./emits.js";
@@ -142,6 +142,46 @@ function deadLettered(input: {
   return item;
 }
 
+/** A controller that nobody runs any more, and why. */
+export interface Retirement {
+  readonly resource: Resource;
+  readonly controller: string;
+  /** A sentence for people, without personal data. */
+  readonly reason: string;
+  /** Id of the fact that asked for it. */
+  readonly requestId: string;
+  /** RFC 3339. */
+  readonly now: string;
+}
+
+/**
+ * Completes a controller's part of the current generation in its place, ends what it and its dead letter say, and notes that
+ * the resource is ready or deleted if nothing else is open. Nothing when the resource waits for no such controller and
+ * nothing of it stands.
+ */
+function retired({ resource, controller, reason, requestId, now }: Retirement): readonly AppendItem[] {
+  const mark = resource.finalizers[controller];
+  const isOpen =
+    resource.expected.includes(controller) &&
+    !(mark?.completed === true && mark.observedGeneration === resource.generation);
+  const said = [controller, deadLetterComponent(controller)];
+  const stands = resource.conditions.some(({ component }) => said.includes(component));
+  if (resource.origin === null || resource.lifecycle === "deleted" || !(isOpen || stands)) return [];
+  const append = new DerivedAppend(resource, now);
+  append.add({
+    kind: "fact",
+    type: `${resource.aggregateType}.controller-retired`,
+    component: retiredComponent(controller),
+    step: 0,
+    specText: JSON.stringify({ controller, reason, requestId }),
+    status: {},
+    finalizers: { [controller]: { completed: true, observedGeneration: resource.generation } },
+    effect: "derived",
+  });
+  append.addEnd();
+  return append.items;
+}
+
 /** What became of an ask. `retries`: how often somebody decided to call again, so that each hold is an event of its own. */
 export type EffectNews =
   | { readonly result: EffectResult }
@@ -197,8 +237,9 @@ export const mutate: {
   readonly decide: typeof decide;
   readonly ready: typeof ready;
   readonly deadLettered: typeof deadLettered;
+  readonly retired: typeof retired;
   readonly effectNews: typeof effectNews;
-} = { open, decide, ready, deadLettered, effectNews };
+} = { open, decide, ready, deadLettered, retired, effectNews };
 
 function askOf({ worker, inputText, step }: EffectAsk, { resource, controller, lookups }: DecideInput): Derivation {
   return {

@@ -35,6 +35,7 @@ import { type DatabasePools, openPools } from "./database.js";
 import { type CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
 import { Loops } from "./loops.js";
 import { measuredAppender } from "./measured-appender.js";
+import { openChanges } from "./open-changes.js";
 import { openReplays } from "./open-replays.js";
 import { openSnapshots } from "./open-snapshots.js";
 import { openThreads, type ThreadsOptions, threadsDegraded } from "./threads/open-threads.js";
@@ -155,6 +156,8 @@ async function compose(options: PlaneOptions, opened: Pick<Shared, "pools" | "me
   const edge = await openEdge(options, shared, { loops, projector, runners, reading });
   loops.start("controllers", (signal) => runtime.run(signal));
   if (app.workers.size > 0) loops.start("workers", (signal) => openWorkers(options, shared).run(signal));
+  const changes = openChanges({ ...shared, loader, logger: options.logger });
+  loops.start("changes", (signal) => changes.run(signal));
   const replays = openReplays({
     ...shared,
     loader,

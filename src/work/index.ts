@@ -2,6 +2,8 @@ export { deadLetterId } from "./dead-letter-id.js";
 export { describeFailure, type Failure } from "./failure.js";
 export { type MemoryWorkOptions, MemoryWorkStore } from "./memory/index.js";
 export type {
+  ControllerRowReader,
+  ControllerRows,
   DeadLetter,
   DeadLetterFilter,
   DeadLetterGroup,

@@ -188,8 +188,24 @@ export interface DeadLetterReader {
   deadLetterGroups(tenantId: TenantId, filter?: DeadLetterFilter): Promise<readonly DeadLetterGroup[]>;
 }
 
+/** What a tenant's controllers have to do, for administrators. */
+export interface ControllerRows {
+  readonly component: string;
+  /** Rows that are due, leased or wait for their time. */
+  readonly waiting: number;
+  readonly deadLetters: number;
+  /** How long the oldest of the waiting is due, in seconds; 0 when none is. */
+  readonly oldestSeconds: number;
+}
+
+/** What the edge needs to show controllers. */
+export interface ControllerRowReader {
+  /** Of the components of reconciles that have something to do or dead letters, by name. */
+  controllerRows(tenantId: TenantId): Promise<readonly ControllerRows[]>;
+}
+
 /** Every method throws `unavailable` (retryable) when the store cannot be reached. */
-export interface WorkStore extends DeadLetterReader, EffectReader {
+export interface WorkStore extends DeadLetterReader, EffectReader, ControllerRowReader {
   /**
    * Turns new events into due rows, per tenant in position order, cursor in the same commit; several processes share
    * the tenants by row locks. An event wakes neither the component that made it nor one that has seen it; facts of the
@@ -268,6 +284,12 @@ export interface WorkStore extends DeadLetterReader, EffectReader {
    * asks for.
    */
   wake(key: WorkKey, options: { readonly dueAfterMs: number }): Promise<void>;
+  /** Removes a row that nobody works on, a dead letter too: of a component that nobody runs any more. */
+  forget(key: WorkKey): Promise<void>;
+  /** Up to where the platform's log was looked through for changes of controllers; undefined: nothing of it. */
+  changesPlace(): Promise<LogPlace | undefined>;
+  /** Moves that place. @returns false when another process has done so */
+  moveChanges(from: number, to: LogPlace): Promise<boolean>;
   /** Milliseconds until the next row of these components is due; 0 when one is due now; null when none waits. */
   nextDueMs(components: readonly string[]): Promise<number | null>;
   /** What is due now and nobody works on, for metrics: how many rows (10,000 stands for more), and how long the oldest. */

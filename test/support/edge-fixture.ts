@@ -180,6 +180,7 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
       deadLetter: async (tenantId, id) =>
         deadLetters.find((letter) => letter.tenantId === tenantId && letter.id === id),
       deadLetterGroups: async () => [],
+      controllerRows: async () => [],
       effects: async () => [],
       effect: async () => undefined,
     },

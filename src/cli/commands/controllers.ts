@@ -1,8 +1,9 @@
-/** `evtctl controllers`: what another version of the controllers would mean for what is there. */
+/** `evtctl controllers`: what another version of the controllers means for what is there. */
 import type { Command } from "commander";
 import type { DecisionChange, DecisionDifference, RecordedSince, Redecided } from "../../controller/index.js";
 import { EventplaneError } from "../../kernel/errors.js";
 import { parseUs } from "../../kernel/time.js";
+import { addListAndChanges } from "../controllers/changes.js";
 import { exitStatus } from "../exit-codes.js";
 import { wholeNumber } from "../option-values.js";
 import { type ServeFlags, serveConfig } from "../serve.js";
@@ -20,8 +21,18 @@ const jsonCharactersMax = 60;
 export function register(program: Command, shell: Shell): void {
   const controllers = program
     .command("controllers")
-    .description("see what another version of the controllers would decide")
-    .addHelpText("after", "\n  evtctl controllers verify --config candidate.config.ts");
+    .description("see what another version of the controllers would decide, and bring what is there to it")
+    .addHelpText(
+      "after",
+      `
+list, backfill and retire need an admin key; they are about --tenant, or the context's tenant.
+
+  evtctl controllers verify --config candidate.config.ts
+  evtctl controllers list
+  evtctl controllers backfill quota --dry-run
+  evtctl controllers retire legacy-quota --all-tenants`,
+    );
+  addListAndChanges(controllers, shell);
   controllers
     .command("verify")
     .description("run a configuration's controllers over the recorded decisions and say what differs")

@@ -3,6 +3,7 @@ import { type EventRow, effectRoleOf, isSpecBearing, readAsk } from "../../event
 import { type Clock, type JsonObject, limits, type TenantId } from "../../kernel/index.js";
 import type { LogReader, WorkLease } from "../../store/index.js";
 import {
+  type ControllerRows,
   type DeadLetter,
   type DeadLetterFilter,
   type DeadLetterGroup,
@@ -21,6 +22,7 @@ import {
   type WorkKey,
   type WorkStore,
 } from "../port.js";
+import { controllerRows } from "./controller-rows.js";
 import { groupsOf, isMeant, shownLetter, standing } from "./dead-letters.js";
 import { applyEffectChange, shownEffects } from "./effect-rows.js";
 import { MemoryLookups } from "./lookups.js";
@@ -43,6 +45,7 @@ export class MemoryWorkStore implements WorkStore {
   readonly #lookups = new MemoryLookups();
   readonly #cursors = new Map<TenantId, number>();
   readonly #effectPlaces = new Map<TenantId, LogPlace>();
+  #changesPlace: LogPlace | undefined;
   #claimedLast = "";
   #leases = 0;
 
@@ -262,6 +265,24 @@ export class MemoryWorkStore implements WorkStore {
 
   async wake(key: WorkKey, { dueAfterMs }: { readonly dueAfterMs: number }): Promise<void> {
     this.#rows.wakeBy(keyOf(key), this.#nowUs() + dueAfterMs * 1000);
+  }
+
+  async forget(key: WorkKey): Promise<void> {
+    if (this.#rows.get(key)?.leaseToken === null) this.#rows.delete(key);
+  }
+
+  async changesPlace(): Promise<LogPlace | undefined> {
+    return this.#changesPlace;
+  }
+
+  async moveChanges(from: number, to: LogPlace): Promise<boolean> {
+    if ((this.#changesPlace?.position ?? 0) !== from) return false;
+    this.#changesPlace = to;
+    return true;
+  }
+
+  async controllerRows(tenantId: TenantId): Promise<readonly ControllerRows[]> {
+    return controllerRows(this.#rows.reconciles(tenantId), this.#nowUs());
   }
 
   async nextDueMs(components: readonly string[]): Promise<number | null> {

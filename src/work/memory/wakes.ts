@@ -5,6 +5,7 @@ import {
   emitterOfComponent,
   type Finalizers,
   isSpecBearing,
+  retiredOfComponent,
   runtimeComponent,
 } from "../../event/index.js";
 import type { Watch } from "../port.js";
@@ -26,6 +27,7 @@ export function wakesOf(event: EventRow, watches: readonly Watch[], asker: strin
   // An emit on the watched stream stands beside a decision, which wakes them.
   const isBeside = !opens && maker !== undefined && emitterOfComponent(maker) !== undefined;
   if (isBeside || role === "ask" || maker?.startsWith("dead-letter:") === true) return [];
+  if (maker !== undefined && retiredOfComponent(maker) !== undefined) return [];
   const watching = watches
     .filter(({ aggregateType, component }) => aggregateType === event.aggregateType && component !== maker)
     .map(({ component }) => component);

@@ -130,6 +130,16 @@ export class WorkRows {
     );
   }
 
+  /** Removes one row. */
+  delete(key: WorkKey): void {
+    this.#rows.delete(keyText(key));
+  }
+
+  /** Rows of reconciles of one tenant. */
+  reconciles(tenantId: TenantId): WorkRow[] {
+    return [...this.#rows.values()].filter((row) => row.aggregateType !== effectRowType && row.tenantId === tenantId);
+  }
+
   /** Notes that the component has decided on the stream up to `version`: events until there need not wake it. */
   sawUpTo(key: WorkKey, version: number): void {
     const row = this.get(key);

@@ -1,10 +1,11 @@
 /** Work rows in PostgreSQL: each change is one function call and one commit, by the database's clock. */
 import type pg from "pg";
 import { replayerComponent, workerOfComponent } from "../../event/index.js";
-import { assert, isEventplaneError, limits, type TenantId } from "../../kernel/index.js";
+import { assert, isEventplaneError, limits, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
 import { translatePgError } from "../../store/postgres/index.js";
 import { deadLetterId } from "../dead-letter-id.js";
 import {
+  type ControllerRows,
   type DeadLetter,
   type DeadLetterFilter,
   type DeadLetterGroup,
@@ -24,6 +25,7 @@ import {
   type WorkKey,
   type WorkStore,
 } from "../port.js";
+import * as controllerSql from "./controller-statements.js";
 import * as letterSql from "./dead-letter-statements.js";
 import * as effectSql from "./effect-statements.js";
 import * as sql from "./statements.js";
@@ -196,6 +198,26 @@ export class PostgresWorkStore implements WorkStore {
     await this.#query(sql.wake, [tenantId, aggregateType, aggregateId, component, Math.ceil(dueAfterMs)]);
   }
 
+  async forget({ tenantId, aggregateType, aggregateId, component }: WorkKey): Promise<void> {
+    await this.#query(controllerSql.forget, [tenantId, aggregateType, aggregateId, component]);
+  }
+
+  async changesPlace(): Promise<LogPlace | undefined> {
+    const [row] = await this.#query<PlaceRow>(controllerSql.changesPlace, [PLATFORM_TENANT_ID]);
+    return row === undefined ? undefined : placeOf(row);
+  }
+
+  async moveChanges(from: number, { logEpoch, position, hash }: LogPlace): Promise<boolean> {
+    const values = [PLATFORM_TENANT_ID, from, logEpoch, position, hash];
+    return (await this.#query(controllerSql.moveChanges, values)).length === 1;
+  }
+
+  async controllerRows(tenantId: TenantId): Promise<readonly ControllerRows[]> {
+    const { controllerRows } = controllerSql;
+    const rows = await this.#inTenant<controllerSql.ControllerSqlRow>(tenantId, controllerRows, [tenantId]);
+    return rows.map(controllerSql.decodeControllerRow);
+  }
+
   async nextDueMs(components: readonly string[]): Promise<number | null> {
     const [row] = await this.#query<{ due_ms: number | null }>(sql.nextDue, [queuesOf(components), components]);
     return row?.due_ms ?? null;
@@ -215,10 +237,8 @@ export class PostgresWorkStore implements WorkStore {
   }
 
   async effectPlace(tenantId: TenantId): Promise<LogPlace | undefined> {
-    const [row] = await this.#query<{ log_epoch: number; position: string; hash: Buffer }>(effectSql.effectPlace, [
-      tenantId,
-    ]);
-    return row === undefined ? undefined : { logEpoch: row.log_epoch, position: Number(row.position), hash: row.hash };
+    const [row] = await this.#query<PlaceRow>(effectSql.effectPlace, [tenantId]);
+    return row === undefined ? undefined : placeOf(row);
   }
 
   async dispatchEffects(
@@ -338,6 +358,16 @@ export class PostgresWorkStore implements WorkStore {
 
 function askerOf(change: EffectChange): EffectAsker | undefined {
   return change.change === "asked" ? change.asker : undefined;
+}
+
+interface PlaceRow {
+  readonly log_epoch: number;
+  readonly position: string;
+  readonly hash: Buffer;
+}
+
+function placeOf({ log_epoch: logEpoch, position, hash }: PlaceRow): LogPlace {
+  return { logEpoch, position: Number(position), hash };
 }
 
 /** The queues that rows of these components are in. */

@@ -151,6 +151,13 @@ create trigger lookups_fire after update on eventplane.cursors
   for each row when (new.consumer = 'work' and new.position > old.position)
   execute function eventplane.lookups_fire();
 
+-- Backfills and retirements of controllers are facts of the platform; how far they were acted on is a cursor. Administrators
+-- see what the controllers of a tenant have to do.
+create policy cursors_changes on eventplane.cursors to :prefix_runtime
+  using (consumer = 'changes') with check (consumer = 'changes');
+create policy work_rows on eventplane.work for select to :prefix_edge
+  using (tenant_id = (select nullif(current_setting('eventplane.tenant_id', true), ''))::uuid);
+
 revoke all on function eventplane.work_looked_up from public;
 revoke all on function eventplane.lookups_end from public;
 revoke all on function eventplane.lookups_fire from public;

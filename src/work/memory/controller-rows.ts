@@ -1,0 +1,20 @@
+/** What controllers have to do, counted over rows in memory. */
+import type { ControllerRows } from "../port.js";
+import type { WorkRow } from "./work-rows.js";
+
+/** By component, in the order of their names. */
+export function controllerRows(rows: readonly WorkRow[], nowUs: number): readonly ControllerRows[] {
+  const busy = rows.filter(({ state }) => state !== "idle");
+  const components = [...new Set(busy.map(({ component }) => component))].sort();
+  return components.map((component) => {
+    const own = busy.filter((row) => row.component === component);
+    const waiting = own.filter(({ state }) => state === "ready");
+    const dueUs = waiting.filter(({ leaseToken }) => leaseToken === null).map(({ dueAtUs }) => dueAtUs);
+    return {
+      component,
+      waiting: waiting.length,
+      deadLetters: own.filter(({ state }) => state === "dead").length,
+      oldestSeconds: Math.max(0, nowUs - Math.min(nowUs, ...dueUs)) / 1_000_000,
+    };
+  });
+}
