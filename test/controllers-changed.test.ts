@@ -112,6 +112,7 @@ describe("one more controller", () => {
     const gone = named("org", organizations).slice(0, 50);
     await publishAll("organization.delete", gone);
     await allIn("Deleted", gone);
+    expect((await resources()).filter(({ phase }) => phase === "Ready")).toHaveLength(organizations - gone.length);
   }, 60_000);
 });
 

@@ -58,7 +58,7 @@ export interface ReadEventsQuery extends Omit<SubscribeQuery, "after"> {
 }
 
 /** A resource as the edge shows it. */
-export type ResourceView = Omit<Resource, "origin" | "expected" | "effects" | "emits"> & {
+export type ResourceView = Omit<Resource, "origin" | "expected" | "effects" | "emits" | "reconciles"> & {
   /** Outside calls that its controllers asked for since it was created, in no order. */
   readonly effects: readonly EffectState[];
   /** Controllers that the current generation waits for. */

@@ -130,12 +130,46 @@ test("two controllers that wake one another for ever come to rest: one of them b
     (name: string): TestReconcile =>
     ({ resource }) =>
       testDone({ [name]: resource.version });
-  const bench = new RuntimeBench({ ping: counts("ping"), pong: counts("pong") }, { eventsPerGenerationMax: 20 });
+  const bench = new RuntimeBench({ ping: counts("ping"), pong: counts("pong") }, { reconcilesPerGenerationMax: 10 });
   await bench.publish("create", "acme");
   await bench.settleFailures();
   const letters = await bench.work.deadLetters(bench.tenantId);
-  expect(letters.map(({ failure }) => failure.code)).toEqual(["reconcile_failed"]);
+  expect(letters.map(({ failure }) => failure.code)).toEqual(["reconciles_exhausted"]);
   expect((await bench.types()).length).toBeLessThan(30);
+});
+
+test("a controller that wakes itself by a timer and decides something new each time becomes a dead letter of its own code", async () => {
+  const restless: TestReconcile = ({ now }) => ({ outcome: "progressing", status: { at: now }, requeueAfterMs: 10 });
+  const bench = new RuntimeBench({ restless, quota: () => testDone() }, { reconcilesPerGenerationMax: 10 });
+  await bench.publish("create", "acme");
+  for (let turn = 0; turn < 30; turn++) {
+    await bench.runtime.settle();
+    await bench.clock.advance(10);
+  }
+  const [letter, ...more] = await bench.work.deadLetters(bench.tenantId);
+  expect(more).toEqual([]);
+  expect(letter).toMatchObject({ component: "restless", failure: { code: "reconciles_exhausted" } });
+  expect((await bench.types()).filter((type) => type === "organization.create.restless")).toHaveLength(10);
+  await bench.publish("change-plan", "acme");
+  await bench.runtime.settle();
+  expect(await bench.work.deadLetters(bench.tenantId)).toEqual([]);
+  expect((await bench.types()).filter((type) => type === "organization.change-plan.restless")).toHaveLength(1);
+});
+
+test("a controller that looks again and again and decides nothing new goes on for ever", async () => {
+  let runs = 0;
+  const patient: TestReconcile = () => {
+    runs += 1;
+    return { outcome: "progressing", requeueAfterMs: 10 };
+  };
+  const bench = new RuntimeBench({ patient }, { reconcilesPerGenerationMax: 10 });
+  await bench.publish("create", "acme");
+  for (let turn = 0; turn < 50; turn++) {
+    await bench.runtime.settle();
+    await bench.clock.advance(10);
+  }
+  expect(runs).toBeGreaterThan(50);
+  expect(await bench.work.deadLetters(bench.tenantId)).toEqual([]);
 });
 
 test("an event that does not verify is never folded: its controllers stop as dead letters and nothing is appended", async () => {

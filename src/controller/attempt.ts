@@ -38,7 +38,7 @@ export interface AttemptOptions {
   readonly random: Random;
   readonly logger: Logger;
   readonly attemptsMax: number;
-  readonly eventsPerGenerationMax: number;
+  readonly reconcilesPerGenerationMax: number;
   readonly checkDeterminism: boolean;
   readonly reconciler: Reconciler;
   readonly leaseMs: number;
@@ -112,10 +112,10 @@ export class Attempts {
     const looked = lookups.length > 0;
     if (looked && !(await this.#options.work.lookedUp(claim, lookups))) return { result: "lost" };
     if (items.length === 0) return { ...(await this.#finish(claim, { resource, requeueAfterMs })), looked };
-    const { eventsPerGenerationMax } = this.#options;
-    if (resource.version - (resource.origin?.version ?? 0) >= eventsPerGenerationMax) {
-      const message = `This generation has ${eventsPerGenerationMax} events: controllers wake one another for ever. Decide the same on the same resource.`;
-      return this.#giveUp(claim, { code: "reconcile_failed", message, isTerminal: true, at: undefined }, resource);
+    const { reconcilesPerGenerationMax } = this.#options;
+    if (isExhausted(resource, claim, reconcilesPerGenerationMax)) {
+      const message = `It has decided something new ${reconcilesPerGenerationMax} times in this generation: it wakes itself or others for ever. Decide the same on the same resource; the next intent begins anew.`;
+      return this.#giveUp(claim, { code: "reconciles_exhausted", message, isTerminal: true, at: undefined }, resource);
     }
     const { aggregateType, aggregateId, component, leaseToken } = claim;
     const dueAfterMs = requeueAfterMs === null ? null : Math.ceil(requeueAfterMs);
@@ -234,6 +234,15 @@ export class Attempts {
     };
     this.#options.logger[level](at === undefined ? fields : { ...fields, at }, message);
   }
+}
+
+/** Whether a component may decide nothing new any more in this generation. */
+export function isExhausted(
+  { reconciles }: Resource,
+  { component }: Pick<WorkClaim, "component">,
+  reconcilesPerGenerationMax: number,
+): boolean {
+  return (reconciles[component] ?? 0) >= reconcilesPerGenerationMax;
 }
 
 /** The store, a key or the time was missing, not the controller's answer. */

@@ -9,7 +9,7 @@ export type {
   StatusOf,
 } from "./aggregate-types.js";
 export type { Appending } from "./attempt.js";
-export { changeAggregate, changeTypes } from "./changes/change-fact.js";
+export { changeTypes } from "./changes/change-fact.js";
 export { ControllerChanges, type ControllerChangesOptions } from "./changes/controller-changes.js";
 export { blocked, type DecisionOptions, done, pending, reject } from "./decisions.js";
 export { type AggregateConfig, defineAggregate } from "./define-aggregate.js";

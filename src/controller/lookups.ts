@@ -28,6 +28,7 @@ export function visible(resource: Resource): VisibleResource {
     updatedAt: _updatedAt,
     effects: _effects,
     emits: _emits,
+    reconciles: _reconciles,
     ...shown
   } = resource;
   return Object.freeze(shown);

@@ -39,10 +39,10 @@ export interface ControllerRuntimeOptions {
   /** Attempts before a dead letter, in all; default 5. */
   readonly attemptsMax?: number;
   /**
-   * Derived events of one generation before a controller that adds another becomes a dead letter; default 10,000. Ends
-   * controllers that wake one another for ever.
+   * Reconciles of one controller that decided something new in one generation, before another becomes a dead letter; default
+   * 10,000. Ends controllers that wake themselves or one another for ever. Those that decide nothing new are not counted.
    */
-  readonly eventsPerGenerationMax?: number;
+  readonly reconcilesPerGenerationMax?: number;
   /** Runs every reconcile twice and compares; for tests. Default false. */
   readonly checkDeterminism?: boolean;
   /** Runs the controllers; default: this thread. */
@@ -53,7 +53,7 @@ const pollMsDefault = 250;
 const leaseMsDefault = 30_000;
 const claimsMaxDefault = 128;
 const attemptsMaxDefault = 5;
-const eventsPerGenerationMaxDefault = 10_000;
+const reconcilesPerGenerationMaxDefault = 10_000;
 /** More tenants with news than this are found faster by one look at all. */
 const hintsMax = 8;
 /** Dispatch rounds before claims get their turn. */
@@ -101,7 +101,7 @@ export class ControllerRuntime {
       ...options,
       appending: options.coalescer,
       attemptsMax: options.attemptsMax ?? attemptsMaxDefault,
-      eventsPerGenerationMax: options.eventsPerGenerationMax ?? eventsPerGenerationMaxDefault,
+      reconcilesPerGenerationMax: options.reconcilesPerGenerationMax ?? reconcilesPerGenerationMaxDefault,
       checkDeterminism: options.checkDeterminism ?? false,
       reconciler: options.reconciler ?? reconcilesHere(options),
       leaseMs: this.#leaseMs,

@@ -10,7 +10,7 @@
 import { type AppendItem, foldEvent, type Resource, runtimeComponent } from "../event/index.js";
 import { assert, type EventplaneError, isEventplaneError } from "../kernel/index.js";
 import type { LookedUp, WorkClaim } from "../work/index.js";
-import { type AttemptEnd, type AttemptOptions, isLoss } from "./attempt.js";
+import { type AttemptEnd, type AttemptOptions, isExhausted, isLoss } from "./attempt.js";
 import { decide, isOpen } from "./decide.js";
 import { expectedRows, ownRows } from "./own-rows.js";
 
@@ -84,11 +84,12 @@ export class Together {
 
   /** First attempts of controllers on a resource that is far from its limits can go together. */
   #divide(claims: readonly WorkClaim[], resource: Resource | undefined): [WorkClaim[], WorkClaim[]] {
-    const { eventsPerGenerationMax } = this.#options;
+    const { reconcilesPerGenerationMax } = this.#options;
     if (!isOpen(resource)) return [[], [...claims]];
-    const roomy = resource.version - (resource.origin?.version ?? 0) + itemsMax < eventsPerGenerationMax;
-    const isAble = ({ attempt, component }: WorkClaim): boolean =>
-      roomy && attempt === 1 && component !== runtimeComponent;
+    // Each pass may decide something new.
+    const roomy = (claim: WorkClaim): boolean => !isExhausted(resource, claim, reconcilesPerGenerationMax - passesMax);
+    const isAble = (claim: WorkClaim): boolean =>
+      roomy(claim) && claim.attempt === 1 && claim.component !== runtimeComponent;
     return [claims.filter(isAble), claims.filter((claim) => !isAble(claim))];
   }
 

@@ -114,7 +114,7 @@ export interface LookupRequests {
 /** A resource as controllers see it: without what only the log knows of its last event, for reconciles claimed together decide before it is stored. */
 export type VisibleResource<Spec = JsonObject, Status = JsonObject> = Omit<
   Resource<Spec, Status>,
-  "origin" | "position" | "updatedAt" | "effects" | "emits"
+  "origin" | "position" | "updatedAt" | "effects" | "emits" | "reconciles"
 >;
 
 /** What a controller sees. Pure and synchronous: no I/O, no clock, no identity. */

@@ -43,6 +43,7 @@ export function emptyFold(stream: StreamName): Resource {
     conditions: Object.freeze([]),
     effects: Object.freeze({}),
     emits: Object.freeze([]),
+    reconciles: Object.freeze({}),
     expected: Object.freeze([]),
     settled: null,
     origin: null,
@@ -104,6 +105,7 @@ function openGeneration(before: Resource, row: FoldableRow, aggregate: Aggregate
     finalizers: Object.freeze(reborn ? set : { ...before.finalizers, ...set }),
     effects: reborn ? Object.freeze({}) : before.effects,
     emits: Object.freeze([]),
+    reconciles: Object.freeze({}),
     expected: Object.freeze(Object.keys(set)),
     settled: null,
     origin: Object.freeze({
@@ -143,6 +145,8 @@ function foldDerived(before: Resource, row: FoldableRow, component: string): Res
     finalizers: Object.keys(set).length === 0 ? before.finalizers : Object.freeze({ ...before.finalizers, ...set }),
     settled: settledBy(row) ?? before.settled,
     emits: listedEmits(before, row),
+    // The mark is on the one event that ends a decision.
+    reconciles: Object.hasOwn(set, component) ? counted(before.reconciles, component) : before.reconciles,
   };
   // Who is retired says nothing any more.
   const speaker = retiredOfComponent(component) ?? component;
@@ -151,6 +155,10 @@ function foldDerived(before: Resource, row: FoldableRow, component: string): Res
     at: next.updatedAt,
   });
   return finish(next, conditions, "Progressing");
+}
+
+function counted(counts: Readonly<Record<string, number>>, component: string): Readonly<Record<string, number>> {
+  return Object.freeze({ ...counts, [component]: (counts[component] ?? 0) + 1 });
 }
 
 function listedEmits({ emits }: Resource, { decision }: FoldableRow): Resource["emits"] {

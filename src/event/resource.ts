@@ -68,6 +68,8 @@ export interface Resource<Spec = JsonObject, Status = JsonObject> {
   readonly effects: Effects;
   /** Ids of what the controllers have emitted in the current generation. */
   readonly emits: readonly string[];
+  /** How often each controller has decided something new in the current generation. */
+  readonly reconciles: Readonly<Record<string, number>>;
   /** Names of the controllers that the current generation waits for: expected(g) of DESIGN §13.3. */
   readonly expected: readonly string[];
   /** How the current generation ended, if it did. */

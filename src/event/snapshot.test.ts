@@ -158,8 +158,8 @@ test("the fold of a fixed history is that of the format that snapshots name", ()
     format: foldDigest(undefined).toString("hex"),
     state: sha256(JSON.stringify(state)).toString("hex"),
   }).toEqual({
-    format: sha256("eventplane.fold.v2\n").toString("hex"),
-    state: "6df8122e0fdf03c2517b8efd2b9f70806bc3db6ba13f31bade998251ac7202bb",
+    format: sha256("eventplane.fold.v3\n").toString("hex"),
+    state: "da5d97b429f497dd73cd71c3fe93e77e8ae5c275906db44bcd9c4f133b443671",
   });
 });
 

@@ -53,7 +53,7 @@ export type SnapshotFault = "fold" | "key" | "signature" | "log";
  * Raise it with every change of `fold.ts` that makes another resource of the same events: snapshots made before are then
  * refused. src/event/snapshot.test.ts notices.
  */
-const foldFormat = 2;
+const foldFormat = 3;
 
 const digests = new WeakMap<AggregateDefinition, Buffer>();
 

@@ -46,6 +46,7 @@ const finalCodes = [
   "decision_invalid",
   "decision_not_deterministic",
   "emit_refused",
+  "reconciles_exhausted",
   "terminal_error",
   // Workers.
   "effect_input_invalid",

@@ -45,7 +45,7 @@ export interface TestProcessParts {
 /** In one process everything rings, so looks by the clock only find what a dead process left behind. */
 const pollMs = 60_000;
 /** A tenth of what a plane that serves allows, so that a test finds controllers that wake one another for ever sooner. */
-const eventsPerGenerationMax = 1_000;
+const reconcilesPerGenerationMax = 1_000;
 const half = (): number => 0.5;
 /** What a dead process waits for. */
 const never = new Promise<never>(() => undefined);
@@ -65,7 +65,7 @@ export class TestProcess {
     const common = { app, work, coalescer, reader, verifier, clock, random: half, logger, doorbell, pollMs };
     const loader = new ResourceLoader({ reader, verifier, app });
     const { signal } = new AbortController(); // a process does not stop, it is killed
-    void new ControllerRuntime({ ...common, loader, checkDeterminism: true, eventsPerGenerationMax }).run(signal);
+    void new ControllerRuntime({ ...common, loader, checkDeterminism: true, reconcilesPerGenerationMax }).run(signal);
     void new WorkerRuntime(common).run(signal);
     void new ResourcesProjector({ ...common, table: this.#gated(parts.table) }).run(signal);
     for (const [name, memory] of parts.projections) {

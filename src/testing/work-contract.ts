@@ -345,7 +345,7 @@ const leasing: Cases = {
     const from = (await scene.work.changesPlace())?.position ?? 0;
     const to = { logEpoch: 1, position: from + 5, hash: new Uint8Array(32) };
     const moved = await Promise.all([scene.work.moveChanges(from, to), scene.work.moveChanges(from, to)]);
-    check.deepEqual(moved.toSorted(), [false, true]);
+    check.equal(moved.filter(Boolean).length, 1);
     check.equal((await scene.work.changesPlace())?.position, from + 5);
     check.equal(await scene.work.moveChanges(from, to), false);
   },

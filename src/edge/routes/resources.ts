@@ -40,7 +40,14 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
 }
 
 /** A resource as it leaves the system: without what only derived events need. */
-function resourceJson({ origin, expected, effects, emits: _emits, ...resource }: Resource): JsonObject {
+function resourceJson({
+  origin,
+  expected,
+  effects,
+  emits: _emits,
+  reconciles: _reconciles,
+  ...resource
+}: Resource): JsonObject {
   const shown = {
     ...resource,
     effects: Object.values(effects),
