@@ -144,6 +144,8 @@ describe("a decision is refused", () => {
   it.each([
     ["a result that the worker could not have given", { ok: { id: 5 } }, "schema_violation"],
     ["a result with more members than it has", { ok: { id: "x", more: 1 } }, "schema_violation"],
+    ["a secret in the result", { ok: { id: `ghp_${"aB3".repeat(12)}` } }, "secret_found"],
+    ["a secret in the message", { failed: { code: "a", message: `at https://a:${"pw".repeat(4)}@b` } }, "secret_found"],
     ["a code that is no word", { failed: { code: "a b", message: "" } }, "schema_violation"],
     ["no message", { failed: { code: "a" } }, "schema_violation"],
     ["both", { ok: { id: "x" }, failed: { code: "a", message: "" } }, "request_invalid"],

@@ -12,6 +12,7 @@ const byCode: Partial<Record<ErrorCode, string>> = {
     "Give a key that is neither expired nor revoked: `evtctl key create TENANT --name … --grants …` makes one.",
   forbidden: "Use a key of this tenant with the grant that this needs; `evtctl key list TENANT` shows the grants.",
   schema_violation: "Compare with `evtctl schema show TYPE` and send it again.",
+  secret_found: "Keep the secret in a secret store and send a reference: vault:<path>#<key> or token:<id>.",
   unknown_type: "`evtctl schema list` shows the types that this plane takes.",
   content_mismatch: "Send the first content again, or take a new id.",
   wrong_expected_version: "Read it with `evtctl get`, then decide again.",

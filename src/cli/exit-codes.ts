@@ -30,6 +30,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "unsupported_media_type",
     "request_invalid",
     "schema_violation",
+    "secret_found",
     "unknown_type",
     "forbidden_field",
     "content_mismatch",

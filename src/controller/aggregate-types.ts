@@ -3,7 +3,7 @@
  */
 import type { AggregateDefinition, ExpectedVersion } from "../event/index.js";
 import type { JsonObject } from "../kernel/index.js";
-import type { Infer, MergePatchOf, SchemaSource } from "../schema/index.js";
+import type { Infer, MergePatchOf, SchemaSource, SecretRule } from "../schema/index.js";
 
 /** What a team writes of an intent. */
 export interface IntentConfig {
@@ -18,6 +18,8 @@ export interface IntentConfig {
   readonly schema?: SchemaSource;
   /** Default 1. */
   readonly schemaVersion?: number;
+  /** Rules of the secrets scan that its specs are not held to, where what looks like a secret is none. Default none. */
+  readonly allowSecrets?: readonly SecretRule[];
   /** `any` lets the first such intent open the stream. Default `streamExists`. */
   readonly expectedVersion?: "any" | "streamExists";
 }

@@ -12,7 +12,15 @@ import {
   typeTail,
 } from "../event/index.js";
 import { EventplaneError, type JsonObject } from "../kernel/index.js";
-import { type Infer, patchSchema, readSchema, type SchemaSource } from "../schema/index.js";
+import {
+  type Infer,
+  isSecretRule,
+  patchSchema,
+  readSchema,
+  type SchemaSource,
+  type SecretRule,
+  secretRuleNames,
+} from "../schema/index.js";
 import type { Aggregate, IntentConfig, IntentMaker, MakerName, StatusTypes } from "./aggregate-types.js";
 
 /** What a team writes of an aggregate. */
@@ -125,8 +133,18 @@ function readIntent(type: string, config: IntentConfig, specSchema: JsonObject):
     fold,
     schemaVersion,
     schema: deepFreeze(intentSchema(type, config, { effect, fold, specSchema })),
+    allowSecrets: allowedSecrets(type, config.allowSecrets ?? []),
     defaultExpectedVersion: effect === "creates" ? "creates" : (config.expectedVersion ?? "streamExists"),
   });
+}
+
+function allowedSecrets(type: string, names: readonly string[]): readonly SecretRule[] {
+  const unknown = names.find((name) => !isSecretRule(name));
+  if (unknown === undefined) return Object.freeze(names.filter(isSecretRule));
+  throw new EventplaneError(
+    "config_invalid",
+    `allowSecrets of ${type} names no rule with "${unknown}"; the rules are ${secretRuleNames.join(", ")}.`,
+  );
 }
 
 function intentSchema(

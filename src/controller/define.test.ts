@@ -65,6 +65,8 @@ describe("defineAggregate", () => {
     ["a fold of its own without a schema", { a: { fold: (before) => before } }],
     ["a schema version 0", { a: { schemaVersion: 0 } }],
     ["a schema version that the store cannot keep", { a: { schemaVersion: 2 ** 31 } }],
+    // @ts-expect-error no such rule
+    ["a rule of the secrets scan that there is none of", { a: { allowSecrets: ["passwords"] } }],
     ["two makers of one name", { "a-b": {}, "a.b": {} }],
     ["a maker called definition", { definition: {} }],
   ];

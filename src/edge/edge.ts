@@ -113,7 +113,11 @@ function assemble(given: EdgeDependencies): EdgeParts {
     onChange: (change) => metrics.sseConnections(change),
     onCut: (code) => metrics.subscriberCut(code),
   });
-  const pipeline = new PublishPipeline({ ...dependencies, refusals });
+  const pipeline = new PublishPipeline({
+    ...dependencies,
+    refusals,
+    onSecret: (rule) => metrics.secretRefused(rule),
+  });
   const administration = new PlatformAdministration({ ...dependencies, platform });
   const position = (tenantId: TenantId): Promise<number> => resources.position(tenantId);
   const positions = new PositionWaits({ clock, what: "The resources", position });

@@ -21,6 +21,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   unsupported_media_type: 415,
   request_invalid: 400,
   schema_violation: 422,
+  secret_found: 422,
   unknown_type: 422,
   forbidden_field: 422,
   content_mismatch: 422,

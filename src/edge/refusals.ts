@@ -38,6 +38,7 @@ const recordedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "forbidden_field",
   "content_mismatch",
   "schema_violation",
+  "secret_found",
   "unknown_type",
   "guard_refused",
   "request_invalid",

@@ -20,6 +20,8 @@ export interface IntentDefinition {
   readonly schemaVersion: number;
   /** JSON Schema 2020-12 of the intent's spec, closed. */
   readonly schema: JsonObject;
+  /** Rules of the secrets scan that its specs are not held to; default none. */
+  readonly allowSecrets?: readonly string[];
   /**
    * Expected version when the publisher gives none: `noStream` or deleted for creates, `streamExists` for the others;
    * `any` lets the first such intent open the stream.

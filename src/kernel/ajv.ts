@@ -3,6 +3,7 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.
 import formats from "ajv-formats";
 import { EventplaneError } from "./errors.js";
 import type { JsonObject } from "./json-types.js";
+import { pointerToken } from "./pointer-token.js";
 import { terminalSafe } from "./terminal.js";
 
 /** One way in which a value does not fit its schema. */
@@ -21,7 +22,6 @@ const problemsMax = 20;
 /** Only values of at most this many parts are searched for all their problems; of larger ones the first is given. */
 const thoroughPartsMax = 2_000;
 const messageCharactersMax = 200;
-const tokenCharactersMax = 64;
 
 /**
  * Compiles a schema. Compiling takes about 1 ms: do it once, when the type is registered.
@@ -148,7 +148,7 @@ function problemOf(error: ErrorObject): SchemaProblem {
   // Parameters by keyword, as documented by Ajv: names and limits of the schema, names of members of the value.
   const parameters = error.params as Readonly<Record<string, unknown>>;
   const member = parameters["missingProperty"] ?? parameters["additionalProperty"] ?? parameters["unevaluatedProperty"];
-  const pointer = safePointer(error.instancePath) + (typeof member === "string" ? `/${token(member)}` : "");
+  const pointer = safePointer(error.instancePath) + (typeof member === "string" ? `/${pointerToken(member)}` : "");
   return { pointer, message: messageOf(error, parameters) };
 }
 
@@ -179,14 +179,6 @@ function bounded(message: string): string {
 function safePointer(instancePath: string): string {
   return instancePath
     .split("/")
-    .map((part) => shortened(terminalSafe(part)))
+    .map((part) => pointerToken(part.replaceAll("~1", "/").replaceAll("~0", "~")))
     .join("/");
-}
-
-function token(name: string): string {
-  return shortened(terminalSafe(name)).replaceAll("~", "~0").replaceAll("/", "~1");
-}
-
-function shortened(name: string): string {
-  return name.length > tokenCharactersMax ? `${name.slice(0, tokenCharactersMax)}…` : name;
 }

@@ -22,6 +22,7 @@ const finalCodes = [
   // Input that is JSON but not what the type or the route asks for.
   "request_invalid",
   "schema_violation",
+  "secret_found",
   "unknown_type",
   "forbidden_field",
   "content_mismatch",

@@ -33,6 +33,7 @@ export { type ScannedJson, type ScanOptions, scanJson, scanLargeJson, turnBytes 
 export type { JsonObject, JsonValue } from "./json-types.js";
 export { limits } from "./limits.js";
 export { LruMap } from "./lru.js";
+export { pointerToken } from "./pointer-token.js";
 export type { Doorbell, Signer, Tier } from "./ports.js";
 export { terminalSafe } from "./terminal.js";
 export { TerminalError } from "./terminal-error.js";

@@ -16,6 +16,7 @@ describe("createMetrics", () => {
     metrics.sseConnections(1);
     metrics.sseConnections(-1);
     metrics.subscriberCut("too_slow");
+    metrics.secretRefused("github-token");
     metrics.projectionLag({ projection: "resources", events: 4, seconds: 0.25 });
     const lines = (await metrics.text()).split("\n");
     expect(lines).toEqual(
@@ -33,6 +34,7 @@ describe("createMetrics", () => {
         'eventplane_http_request_duration_seconds_count{route="/v1/tenants/:tenant/intents",method="POST",status="201"} 1',
         "eventplane_sse_connections 1",
         'eventplane_subscriber_cut_total{reason="too_slow"} 1',
+        'eventplane_secrets_refused_total{rule="github-token"} 1',
         'eventplane_projection_lag_events{projection="resources"} 4',
         'eventplane_projection_lag_seconds{projection="resources"} 0.25',
       ]),

@@ -73,6 +73,8 @@ export interface Metrics {
   sseConnections(change: number): void;
   /** A subscriber was cut off. */
   subscriberCut(reason: string): void;
+  /** A spec was refused, because this rule of the secrets scan found something in it. */
+  secretRefused(rule: string): void;
   /** How far a projection is behind, over all tenants. */
   projectionLag(lag: { readonly projection: string; readonly events: number; readonly seconds: number }): void;
   /** All of it in the text format of Prometheus, with the metrics of the process. */
@@ -142,6 +144,7 @@ export function createMetrics(): Metrics {
       ),
     sseConnections: (change) => meters.sse.inc(change),
     subscriberCut: (reason) => meters.cuts.inc({ reason: label(reason) }),
+    secretRefused: (rule) => meters.secrets.inc({ rule: label(rule) }),
     projectionLag: ({ projection, events, seconds }) => {
       meters.lagEvents.set({ projection: label(projection) }, events);
       meters.lagSeconds.set({ projection: label(projection) }, seconds);
@@ -307,6 +310,12 @@ function edgeMeters(registry: Registry) {
     sse: new Gauge({
       name: "eventplane_sse_connections",
       help: "Open SSE connections.",
+      registers,
+    }),
+    secrets: new Counter({
+      name: "eventplane_secrets_refused_total",
+      help: "Specs refused because a rule of the secrets scan found something in them, by rule.",
+      labelNames: ["rule"],
       registers,
     }),
     cuts: new Counter({

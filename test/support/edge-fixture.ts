@@ -354,6 +354,7 @@ export interface Answer {
   readonly status: number;
   readonly requestId: string;
   readonly pointers: readonly string[];
+  readonly rule: string;
   readonly generation: number;
   readonly results: readonly {
     readonly result: string;

@@ -4,6 +4,7 @@ import {
   type AppendItem,
   type CausedBy,
   EventFactory,
+  type IntentDefinition,
   type IntentRequest,
 } from "../../event/index.js";
 import {
@@ -12,12 +13,15 @@ import {
   type IdSource,
   isUuid,
   type SchemaCheck,
+  type SchemaProblem,
   type TenantId,
   uuid8,
   uuidVersion,
 } from "../../kernel/index.js";
+import { findSecret } from "../../schema/index.js";
 import type { Principal } from "../rules.js";
 import type { IntentInput } from "./intent-input.js";
+import { secretFound } from "./refusal-errors.js";
 
 /** How the intents of a request get ids when they bring none. */
 export interface Naming {
@@ -35,11 +39,11 @@ const envelopeBytes = 1_024;
 /** Names and checks intents. */
 export class Drafter {
   readonly #factory: EventFactory;
-  readonly #checks: ReadonlyMap<string, SchemaCheck>;
+  readonly #types: ReadonlyMap<string, CheckedType>;
 
   constructor(options: { readonly app: AppDefinition; readonly ids: IdSource }) {
     this.#factory = new EventFactory(options);
-    this.#checks = schemaChecks(options.app);
+    this.#types = checkedTypes(options.app);
   }
 
   /** The intent with its tenant and, from the Idempotency-Key, its id: a UUIDv4 or 7 as it is, else a UUIDv8 of it. */
@@ -55,19 +59,24 @@ export class Drafter {
   /**
    * The draft.
    *
-   * @throws EventplaneError what the factory refuses; `schema_violation` with the places
+   * @throws EventplaneError what the factory refuses; `schema_violation` with the places; `secret_found` with the place and the rule
    */
   draft(intent: IntentRequest, causedBy: CausedBy): AppendItem {
     const item = this.#factory.intent(intent, causedBy);
-    const problems = this.#checks.get(intent.type)?.(intent.spec) ?? [];
-    if (problems.length === 0) return item;
-    const said = problems
-      .map(({ pointer, message }) => `${pointer === "" ? "the spec" : pointer} ${message}`)
-      .join("; ");
-    throw new EventplaneError("schema_violation", `The spec does not fit the schema of ${intent.type}: ${said}.`, {
-      details: { pointers: problems.map(({ pointer }) => `/spec${pointer}`) },
-    });
+    const type = this.#types.get(intent.type);
+    if (type === undefined) return item;
+    const problems = type.check(intent.spec);
+    if (problems.length > 0) throw misfit(intent.type, problems);
+    const secret = findSecret(intent.spec, { text: intent.specText, allowed: type.definition.allowSecrets });
+    if (secret !== undefined) throw secretFound(`The spec of ${intent.type}`, secret, "/spec");
+    return item;
   }
+}
+
+/** An intent's type with its compiled schema. */
+interface CheckedType {
+  readonly definition: IntentDefinition;
+  readonly check: SchemaCheck;
 }
 
 /** The first token of a type. */
@@ -85,7 +94,16 @@ export function draftBytes({ event }: AppendItem): number {
   );
 }
 
-function schemaChecks(app: AppDefinition): ReadonlyMap<string, SchemaCheck> {
+function misfit(type: string, problems: readonly SchemaProblem[]): EventplaneError {
+  const said = problems.map(({ pointer, message }) => `${pointer === "" ? "the spec" : pointer} ${message}`).join("; ");
+  return new EventplaneError("schema_violation", `The spec does not fit the schema of ${type}: ${said}.`, {
+    details: { pointers: problems.map(({ pointer }) => `/spec${pointer}`) },
+  });
+}
+
+function checkedTypes(app: AppDefinition): ReadonlyMap<string, CheckedType> {
   const intents = [...app.aggregates.values()].flatMap((aggregate) => [...aggregate.intents.values()]);
-  return new Map(intents.map((intent) => [intent.type, compileSchema(intent.schema)]));
+  return new Map(
+    intents.map((definition) => [definition.type, { definition, check: compileSchema(definition.schema) }]),
+  );
 }

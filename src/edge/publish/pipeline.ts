@@ -1,7 +1,7 @@
 /**
  * From intents to events in the log, in the order of DESIGN §13.6; HTTP and embedded callers take the same way.
  *
- * tenant equality → rules → id look-up → schema → guard → append. The look-up is done only when a check fails: the append
+ * tenant equality → rules → id look-up → schema → secrets → guard → append. The look-up is done only when a check fails: the append
  * itself answers for known ids before anything else, so the result is as if every id had been looked up first.
  */
 import type { AggregateDefinition, AppDefinition, AppendItem, CausedBy, IntentRequest } from "../../event/index.js";
@@ -52,6 +52,8 @@ export interface PublishPipelineDependencies {
   readonly reader: LogReader;
   readonly loader: GuardLoader;
   readonly refusals: RefusalLog;
+  /** Hears of specs that were refused for a secret, by the rule that found it. */
+  readonly onSecret?: (rule: string) => void;
   /** Name of this edge, and the key that its coalescer signs with. */
   readonly edge: string;
 }
@@ -106,6 +108,7 @@ export class PublishPipeline {
   }
 
   #note(principal: Principal, { requestId, via }: PublishOptions, error: EventplaneError): void {
+    if (error.code === "secret_found") this.#dependencies.onSecret?.(String(error.details["rule"]));
     this.#dependencies.refusals.note({ principal, error, action: "PublishIntent", requestId, via });
   }
 

@@ -1,5 +1,6 @@
 /** The errors that a publisher gets for what the log or the rules refused. */
 import { EventplaneError } from "../../kernel/index.js";
+import type { FoundSecret } from "../../schema/index.js";
 import type { AppendOutcome } from "../../store/index.js";
 
 /** An append that was refused. */
@@ -23,6 +24,14 @@ export function refusalError({ code, current }: Pick<RefusedOutcome, "code" | "c
 /** The id is taken by an event with other content. */
 export function mismatch(id: string): EventplaneError {
   return new EventplaneError("content_mismatch", texts.content_mismatch, { details: { id } });
+}
+
+/** What is to be stored holds a secret. `prefix` is the pointer of the scanned value in the request. */
+export function secretFound(what: string, { pointer, rule }: FoundSecret, prefix = ""): EventplaneError {
+  const message =
+    `${what} holds what looks like a secret (${rule})${pointer === "" ? "" : ` at ${pointer}`}. ` +
+    "Events are kept for ever: send a reference to it, and replace the secret if it is one.";
+  return new EventplaneError("secret_found", message, { details: { pointer: prefix + pointer, rule } });
 }
 
 /** The one answer to everything that a credential may not do, a tenant that does not exist included. */

@@ -22,11 +22,12 @@ import {
   type TenantId,
   terminalSafe,
 } from "../../kernel/index.js";
+import { findSecret } from "../../schema/index.js";
 import type { EffectRow } from "../../work/index.js";
 import { misfitOf } from "../../worker/index.js";
 import { effectResolved } from "../effect-resolution.js";
 import { platformApp } from "../platform/definitions.js";
-import { refusalError } from "../publish/refusal-errors.js";
+import { refusalError, secretFound } from "../publish/refusal-errors.js";
 import { administrationOf, readBody } from "./admin.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
 import { readQuery, uuidOf } from "./query.js";
@@ -95,7 +96,7 @@ export function addEffectRoutes(routes: Routes, parts: EdgeParts): void {
     handle: (request, reply, caller) => {
       const body = readBody(request, ["ok", "failed"], resolutionBytesMax);
       return decide(parts, { request, reply, caller }, ({ worker, ask }) =>
-        effectResolved(ask, worker, resolutionOf(parts, worker, body)),
+        effectResolved(ask, worker, withoutSecret(resolutionOf(parts, worker, body), parts)),
       );
     },
   });
@@ -145,6 +146,15 @@ function resolutionOf(parts: EdgeParts, worker: string, { ok, failed }: JsonObje
   if (typeof message !== "string" || message.length > messageCharactersMax)
     throw unfit("/failed/message", `message is a text of at most ${messageCharactersMax} characters`);
   return { failed: { code, message: terminalSafe(message) } };
+}
+
+/** A result that is given by hand is held to the secrets scan as specs are. */
+function withoutSecret(result: EffectResult, { metrics }: EdgeParts): EffectResult {
+  const value = result as unknown as JsonObject; // both of its forms are JSON
+  const found = findSecret(value, { text: JSON.stringify(value) });
+  if (found === undefined) return result;
+  metrics.secretRefused(found.rule);
+  throw secretFound("The result", found);
 }
 
 function checkedResult(parts: EdgeParts, worker: string, ok: JsonValue): JsonObject {

@@ -1,5 +1,5 @@
 /** The JSON pointer (RFC 6901) of the place that the scanner has reached; made for refusals and captured members only. */
-import { terminalSafe } from "../terminal.js";
+import { pointerToken } from "../pointer-token.js";
 import { decodeName } from "./member-names.js";
 
 /** What the pointer needs to know of an open container. */
@@ -12,9 +12,7 @@ export interface Place {
   keyEnd: number;
 }
 
-/** Longer names are cut, so that a refusal stays small. */
-const tokenCharactersMax = 64;
-/** More bytes than 64 characters can take, escapes of six bytes each included. */
+/** More bytes than the 64 characters of a token can take, escapes of six bytes each included. */
 const tokenBytesMax = 1024;
 
 /**
@@ -40,8 +38,7 @@ export function pointerOf(bytes: Buffer, places: readonly Place[], depth: number
 
 function nameToken(bytes: Buffer, start: number, end: number): string {
   const name = end - start > tokenBytesMax ? longName(bytes, start) : decodeName(bytes, start, end);
-  const short = name.length > tokenCharactersMax ? `${name.slice(0, tokenCharactersMax)}…` : name;
-  return terminalSafe(short).replaceAll("~", "~0").replaceAll("/", "~1");
+  return pointerToken(name);
 }
 
 /** The raw beginning of a name too long to decode for a message. */
