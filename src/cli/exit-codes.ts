@@ -51,6 +51,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "resource_deleted",
     "effect_not_standing",
     "replay_ended",
+    "replays_open",
   ],
   [exitStatus.unavailable]: [
     "unavailable",

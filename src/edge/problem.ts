@@ -37,6 +37,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   guard_refused: 409,
   effect_not_standing: 409,
   replay_ended: 409,
+  replays_open: 409,
   replay_target_unknown: 422,
   rate_limited: 429,
   busy: 503,

@@ -55,6 +55,7 @@ const finalCodes = [
   "effect_held",
   "effect_not_standing",
   "replay_ended",
+  "replays_open",
   "replay_target_unknown",
   // Projections.
   "projection_invalid",

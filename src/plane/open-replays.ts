@@ -26,10 +26,12 @@ export interface ReplayParts {
 
 /** Makes the runner; every controller of the app is a target. */
 export function openReplays(parts: ReplayParts): ReplayRunner {
-  const { app, pools, logs, loader, logger, metrics } = parts;
+  const { app, pools, logs, loader, clock, logger, metrics } = parts;
   const work = new PostgresWorkStore(pools.runtime, { codeVersion: app.version });
   const look = new LookAgain({ ...parts, work, appending: logs.runtime });
-  const controllers = new Map([...app.controllers.keys()].map((name) => [name, new ControllerTarget(look, name)]));
+  const controllers = new Map(
+    [...app.controllers.keys()].map((name) => [name, new ControllerTarget(look, name, clock)]),
+  );
   const targets: ReplayTargets = { controller: (name) => controllers.get(name) };
   return new ReplayRunner({
     ...parts,

@@ -20,6 +20,8 @@ export interface ReplaySlice {
 
 /** What came of a slice. */
 export interface ReplayGiven {
+  /** How many of its rows, from the first on; at least one. The rest is given in the next turn. */
+  readonly given: number;
   readonly results: ReplayResults;
   /** The first thing that went wrong in it, for people; no payloads. */
   readonly failure?: string | undefined;

@@ -325,6 +325,63 @@ describe("the course of a replay", () => {
     expect(await replays.told(id)).toMatchObject({ state: "completed", events: 4 });
   });
 
+  test("notes what it gave before the store was away, and leaves the rest of a slow slice to the next turn", async () => {
+    const replays = await settled({ quota: () => testDone() }, 20);
+    const { loader, clock, tenantId } = replays.bench;
+    const load = loader.load.bind(loader);
+    let looks = 0;
+    let isAway = true;
+    loader.load = async (tenant, ...rest) => {
+      if (tenant !== tenantId) return load(tenant, ...rest);
+      if (++looks > 8 && isAway) throw new EventplaneError("unavailable", "The store is away.");
+      return load(tenant, ...rest);
+    };
+    const filter = { aggregateType: "organization", types: ["organization.create"] };
+    const id = await replays.create("quota", { filter });
+    const runner = replays.runner();
+    await replays.bench.runtime.settle();
+    await runner.settle();
+    const noted = async (): Promise<unknown> => (await replays.progress.progress(tenantId, [id])).get(id);
+    expect(await noted()).toMatchObject({ events: 8, results: { unchanged: 8 } });
+    isAway = false;
+    loader.load = async (tenant, ...rest) => {
+      if (tenant === tenantId) void clock.advance(300);
+      return load(tenant, ...rest);
+    };
+    await clock.advance(10_000);
+    await runner.settle();
+    await replays.settle(runner);
+    expect(await replays.told(id)).toMatchObject({ state: "completed", events: 20, results: { unchanged: 20 } });
+  });
+
+  test("that is slow holds up no other one", async () => {
+    const replays = await settled({ quota: () => testDone(), other: () => testDone() }, 2);
+    const { loader, tenantId } = replays.bench;
+    const load = loader.load.bind(loader);
+    let release = (): void => undefined;
+    const stuck = new Promise<void>((resolve) => (release = resolve));
+    loader.load = async (tenant, stream, ...rest) => {
+      if (tenant === tenantId && stream.aggregateId === "org-0") await stuck;
+      return load(tenant, stream, ...rest);
+    };
+    const of = (aggregateId: string) => ({ filter: { aggregateType: "organization", aggregateIds: [aggregateId] } });
+    const slow = await replays.create("quota", of("org-0"));
+    await replays.bench.runtime.settle();
+    const stop = new AbortController();
+    const running = replays.runner().run(stop.signal);
+    await replays.bench.clock.advance(1_000);
+    const quick = await replays.create("other", of("org-1"));
+    await replays.bench.runtime.settle();
+    for (let n = 0; n < 5; n++) await replays.bench.clock.advance(1_000);
+    expect(await replays.told(quick)).toMatchObject({ state: "completed" });
+    expect(await replays.told(slow)).toBe(undefined);
+    release();
+    for (let n = 0; n < 5; n++) await replays.bench.clock.advance(1_000);
+    expect(await replays.told(slow)).toMatchObject({ state: "completed" });
+    stop.abort();
+    await running;
+  });
+
   test("is not noted by a process that has lost it", async () => {
     const replays = await settled({ quota: () => testDone() }, 3);
     const id = await replays.create("quota");

@@ -41,6 +41,7 @@ export class ReplayRunner {
   readonly #leaseMs: number;
   readonly #turns: ReplayTurns;
   readonly #wakeup: Wakeup;
+  readonly #running = new Set<Promise<void>>();
   /** Monotonic time of the next turn that this process knows of. */
   #dueAtMs = Number.POSITIVE_INFINITY;
 
@@ -51,7 +52,7 @@ export class ReplayRunner {
     this.#wakeup = new Wakeup(options.clock);
   }
 
-  /** Runs until `signal` aborts, and ends the turns under way. Failures of the store are logged and tried again. */
+  /** Runs until `signal` aborts, and waits for the turns under way. Failures of the store are logged and tried again. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, doorbell, logger, pollMs = pollMsDefault, random } = this.#options;
     const stop = doorbell?.listen(() => this.#wakeup.ring(), PLATFORM_TENANT_ID);
@@ -59,9 +60,8 @@ export class ReplayRunner {
     try {
       while (!signal.aborted) {
         try {
-          const claimed = await this.#round();
+          await this.#claim();
           failures = 0;
-          if (claimed > 0 && this.#dueAtMs <= clock.monotonicMs()) continue;
           await this.#wakeup.wait(Math.max(0, Math.min(pollMs, this.#dueAtMs - clock.monotonicMs())), signal);
         } catch (error) {
           if (!isEventplaneError(error)) throw error;
@@ -75,6 +75,7 @@ export class ReplayRunner {
       }
     } finally {
       stop?.();
+      await Promise.all(this.#running);
     }
   }
 
@@ -84,27 +85,38 @@ export class ReplayRunner {
    * @throws EventplaneError `timeout` when replays never come to rest
    */
   async settle(): Promise<void> {
-    for (let round = 0; round < settleRoundsMax; round++) if ((await this.#round()) === 0) return;
+    for (let round = 0; round < settleRoundsMax; round++) {
+      const claimed = await this.#claim();
+      await Promise.all(this.#running);
+      if (claimed === 0) return;
+    }
     throw new EventplaneError("timeout", `Replays still had turns after ${settleRoundsMax} rounds.`);
   }
 
-  async #round(): Promise<number> {
+  /** One slow replay does not hold up the others. */
+  async #claim(): Promise<number> {
     const { clock, work } = this.#options;
-    this.#dueAtMs = Number.POSITIVE_INFINITY;
-    const claims = await work.claim({ components: [replayerComponent], limit: replaysAtOnce, leaseMs: this.#leaseMs });
-    const ends = await Promise.all(claims.map((claim) => this.#turn(claim)));
-    for (const dueAfterMs of ends) {
-      if (dueAfterMs !== null) this.#dueAtMs = Math.min(this.#dueAtMs, clock.monotonicMs() + dueAfterMs);
+    if (this.#dueAtMs <= clock.monotonicMs()) this.#dueAtMs = Number.POSITIVE_INFINITY;
+    const limit = replaysAtOnce - this.#running.size;
+    if (limit === 0) return 0;
+    const claims = await work.claim({ components: [replayerComponent], limit, leaseMs: this.#leaseMs });
+    for (const claim of claims) {
+      const running = this.#turn(claim).finally(() => this.#running.delete(running));
+      this.#running.add(running);
     }
     return claims.length;
   }
 
-  async #turn(claim: WorkClaim): Promise<number | null> {
+  async #turn(claim: WorkClaim): Promise<void> {
+    const { clock } = this.#options;
+    let dueAfterMs: number | null;
     try {
-      return (await this.#turns.run(claim)).dueAfterMs;
+      dueAfterMs = (await this.#turns.run(claim)).dueAfterMs;
     } catch (error) {
-      return this.#failed(claim, error);
+      dueAfterMs = await this.#failed(claim, error);
     }
+    if (dueAfterMs !== null) this.#dueAtMs = Math.min(this.#dueAtMs, clock.monotonicMs() + dueAfterMs);
+    this.#wakeup.ring();
   }
 
   /** @returns when the row is due again; null when this process has nothing to do with it any more */

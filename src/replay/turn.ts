@@ -18,7 +18,14 @@ import type { Append, AppendOutcome, LogReader, ResourceLoader } from "../store/
 import type { WorkClaim, WorkStore } from "../work/index.js";
 import { type ReplaySpec, replayAggregate, replaySpecOf } from "./definition.js";
 import { isMeant, readFilterOf } from "./filter.js";
-import type { ReplayProgress, ReplayProgressStore, ReplayResults, ReplayTarget, ReplayTargets } from "./port.js";
+import type {
+  ReplayGiven,
+  ReplayProgress,
+  ReplayProgressStore,
+  ReplayResults,
+  ReplayTarget,
+  ReplayTargets,
+} from "./port.js";
 
 /** What turns need. */
 export interface ReplayTurnOptions {
@@ -44,8 +51,9 @@ export interface TurnEnd {
 /** Where a replay stands, as its status says. */
 export type ReplayState = "running" | "paused" | "cancelled" | "completed";
 
+const nothingGiven: ReplayGiven = { given: 0, results: {} };
 const begun: ReplayProgress = { position: 0, events: 0, results: {}, firstFailure: null };
-/** A turn gives at most so many events, and as many as the rate has in a second. */
+/** A turn offers at most so many events, and as many as the rate has in a second. */
 const sliceEventsMax = 500;
 /** A replay that goes on says so in the log at most so often. */
 const tellEveryMs = 10_000;
@@ -105,10 +113,11 @@ export class ReplayTurns {
     });
     const reached = page.filter(({ position }) => position <= until);
     const meant = reached.filter((row) => isMeant(filter, row));
-    const rows = meant.slice(0, limit);
+    const offered = meant.slice(0, limit);
     const hold = (): Promise<void> => this.#hold(claim);
-    const slice = { replayId: claim.aggregateId, tenantId, rows, dryRun, allowEffects, hold };
-    const { results, failure } = rows.length === 0 ? { results: {} } : await target.give(slice);
+    const slice = { replayId: claim.aggregateId, tenantId, rows: offered, dryRun, allowEffects, hold };
+    const { given, results, failure } = offered.length === 0 ? nothingGiven : await target.give(slice);
+    const rows = offered.slice(0, given);
     this.#options.onGiven?.({ target: spec.target.name, results });
     const isCut = meant.length > rows.length;
     const isEnd = !isCut && (page.length < limits.readPageMax || reached.length < page.length);

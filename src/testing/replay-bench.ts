@@ -45,7 +45,7 @@ export class ReplayBench {
     const app = this.#app;
     const look = new LookAgain({ app, work, appending: this.#runtime, loader, clock, logger: silent });
     const targets = new Map<string, ReplayTarget>(
-      [...app.controllers.keys()].map((name) => [name, new ControllerTarget(look, name)]),
+      [...app.controllers.keys()].map((name) => [name, new ControllerTarget(look, name, clock)]),
     );
     return new ReplayRunner({
       app,

@@ -21,11 +21,23 @@ const wantedOf: Readonly<Record<ReplayChange, ReplayWanted>> = {
   cancel: "cancelled",
 };
 const ended: readonly string[] = ["completed", "cancelled", "failed"];
+/** Of one tenant at once; a few more where they are made faster than the list of resources follows. */
+const openMax = 16;
 const listPageMax = 200;
 const listPagesMax = 50;
 
-/** Makes one. @returns its id */
+/**
+ * Makes one.
+ *
+ * @returns its id
+ * @throws EventplaneError `replays_open` when the tenant has too many that have not ended
+ */
 export async function createReplay(parts: EdgeParts, spec: ReplaySpec, stamp: CausedBy): Promise<string> {
+  const open = (await listReplays(parts, spec.tenantId)).filter(({ state }) => !ended.includes(String(state)));
+  if (open.length >= openMax) {
+    const message = `This tenant has ${open.length} replays that have not ended. Wait for one, or cancel it.`;
+    throw new EventplaneError("replays_open", message, { details: { open: open.length, max: openMax } });
+  }
   const id = parts.ids.uuid7();
   await publish(
     parts,
