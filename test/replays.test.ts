@@ -229,20 +229,16 @@ describe("a replay", () => {
   it("is one of at most 16 of its tenant that have not ended", async () => {
     const tenant = { tenant: "open" };
     await plane.tenant("open");
-    const made: ReplayInfo[] = [];
-    for (let n = 0; n < 16; n++) {
-      const replay = await admin.replays.create({ target: { controller: "quota" } }, tenant);
-      // One with nothing to give has ended at once; the list must not say so too early.
-      made.push(await endOf(replay.id, "open"));
+    for (let n = 0; n < 2; n++) {
+      const { id } = await admin.replays.create({ target: { controller: "quota" } }, tenant);
+      await endOf(id, "open");
     }
-    expect(made).toHaveLength(16);
     const acme = await plane.tenant("open");
     await create(acme, "one");
     await inPhase(acme, "one", "Ready");
     const wish = { target: { controller: "quota" }, ratePerSecond: 0.1 };
     for (let n = 0; n < 16; n++) await admin.replays.create(wish, tenant);
-    const code = await until("the list to have them", async () => codeOf(admin.replays.create(wish, tenant)));
-    expect(code).toBe("replays_open");
+    expect(await codeOf(admin.replays.create(wish, tenant))).toBe("replays_open");
     for (const { id, state } of await admin.replays.list(tenant))
       if (state !== "completed") await admin.replays.cancel(id, tenant);
   });

@@ -1,5 +1,5 @@
 /**
- * What an edge knows of the platform: tenants, API keys and introduced signing keys, folded from the platform log.
+ * What an edge knows of the platform: tenants, API keys, replays and introduced signing keys, folded from the platform log.
  */
 import type { EventRow } from "../../event/index.js";
 import { EventplaneError, type JsonObject, PLATFORM_TENANT_ID, parseUs, type TenantId } from "../../kernel/index.js";
@@ -34,6 +34,7 @@ export class PlatformState {
   readonly #slugs = new Map<string, TenantEntry>();
   readonly #keys = new Map<string, KeyEntry>();
   readonly #introductions: JsonObject[] = [];
+  readonly #replays = new Map<string, string[]>();
   #position = 0;
 
   constructor() {
@@ -70,6 +71,11 @@ export class PlatformState {
     return [...this.#keys.values()].filter((key) => key.tenantId === tenantId);
   }
 
+  /** The ids of a tenant's replays, the newest first; at most 1,000 are remembered. */
+  replaysOf(tenantId: TenantId): readonly string[] {
+    return this.#replays.get(tenantId) ?? [];
+  }
+
   /**
    * Folds the next verified event of the platform log; types it does not know leave the state as it is.
    *
@@ -82,6 +88,7 @@ export class PlatformState {
     if (row.type === "tenant.create") this.#createTenant(row);
     else if (row.type === "key.create") this.#createKey(row);
     else if (row.type === "key.revoke") this.#revokeKey(row);
+    else if (row.type === "replay.create") this.#createReplay(row);
     else if (row.type === "signing-key.introduced") this.#introductions.push(specOf(row));
     this.#position = row.position;
   }
@@ -113,11 +120,18 @@ export class PlatformState {
     });
   }
 
+  #createReplay(row: EventRow): void {
+    const tenantId = text(specOf(row), "tenantId", row);
+    this.#replays.set(tenantId, [row.aggregateId, ...(this.#replays.get(tenantId) ?? [])].slice(0, replaysMax));
+  }
+
   #revokeKey(row: EventRow): void {
     const key = this.#keys.get(row.aggregateId);
     if (key !== undefined) this.#keys.set(key.id, { ...key, revokedAtUs: key.revokedAtUs ?? row.recordedAtUs });
   }
 }
+
+const replaysMax = 1_000;
 
 /** Whether the key may be used at `nowUs`. */
 export function isKeyUsable(key: KeyEntry, nowUs: number): boolean {

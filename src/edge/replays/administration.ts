@@ -21,10 +21,9 @@ const wantedOf: Readonly<Record<ReplayChange, ReplayWanted>> = {
   cancel: "cancelled",
 };
 const ended: readonly string[] = ["completed", "cancelled", "failed"];
-/** Of one tenant at once; a few more where they are made faster than the list of resources follows. */
+/** Of one tenant at once; a few more where several edges make them at the same moment. */
 const openMax = 16;
-const listPageMax = 200;
-const listPagesMax = 50;
+const listMax = 100;
 
 /**
  * Makes one.
@@ -76,22 +75,14 @@ export async function showReplay(parts: EdgeParts, tenantId: TenantId, id: strin
   return replayJson(resource, progress.get(id));
 }
 
-/** Those of a tenant, the newest first; as the projection of resources has them. */
+/** Those of a tenant, the newest first; at most 100. */
 export async function listReplays(parts: EdgeParts, tenantId: TenantId): Promise<readonly JsonObject[]> {
-  const found: Resource[] = [];
-  let after: string | undefined;
-  for (let page = 0; page < listPagesMax; page++) {
-    const query = { aggregateType: replayAggregate, limit: listPageMax, ...(after === undefined ? {} : { after }) };
-    const { resources, next } = await parts.resources.list(PLATFORM_TENANT_ID, query);
-    found.push(...resources.filter(({ spec }) => spec.tenantId === tenantId));
-    if (next === null) break;
-    after = next;
-  }
-  const progress = await parts.replays.progress(
-    tenantId,
-    found.map(({ aggregateId }) => aggregateId),
-  );
-  return found.map((resource) => replayJson(resource, progress.get(resource.aggregateId))).toReversed();
+  const ids = parts.platform.state.replaysOf(tenantId).slice(0, listMax);
+  const [resources, progress] = await Promise.all([
+    Promise.all(ids.map((id) => replayResource(parts, tenantId, id))),
+    parts.replays.progress(tenantId, ids),
+  ]);
+  return resources.map((resource) => replayJson(resource, progress.get(resource.aggregateId)));
 }
 
 interface Wanted {
@@ -109,6 +100,7 @@ async function publish(parts: EdgeParts, wanted: Wanted, stamp: CausedBy): Promi
     stamp,
   );
   const outcome = await parts.log.append({ tenantId: PLATFORM_TENANT_ID, items: [item] });
+  await parts.platform.catchUp(outcome.result === "refused" ? 0 : outcome.receipts[0]?.position);
   if (outcome.result === "refused") throw refusalError(outcome);
 }
 
