@@ -32,7 +32,8 @@ const listMax = 100;
  * @throws EventplaneError `replays_open` when the tenant has too many that have not ended
  */
 export async function createReplay(parts: EdgeParts, spec: ReplaySpec, stamp: CausedBy): Promise<string> {
-  const open = (await listReplays(parts, spec.tenantId)).filter(({ state }) => !ended.includes(String(state)));
+  const latest = await latestReplays(parts, spec.tenantId);
+  const open = latest.filter((resource) => !ended.includes(stateOf(resource)));
   if (open.length >= openMax) {
     const message = `This tenant has ${open.length} replays that have not ended. Wait for one, or cancel it.`;
     throw new EventplaneError("replays_open", message, { details: { open: open.length, max: openMax } });
@@ -77,12 +78,17 @@ export async function showReplay(parts: EdgeParts, tenantId: TenantId, id: strin
 
 /** Those of a tenant, the newest first; at most 100. */
 export async function listReplays(parts: EdgeParts, tenantId: TenantId): Promise<readonly JsonObject[]> {
-  const ids = parts.platform.state.replaysOf(tenantId).slice(0, listMax);
-  const [resources, progress] = await Promise.all([
-    Promise.all(ids.map((id) => replayResource(parts, tenantId, id))),
-    parts.replays.progress(tenantId, ids),
-  ]);
+  const resources = await latestReplays(parts, tenantId);
+  const progress = await parts.replays.progress(
+    tenantId,
+    resources.map(({ aggregateId }) => aggregateId),
+  );
   return resources.map((resource) => replayJson(resource, progress.get(resource.aggregateId)));
+}
+
+async function latestReplays(parts: EdgeParts, tenantId: TenantId): Promise<readonly Resource[]> {
+  const ids = parts.platform.state.replaysOf(tenantId).slice(0, listMax);
+  return Promise.all(ids.map((id) => replayResource(parts, tenantId, id)));
 }
 
 interface Wanted {
