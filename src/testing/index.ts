@@ -17,6 +17,9 @@ export {
 } from "./drafts.js";
 export type { FakeCall, WorkerFakes } from "./fake-workers.js";
 export { Given, type GivenMore, given } from "./given.js";
+export type { AttackClass } from "./hostile/attacks.js";
+export { type Breach, type HostileOptions, type HostileReport, hostileTenant } from "./hostile/hostile-tenant.js";
+export type { HostileTarget } from "./hostile/scene.js";
 export type { PlantedFault, ProcessFault, WorkerFault } from "./planted-faults.js";
 export { ProjectionBench } from "./projection-bench.js";
 export { type ProjectionsUnderTest, projectionContract } from "./projection-contract.js";

@@ -1,7 +1,9 @@
 /** The edge of a test plane: the pipeline, the platform's log and its tenants, without HTTP. */
 import type { IntentMessage } from "../controller/index.js";
 import {
+  type CreatedKey,
   type Grant,
+  type KeyWish,
   PlatformAdministration,
   PlatformFold,
   type PlatformState,
@@ -84,6 +86,11 @@ export class TestEdge {
   async createTenant(slug: string): Promise<TenantId> {
     const { id } = await this.#administration.createTenant(slug, { principal, requestId: ids.uuid7(), via: "system" });
     return id;
+  }
+
+  /** Makes an API key of a tenant. */
+  createKey(tenantId: TenantId, wish: KeyWish): Promise<CreatedKey> {
+    return this.#administration.createKey(tenantId, wish, { principal, requestId: ids.uuid7(), via: "system" });
   }
 
   /** A principal at work in a tenant. @throws EventplaneError `forbidden` for a tenant that does not exist */

@@ -3,6 +3,7 @@
  * are, over the store and the work rows in memory, on a clock that stands still until the test lets time pass.
  */
 import type { AnyAggregate, App, IntentMessage } from "../controller/index.js";
+import type { CreatedKey, Edge, KeyWish } from "../edge/index.js";
 import { type AppDefinition, type Event, effectComponent, runtimeComponent, toEvent } from "../event/index.js";
 import { EventplaneError, formatUs, limits, parseUs, systemIds, type TenantId } from "../kernel/index.js";
 import type { CallerIdentity, EmbeddedCaller, TypedResource } from "../plane/embedded/index.js";
@@ -15,6 +16,7 @@ import { type FakeCall, FakeWorkers, type WorkerFakes } from "./fake-workers.js"
 import { type PlantedFault, PlantedFaults } from "./planted-faults.js";
 import { pureCall } from "./pure-call.js";
 import { TestEdge } from "./test-edge.js";
+import { openTestHttp } from "./test-http.js";
 import { createTestKeys, type TestKeys } from "./test-keys.js";
 import { TestProcess, type TestProcessParts } from "./test-process.js";
 import { VirtualClock } from "./virtual-clock.js";
@@ -41,7 +43,7 @@ const quietTurns = 2;
 const turnsMax = 200_000;
 
 /**
- * Makes a plane for a test. Nothing of it outlives the test, so nothing has to be closed.
+ * Makes a plane for a test. Nothing of it outlives the test, so nothing has to be closed unless it listens.
  *
  * @example
  * const p = await testPlane(app, { workers: { "billing-customer": () => ({ id: "cus_1" }) } });
@@ -62,7 +64,7 @@ export async function testPlane<Message extends IntentMessage, Workers>(
 }
 
 /** See {@link testPlane}. */
-export class TestPlane<Message extends IntentMessage = IntentMessage> {
+export class TestPlane<Message extends IntentMessage = IntentMessage> implements AsyncDisposable {
   /** Moved by {@link advance}; give it to what must live in the same time. */
   readonly clock: VirtualClock;
   readonly #keys: TestKeys = createTestKeys();
@@ -75,6 +77,8 @@ export class TestPlane<Message extends IntentMessage = IntentMessage> {
   readonly #edge: TestEdge;
   readonly #parts: TestProcessParts;
   #process: TestProcess;
+  #http: Promise<{ readonly edge: Edge; readonly url: string }> | undefined;
+  #url: string | undefined;
   #home: string | undefined;
   #activity = 0;
 
@@ -128,6 +132,40 @@ export class TestPlane<Message extends IntentMessage = IntentMessage> {
   /** RFC 3339 UTC with microseconds. */
   get now(): string {
     return formatUs(this.clock.nowUs());
+  }
+
+  /** Where it listens; undefined before {@link listen}. */
+  get url(): string | undefined {
+    return this.#url;
+  }
+
+  /**
+   * Serves HTTP and SSE on a free port of 127.0.0.1, for tests of what talks to it. End it with {@link close}.
+   *
+   * @returns its address; the same one when it listens already
+   */
+  async listen(): Promise<string> {
+    const { signer: _, ...parts } = this.#parts;
+    this.#http ??= openTestHttp({ ...parts, signer: this.#keys.edge, directory: this.#keys.directory });
+    this.#url = (await this.#http).url;
+    return this.#url;
+  }
+
+  /** Stops listening. A plane that does not listen needs no end. */
+  async close(): Promise<void> {
+    const http = this.#http;
+    this.#http = undefined;
+    this.#url = undefined;
+    await (await http)?.edge.close();
+  }
+
+  [Symbol.asyncDispose](): Promise<void> {
+    return this.close();
+  }
+
+  /** Makes an API key of a tenant, for {@link listen}. @throws EventplaneError `schema_violation` */
+  createKey(tenant: string, wish: KeyWish): Promise<CreatedKey> {
+    return this.#edge.createKey(this.#tenantId({ tenant }), wish);
   }
 
   /** Makes one more tenant. */

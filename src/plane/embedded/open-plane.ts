@@ -1,7 +1,14 @@
 /** `openPlane(app, …)`: the plane in the process of the application that uses it, beside Express, Fastify, Next or nothing. */
 import { resolve } from "node:path";
 import type { App, IntentMessage } from "../../controller/index.js";
-import type { Grant, Principal } from "../../edge/index.js";
+import type {
+  AdministrationRequest,
+  CreatedKey,
+  Grant,
+  KeyWish,
+  PlatformAdministration,
+  Principal,
+} from "../../edge/index.js";
 import type { AppDefinition } from "../../event/index.js";
 import { EventplaneError, PLATFORM_TENANT_ID, sha256, systemIds, type TenantId } from "../../kernel/index.js";
 import { createLogger, type Logger } from "../../observe/index.js";
@@ -43,6 +50,7 @@ export interface OpenPlaneOptions {
   readonly logger?: Logger;
 }
 
+const ownPrincipal = { id: "app", type: "system" };
 const connectionsMaxDefault = 4;
 const dataDirDefault = ".eventplane";
 
@@ -107,11 +115,22 @@ export class EmbeddedPlane<Message extends IntentMessage = IntentMessage> implem
    * @param by who made it, for the platform's log; default the application
    * @throws EventplaneError `request_invalid` for a slug that a tenant may not have
    */
-  async createTenant(slug: string, by: CallerIdentity["principal"] = { id: "app", type: "system" }): Promise<TenantId> {
-    const { type = "user", id } = by;
-    const principal: Principal = { type, id, tenantId: PLATFORM_TENANT_ID, grants: new Set<Grant>(["admin"]) };
-    const request = { principal, requestId: systemIds.uuid7(), via: "embedded" };
-    return (await this.#slot.standing.plane.edge.administration.createTenant(slug, request)).id;
+  async createTenant(slug: string, by: CallerIdentity["principal"] = ownPrincipal): Promise<TenantId> {
+    return (await this.#administration.createTenant(slug, requestOf(by))).id;
+  }
+
+  /**
+   * Makes an API key of a tenant, for those who reach it over HTTP. Its text is shown this once.
+   *
+   * @param tenant slug or id
+   * @throws EventplaneError `forbidden` for a tenant that does not exist, `schema_violation`, `content_mismatch`
+   */
+  async createKey(tenant: string, wish: KeyWish, by: CallerIdentity["principal"] = ownPrincipal): Promise<CreatedKey> {
+    return this.#administration.createKey(this.as({ tenant, principal: by }).tenantId, wish, requestOf(by));
+  }
+
+  get #administration(): PlatformAdministration {
+    return this.#slot.standing.plane.edge.administration;
   }
 
   /** Drains what is under way and ends connections and loops; nothing when it was opened again since. Idempotent. */
@@ -122,6 +141,12 @@ export class EmbeddedPlane<Message extends IntentMessage = IntentMessage> implem
   [Symbol.asyncDispose](): Promise<void> {
     return this.close();
   }
+}
+
+/** An administrator whom the application knows. */
+function requestOf({ type = "user", id }: CallerIdentity["principal"]): AdministrationRequest {
+  const principal: Principal = { type, id, tenantId: PLATFORM_TENANT_ID, grants: new Set<Grant>(["admin"]) };
+  return { principal, requestId: systemIds.uuid7(), via: "embedded" };
 }
 
 function databaseOf({ databaseUrl, pool }: OpenPlaneOptions): string | undefined {
