@@ -11,7 +11,7 @@ const alias = [
   { find: /^eventplane\/bus$/, replacement: source("bus/index.ts") },
   { find: /^eventplane\/client$/, replacement: source("client/index.ts") },
   { find: /^eventplane\/plane$/, replacement: source("plane/embedded/index.ts") },
-  { find: /^eventplane\/testing$/, replacement: source("testing/index.ts") },
+  { find: /^eventplane\/testing$/, replacement: source("testing/kit.ts") },
 ];
 
 const config: ViteUserConfig = defineConfig({

@@ -8,6 +8,8 @@ import { repository } from "./support/embedded-fixture.js";
 import { buildCommand } from "./support/evtctl-process.js";
 
 const run = promisify(execFile);
+/** In either of the forms that node:test reports in. */
+const failedNone = /^(?:#|ℹ) fail 0$/m;
 /** Inside the repository, so that `eventplane` is this package and its dependencies are there. */
 const folder = join(repository, ".cache", `docs-run-${process.pid}`);
 
@@ -22,22 +24,25 @@ async function blocksOf(page: string): Promise<readonly string[]> {
   return [...text.matchAll(/^```ts check\n([\s\S]*?)^```$/gmu)].map(([, block = ""]) => block);
 }
 
+/** As `npm test` of a new application does: jiti runs the file, node:test what is in it. */
 async function runAsTest(name: string, code: string): Promise<string> {
   const file = join(folder, `${name}.test.ts`);
   await writeFile(file, code);
   const { NODE_OPTIONS: _, ...env } = process.env;
-  const args = ["--import", "jiti/register", "--test", "--test-reporter=tap", file];
-  const { stdout } = await run(process.execPath, args, { cwd: repository, env, timeout: 60_000 });
+  const jiti = join(repository, "node_modules/jiti/lib/jiti-cli.mjs");
+  const { stdout } = await run(process.execPath, [jiti, file], { cwd: repository, env, timeout: 60_000 });
   return stdout;
 }
 
 describe("docs/how-to/test-your-controllers.md", () => {
   it("has code that passes under node:test", async () => {
     const blocks = await blocksOf("docs/how-to/test-your-controllers.md");
-    expect(blocks.length).toBe(2);
+    expect(blocks.length).toBe(3);
     const said = await Promise.all(blocks.map((code, index) => runAsTest(`kit-${index}`, code)));
-    for (const text of said) expect(text).toMatch(/^# fail 0$/m);
-    expect(said.join()).toContain("ok 1 - an organization gets its customer, though the first call's answer is lost");
+    expect(said[0]).toBe(""); // sentences of their own: they would have thrown
+    for (const text of said.slice(1)) expect(text).toMatch(failedNone);
+    expect(said.join()).toContain("one customer cannot read, count, change or break another's");
+    expect(said.join()).toContain("an organization gets its customer, though the first call's answer is lost");
   });
 
   it("shows a failure as the kit prints it under node:test", async () => {
@@ -47,8 +52,17 @@ describe("docs/how-to/test-your-controllers.md", () => {
     const shown = /^Controller quota on .* decided otherwise\.\n.*\n.*$/m.exec(page)?.[0] ?? "no such lines";
     const failure = await runAsTest("failing", failing).then(
       () => "it passed",
-      (error: unknown) => (error as { readonly stdout: string }).stdout, // execFile's error has it
+      (error: unknown) => (error as { readonly stderr: string }).stderr, // execFile's error has it
     );
     for (const line of shown.split("\n")) expect(failure).toContain(line.trim());
+  });
+});
+
+describe("docs/how-to/check-an-adapter.md", () => {
+  it("has suites that run and pass under node:test", async () => {
+    const [block = ""] = await blocksOf("docs/how-to/check-an-adapter.md");
+    const text = await runAsTest("adapter", block);
+    expect(text).toMatch(failedNone);
+    expect(Number(/^(?:#|ℹ) pass (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(100);
   });
 });

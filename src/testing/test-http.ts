@@ -3,6 +3,7 @@ import { createEdge, type Edge } from "../edge/index.js";
 import type { KeyDirectory } from "../event/index.js";
 import { type Clock, systemClock, systemIds } from "../kernel/index.js";
 import { createMetrics } from "../observe/index.js";
+import { MemoryProjectionRows } from "../projection/index.js";
 import { MemoryReplayProgress } from "../replay/index.js";
 import { Coalescer, ResourceLoader } from "../store/index.js";
 import type { MemoryWorkStore } from "../work/index.js";
@@ -16,7 +17,7 @@ export interface TestHttpParts extends TestEdgeParts {
 
 /** Begins to listen on a free port. Connections live in real time; what is stamped and stored has the plane's. */
 export async function openTestHttp(parts: TestHttpParts): Promise<{ readonly edge: Edge; readonly url: string }> {
-  const { app, store, signer, verifier, doorbell, logger, table, work, directory } = parts;
+  const { app, store, signer, verifier, doorbell, logger, table, projections, work, directory } = parts;
   const clock: Clock = { ...systemClock, nowUs: () => parts.clock.nowUs() };
   const { reader } = store;
   const edge = await createEdge({
@@ -25,6 +26,7 @@ export async function openTestHttp(parts: TestHttpParts): Promise<{ readonly edg
     reader,
     loader: new ResourceLoader({ reader, verifier, app }),
     resources: table,
+    projections: new MemoryProjectionRows(projections),
     work,
     replays: new MemoryReplayProgress(),
     doorbell,

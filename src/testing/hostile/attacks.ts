@@ -197,14 +197,17 @@ const forgedHeaders = ["x-tenant", "x-tenant-id", "x-eventplane-tenant", "tenant
 
 function forgedFields({ attacker, victim, planted }: Scene): readonly Attack[] {
   const sent = { method: "POST", path: `/v1/tenants/${attacker.slug}/intents`, key: attacker.key } as const;
-  const members = Object.entries(forgedMembers).map(([name, value]) => [name, value === "VICTIM" ? victim.id : value]);
+  const members = Object.entries(forgedMembers).map(([name, value]): readonly [string, unknown] => [
+    name,
+    value === "VICTIM" ? victim.id : value,
+  ]);
   return planted.flatMap(({ intent }) => [
     ...members.map(([name, value]): Attack => {
-      const body = JSON.stringify({ ...intentOf(intent), [String(name)]: value });
+      const body = JSON.stringify({ ...intentOf(intent), [name]: value });
       return { what: `a forged ${name}`, sent: { ...sent, body }, expected: refused };
     }),
     ...members.slice(0, 2).map(([name, value]): Attack => {
-      const body = JSON.stringify({ intents: [intentOf(intent)], [String(name)]: value });
+      const body = JSON.stringify({ intents: [intentOf(intent)], [name]: value });
       return { what: `a forged ${name} around a list`, sent: { ...sent, body }, expected: refused };
     }),
     ...forgedHeaders.map((name): Attack => {
