@@ -17,7 +17,12 @@ export {
   type Table,
   type ValueRow,
 } from "./helper-tables.js";
-export { MemoryProjectionRows, MemoryProjectionStore, MemoryResourceTable } from "./memory/index.js";
+export {
+  MemoryProjectionOverview,
+  MemoryProjectionRows,
+  MemoryProjectionStore,
+  MemoryResourceTable,
+} from "./memory/index.js";
 export type { ResourceTable } from "./port.js";
 export { PositionWaits } from "./position-waits.js";
 export {

@@ -3,7 +3,7 @@ import { createEdge, type Edge } from "../edge/index.js";
 import type { KeyDirectory } from "../event/index.js";
 import { type Clock, systemClock, systemIds } from "../kernel/index.js";
 import { createMetrics } from "../observe/index.js";
-import { MemoryProjectionRows } from "../projection/index.js";
+import { MemoryProjectionOverview, MemoryProjectionRows } from "../projection/index.js";
 import { MemoryReplayProgress } from "../replay/index.js";
 import { Coalescer, ResourceLoader } from "../store/index.js";
 import type { MemoryWorkStore } from "../work/index.js";
@@ -26,7 +26,10 @@ export async function openTestHttp(parts: TestHttpParts): Promise<{ readonly edg
     reader,
     loader: new ResourceLoader({ reader, verifier, app }),
     resources: table,
-    projections: new MemoryProjectionRows(projections),
+    projections: {
+      rows: new MemoryProjectionRows(projections),
+      overview: new MemoryProjectionOverview(projections, () => store.tenants()),
+    },
     work,
     replays: new MemoryReplayProgress(),
     doorbell,

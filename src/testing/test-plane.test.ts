@@ -219,7 +219,7 @@ describe("a test plane", () => {
     const p = await testPlane(defineApp({ aggregates: [organization], controllers: [restless("a"), restless("b")] }));
     await p.publish(organization.create({ name: "Acme", plan: "free" }));
     await p.settle();
-    expect((await p.deadLetters()).map(({ failure }) => failure.code)).toContain("reconcile_failed");
+    expect((await p.deadLetters()).map(({ failure }) => failure.code)).toContain("reconciles_exhausted");
   });
 });
 
