@@ -44,6 +44,14 @@ export function logLevelOf(config: Config): LogLevel {
   throw new EventplaneError("config_invalid", `Setting log.level must be one of ${logLevels.join(", ")}.`);
 }
 
+/** Where the watchdog writes; nowhere where nothing is logged. @throws EventplaneError `config_invalid` */
+export function watchdogOutput(
+  config: Config,
+  output: NonNullable<RunPlaneOptions["watchdog"]>,
+): RunPlaneOptions["watchdog"] {
+  return logLevelOf(config) === "silent" ? undefined : output;
+}
+
 /**
  * Runs the plane until SIGINT or SIGTERM, which end it in order within 10 s; a second one ends it at once.
  *

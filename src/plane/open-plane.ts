@@ -41,6 +41,7 @@ import { openSnapshots } from "./open-snapshots.js";
 import { openThreads, type ThreadsOptions, threadsDegraded } from "./threads/open-threads.js";
 import type { ThreadPool } from "./threads/thread-pool.js";
 import { StandingWatch, watchBacklog } from "./watch-backlog.js";
+import type { Watchdog } from "./watchdog/watchdog.js";
 
 /** Private keys as PKCS#8 PEM; `root` is absent where it is kept offline, then `rootPublicKey` must be given. */
 export interface PlaneKeys {
@@ -62,6 +63,8 @@ export interface PlaneOptions {
   readonly claimsMax?: number;
   /** Runs the controllers in threads that load this application themselves; default: in this thread. */
   readonly threads?: ThreadsOptions;
+  /** Names what holds the event loop; of the process, not of the plane. */
+  readonly watchdog?: Watchdog;
   /** How long `close` waits for calls of workers before it aborts them; default: the runtime's. */
   readonly workerStopGraceMs?: number;
   readonly keys: PlaneKeys;
@@ -102,7 +105,8 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   let threads: ThreadPool | undefined;
   try {
     if (options.threads !== undefined) threads = await openThreads(options.threads, { ...options, metrics });
-    return await compose(options, { pools, metrics, threads });
+    const app = options.watchdog?.watch(options.app) ?? options.app;
+    return await compose({ ...options, app }, { pools, metrics, threads });
   } catch (error) {
     await threads?.close();
     await pools.close();
@@ -331,7 +335,13 @@ function openEdge(
     degraded: () => {
       const tenants = projector.stopped().length;
       const stopped = tenants === 0 ? [] : [`resources_projection_stopped: tenants ${tenants}`];
-      return [...stopped, ...stoppedProjections(runners), ...threadsDegraded(shared.threads), ...standing.degraded];
+      return [
+        ...stopped,
+        ...stoppedProjections(runners),
+        ...threadsDegraded(shared.threads),
+        ...(options.watchdog?.degraded ?? []),
+        ...standing.degraded,
+      ];
     },
   });
 }

@@ -3,12 +3,14 @@
  */
 import type { AppDefinition } from "../event/index.js";
 import { type EventplaneError, isEventplaneError } from "../kernel/errors.js";
+import { systemClock } from "../kernel/time.js";
 import type { Logger } from "../observe/index.js";
 import { AppWatcher } from "./app-watcher.js";
 import type { Config } from "./config.js";
 import { appCacheFolder, prepareFolder } from "./data-folder.js";
 import { boundHeapGrowth } from "./heap-growth.js";
 import { assertPortFree } from "./port-check.js";
+import { Watchdog, type WatchdogOutput } from "./watchdog/watchdog.js";
 
 /** A plane that serves. */
 export interface RunningPlane {
@@ -25,6 +27,8 @@ export interface RunPlaneOptions {
   readonly logger: Logger;
   /** `dev` migrates by itself and reloads a saved configuration. */
   readonly mode: "dev" | "start";
+  /** Where the watchdog of the event loop writes: standard output or error, JSON or for people; absent: there is none. */
+  readonly watchdog?: WatchdogOutput | undefined;
   /** Its abort ends the process in order. */
   readonly signal: AbortSignal;
   /** Called once it serves; what it throws ends the plane. */
@@ -50,6 +54,8 @@ export async function runPlane(options: RunPlaneOptions): Promise<void> {
     return loadApp(appFile, { cacheDir: appCacheFolder(dataDir) });
   };
   const watcher = mode === "dev" ? new AppWatcher(appFile) : undefined;
+  const watchdog =
+    options.watchdog === undefined ? undefined : new Watchdog({ clock: systemClock, logger, output: options.watchdog });
   try {
     const { StandingPlane } = await import("./standing-plane.js");
     const app = load();
@@ -60,6 +66,7 @@ export async function runPlane(options: RunPlaneOptions): Promise<void> {
       logger,
       migrates: mode === "dev",
       ...(mode === "start" ? { threadsOf: appFile } : {}),
+      ...(watchdog === undefined ? {} : { watchdog }),
       signal,
     });
     try {
@@ -73,6 +80,7 @@ export async function runPlane(options: RunPlaneOptions): Promise<void> {
     }
   } finally {
     watcher?.close();
+    await watchdog?.close();
   }
 }
 

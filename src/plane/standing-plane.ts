@@ -13,6 +13,7 @@ import type { Config } from "./config.js";
 import { appCacheFolder } from "./data-folder.js";
 import { adminKeyFile, databasePasswords, hasAdminKey, keyFile, rootKey, writeSecretFile } from "./key-files.js";
 import type { Plane, PlaneOptions } from "./open-plane.js";
+import type { Watchdog } from "./watchdog/watchdog.js";
 
 /** How to open one. */
 export interface StandingPlaneOptions {
@@ -26,6 +27,8 @@ export interface StandingPlaneOptions {
   readonly listens?: boolean;
   /** Runs the controllers in threads that load the application from this file; absent: in this thread. */
   readonly threadsOf?: string;
+  /** Names what holds the event loop; whoever made it ends it. */
+  readonly watchdog?: Watchdog;
   /** Ends the opening of an embedded database. */
   readonly signal?: AbortSignal;
 }
@@ -205,7 +208,7 @@ async function openEmbedded(dataDir: string, logger: Logger, signal: AbortSignal
 }
 
 function planeOptions(
-  { config, logger, listens = true, threadsOf: appFile }: StandingPlaneOptions,
+  { config, logger, listens = true, threadsOf: appFile, watchdog }: StandingPlaneOptions,
   databaseUrl: string,
 ): Omit<PlaneOptions, "app"> {
   const dataDir = config.required("data.dir");
@@ -216,6 +219,7 @@ function planeOptions(
     passwords: databasePasswords(dataDir, loginRoles),
     connectionsMax: config.integer("database.pool-max"),
     claimsMax: config.integer("runtime.concurrency"),
+    ...(watchdog === undefined ? {} : { watchdog }),
     ...(appFile === undefined || count === 0
       ? {}
       : { threads: { count, data: { appFile, cacheDir: appCacheFolder(dataDir) } } }),

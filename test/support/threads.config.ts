@@ -26,12 +26,21 @@ const mail = defineWorker({
   name: "mail",
   input: { type: "object", properties: { to: text } } as const,
   output: { type: "object", properties: { sent: { type: "boolean" } } } as const,
-  run: () => ({ sent: true }),
+  run: ({ input }) => {
+    if (input.to === "slow-call") hold();
+    return { sent: true };
+  },
 });
 
 /** For the memory of a thread. */
 const kept: unknown[] = [];
 let calls = 0;
+
+/** Holds its thread for 2.5 s. */
+function hold(): void {
+  const end = performance.now() + 2_500;
+  while (performance.now() < end) Math.sqrt(3);
+}
 
 function spin(): never {
   for (;;) Math.sqrt(3);
@@ -69,6 +78,9 @@ function decide({ resource, event, effects, now, random, log }: ReconcileContext
       throw new TypeError("secret payload");
     case "terminal":
       throw new TerminalError("It cannot be done.");
+    case "holds":
+      hold();
+      return done();
     case "hangs":
       return spin();
     case "exits":

@@ -13,7 +13,7 @@ import {
 import { adviceFor } from "../advice.js";
 import { formatMs } from "../duration.js";
 import { humanLog } from "../human-log.js";
-import { logLevelOf, type ServeFlags, serve, serveConfig, withServeFlags } from "../serve.js";
+import { logLevelOf, type ServeFlags, serve, serveConfig, watchdogOutput, withServeFlags } from "../serve.js";
 import type { Shell } from "../shell.js";
 import { safe } from "../terminal.js";
 
@@ -49,6 +49,7 @@ async function runDev(config: Config, shell: Shell): Promise<void> {
     appFile,
     logger,
     mode: "dev",
+    watchdog: watchdogOutput(config, { fd: 2, isHuman: process.stderr.isTTY }),
     onReady: async (plane) => {
       await ensureDevContext(config.required("data.dir"), plane);
       await greet({ plane, config, appFile, isFirst, shell });

@@ -2,7 +2,7 @@
 import type { Command } from "commander";
 import { EventplaneError } from "../../kernel/errors.js";
 import { appFileOf, type Config } from "../../plane/index.js";
-import { logLevelOf, type ServeFlags, serve, serveConfig, withServeFlags } from "../serve.js";
+import { logLevelOf, type ServeFlags, serve, serveConfig, watchdogOutput, withServeFlags } from "../serve.js";
 import type { Shell } from "../shell.js";
 
 /** Adds the command. */
@@ -37,6 +37,7 @@ async function runStart(config: Config): Promise<void> {
     appFile: appFileOf(config, "start"),
     logger,
     mode: "start",
+    watchdog: watchdogOutput(config, { fd: 1, isHuman: false }),
     onReady: ({ url, rootPublicKey }) => logger.info({ url, rootPublicKey }, "Eventplane is ready"),
   });
   logger.info({}, "Eventplane ended in order");
