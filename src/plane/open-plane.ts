@@ -1,17 +1,9 @@
 /**
  * The composition root: adapters behind ports, one process with edge, controllers, workers and projections.
  */
-import { createPublicKey } from "node:crypto";
 import { ControllerRuntime } from "../controller/index.js";
 import { createEdge, type Edge, type EdgeDependencies, platformApp } from "../edge/index.js";
-import {
-  type AppDefinition,
-  createEd25519Signer,
-  createVerifier,
-  KeyDirectory,
-  publicKeyOf,
-  type Verifier,
-} from "../event/index.js";
+import { type AppDefinition, createVerifier, KeyDirectory, type Verifier } from "../event/index.js";
 import { type Clock, type Doorbell, type Signer, systemClock, systemIds, systemRandom } from "../kernel/index.js";
 import { createMetrics, type Logger, type Metrics } from "../observe/index.js";
 import {
@@ -30,7 +22,7 @@ import { type Appender, Coalescer, createDoorbell, ResourceLoader } from "../sto
 import { PostgresAppender, PostgresReader, PostgresSnapshots, type RolePasswords } from "../store/postgres/index.js";
 import { PostgresWorkStore } from "../work/postgres/index.js";
 import { WorkerRuntime } from "../worker/index.js";
-import { Bootstrap, type PlaneKey } from "./bootstrap.js";
+import { Bootstrap } from "./bootstrap.js";
 import { type DatabasePools, openPools } from "./database.js";
 import { type CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
 import { Loops } from "./loops.js";
@@ -38,18 +30,11 @@ import { measuredAppender } from "./measured-appender.js";
 import { openChanges } from "./open-changes.js";
 import { openReplays } from "./open-replays.js";
 import { openSnapshots } from "./open-snapshots.js";
+import { openSigners, type PlaneKeys, type Signers } from "./signers.js";
 import { openThreads, type ThreadsOptions, threadsDegraded } from "./threads/open-threads.js";
 import type { ThreadPool } from "./threads/thread-pool.js";
 import { StandingWatch, watchBacklog } from "./watch-backlog.js";
 import type { Watchdog } from "./watchdog/watchdog.js";
-
-/** Private keys as PKCS#8 PEM; `root` is absent where it is kept offline, then `rootPublicKey` must be given. */
-export interface PlaneKeys {
-  readonly root?: string;
-  readonly rootPublicKey?: string;
-  readonly edge: string;
-  readonly runtime: string;
-}
 
 /** How to open a plane. */
 export interface PlaneOptions {
@@ -140,7 +125,7 @@ async function compose(options: PlaneOptions, opened: Pick<Shared, "pools" | "me
   const { pools, metrics, threads } = opened;
   const clock = systemClock;
   const doorbell = createDoorbell();
-  const signers = openKeys(options.keys);
+  const signers = openSigners(options.keys);
   const directory = new KeyDirectory(signers.rootPublicKey);
   const verifier = createVerifier(directory);
   const reader = new PostgresReader(pools.edge);
@@ -355,23 +340,6 @@ function stoppedProjections(runners: ReadonlyMap<string, ProjectionRunner>): rea
     const differing = summary?.differing ?? 0;
     return differing === 0 ? stopped : [...stopped, `projection_differs: ${name} tenants ${differing}`];
   });
-}
-
-interface Signers {
-  readonly root: Signer | undefined;
-  readonly rootPublicKey: string;
-  readonly edge: PlaneKey;
-  readonly runtime: PlaneKey;
-}
-
-function openKeys(keys: PlaneKeys): Signers {
-  const open = (pem: string, tier: "edge" | "runtime"): PlaneKey => ({
-    signer: createEd25519Signer({ privateKey: pem, tier }),
-    publicKey: publicKeyOf(createPublicKey(pem)),
-  });
-  const root = keys.root === undefined ? undefined : createEd25519Signer({ privateKey: keys.root, tier: "operator" });
-  const rootPublicKey = keys.root === undefined ? (keys.rootPublicKey ?? "") : publicKeyOf(createPublicKey(keys.root));
-  return { root, rootPublicKey, edge: open(keys.edge, "edge"), runtime: open(keys.runtime, "runtime") };
 }
 
 interface Logs {

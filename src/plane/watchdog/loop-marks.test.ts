@@ -1,7 +1,8 @@
 /** What the main thread tells of itself in shared memory, and the application with marks in it. */
 import { expect, test } from "vitest";
+import { defineAggregate, defineApp, defineController, done } from "../../controller/index.js";
 import { foldDigest } from "../../event/index.js";
-import { defineAggregate, defineApp, defineController, defineWorker, done } from "../../index.js";
+import { defineWorker } from "../../worker/index.js";
 import { type Activity, LoopMarks, loopState } from "./loop-marks.js";
 import { markedApp } from "./marked-app.js";
 import { monotonicMs } from "./process-wide.js";
