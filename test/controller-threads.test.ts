@@ -83,10 +83,10 @@ function callOf(mode: string, parts: Partial<ReconcileCall> = {}): ReconcileCall
 }
 
 const here: Reconciler = {
-  run: async ({ controller: name, resource, now, checkDeterminism }, logger) => {
+  run: async ({ controller: name, resource, ...call }, logger) => {
     const controller = app.controllers.get(name);
     if (controller === undefined) throw new Error("no such controller");
-    return reconcile(controller, resource, { app, clock: systemClock, logger, now, checkDeterminism });
+    return reconcile(controller, resource, { app, clock: systemClock, logger, ...call });
   },
 };
 
@@ -99,7 +99,18 @@ describe("decisions in threads", () => {
   });
   afterAll(() => pool.close());
 
-  const modes = ["chance", "timer", "blocked", "rejected", "several", "effect", "says", "undefined", "plain"];
+  const modes = [
+    "chance",
+    "timer",
+    "blocked",
+    "rejected",
+    "several",
+    "effect",
+    "looks-up",
+    "says",
+    "undefined",
+    "plain",
+  ];
   for (const mode of modes) {
     it(`are those of this thread: ${mode}`, async () => {
       const [mine, theirs] = [listening(), listening()];
@@ -109,6 +120,19 @@ describe("decisions in threads", () => {
       expect(theirs.lines).toEqual(mine.lines);
     });
   }
+
+  it("see what was looked up", async () => {
+    const plain = resourceIn("plain", { version: 7, status: { calm: { seen: 1 } } });
+    const call = callOf("looks-up", { loaded: { "job/plain": { ...plain, origin: null } } });
+    const [expected, answered] = [await here.run(call, listening().logger), await pool.run(call, listening().logger)];
+    expect(answered).toEqual(expected);
+    expect(answered).toMatchObject({
+      decisions: { status: { other: { seen: 1 }, version: 7 } },
+      lookups: { "job/plain": 7 },
+    });
+    const missing = await pool.run(callOf("looks-up"), listening().logger);
+    expect(missing.missing).toEqual({ aggregateType: "job", aggregateId: "plain" });
+  });
 
   const failures = ["throws", "terminal", "promise", "mutates", "unknown-worker"];
   for (const mode of failures) {
@@ -187,6 +211,7 @@ describe("one history, in this thread and in others", () => {
       "effect",
       "undefined",
       "plain",
+      "looks-up",
       "terminal",
     ]) {
       await publish("create", mode, mode);

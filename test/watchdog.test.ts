@@ -61,6 +61,19 @@ describe("in `dev`, where controllers run in the main thread", { timeout: 120_00
     expect(await degraded()).toEqual([]);
     expect(told()).toEqual([]);
 
+    // Marks change nothing of what is decided: look-ups, guards and effects work.
+    for (const mode of ["plain", "looks-up", "effect"])
+      await client.publish({ type: "job.create", aggregateId: mode, spec: { mode } });
+    const phases = async (): Promise<readonly string[]> => {
+      const found: string[] = [];
+      for await (const { phase } of client.resources("job")) found.push(phase);
+      return found;
+    };
+    await expect.poll(phases, { timeout: 60_000 }).toEqual(["Ready", "Ready", "Ready"]);
+    await expect(
+      client.publish({ type: "job.change", aggregateId: "plain", spec: { mode: "unwanted" } }),
+    ).rejects.toThrow("Nobody wants it.");
+
     await client.publish({ type: "job.create", aggregateId: "slow", spec: { mode: "holds" } });
     await served.says('"code":"event_loop_held"', 20_000);
     const [entry] = told();

@@ -90,8 +90,9 @@ export async function openPlane(options: PlaneOptions): Promise<Plane> {
   let threads: ThreadPool | undefined;
   try {
     if (options.threads !== undefined) threads = await openThreads(options.threads, { ...options, metrics });
-    const app = options.watchdog?.watch(options.app) ?? options.app;
-    return await compose({ ...options, app }, { pools, metrics, threads });
+    const { app: given, watchdog } = options;
+    const app = watchdog?.watch(given) ?? given;
+    return await compose({ ...options, app }, { pools, metrics, threads, folding: watchdog?.watchFolds(app) ?? app });
   } catch (error) {
     await threads?.close();
     await pools.close();
@@ -107,6 +108,8 @@ function withPlatform(app: AppDefinition): AppDefinition {
 /** What the parts of one plane share. */
 interface Shared {
   readonly app: AppDefinition;
+  /** The same for those parts that fold and guard: without the platform's aggregates. */
+  readonly folding: AppDefinition;
   readonly pools: DatabasePools;
   readonly signers: Signers;
   readonly directory: KeyDirectory;
@@ -121,7 +124,10 @@ interface Shared {
   readonly threads: ThreadPool | undefined;
 }
 
-async function compose(options: PlaneOptions, opened: Pick<Shared, "pools" | "metrics" | "threads">): Promise<Plane> {
+async function compose(
+  options: PlaneOptions,
+  opened: Pick<Shared, "folding" | "pools" | "metrics" | "threads">,
+): Promise<Plane> {
   const { pools, metrics, threads } = opened;
   const clock = systemClock;
   const doorbell = createDoorbell();
@@ -188,7 +194,7 @@ async function bootstrap(options: PlaneOptions, { reader, directory, clock, logs
 
 /** The resources that controllers decide on, by themselves and for replays. */
 function openLoader(options: PlaneOptions, shared: Shared): ResourceLoader {
-  const { app, pools, verifier, signers } = shared;
+  const { folding, pools, verifier, signers } = shared;
   const reader = new PostgresReader(pools.runtime);
   const logger = options.logger.child({ role: "controllers" });
   const snapshots = new PostgresSnapshots(pools.runtime);
@@ -196,7 +202,7 @@ function openLoader(options: PlaneOptions, shared: Shared): ResourceLoader {
   return new ResourceLoader({
     reader,
     verifier,
-    app,
+    app: withPlatform(folding),
     snapshots: openSnapshots({ ...shared, reader, logger, snapshots, keeper }),
   });
 }
@@ -241,11 +247,14 @@ function openWorkers(options: PlaneOptions, shared: Shared): WorkerRuntime {
   });
 }
 
-function openProjector(options: PlaneOptions, { app, pools, clock, doorbell, metrics }: Shared): ResourcesProjector {
+function openProjector(
+  options: PlaneOptions,
+  { folding, pools, clock, doorbell, metrics }: Shared,
+): ResourcesProjector {
   return new ResourcesProjector({
     table: new PostgresResourceTable(pools.projector),
     reader: new PostgresReader(pools.reader),
-    app,
+    app: withPlatform(folding),
     clock,
     doorbell,
     metrics,
@@ -261,10 +270,10 @@ interface Reading {
 }
 
 function openReading(options: PlaneOptions, shared: Shared): Reading {
-  const { app, pools, verifier, reader } = shared;
+  const { folding, pools, verifier, reader } = shared;
   const logger = options.logger.child({ role: "edge" });
   const snapshots = openSnapshots({ ...shared, logger, snapshots: new PostgresSnapshots(pools.edge) });
-  const loader = new ResourceLoader({ reader, verifier, app, snapshots });
+  const loader = new ResourceLoader({ reader, verifier, app: withPlatform(folding), snapshots });
   return {
     loader,
     resources: new PostgresResourceReader(pools.edge),
@@ -303,7 +312,7 @@ function openEdge(
   const logger = options.logger.child({ role: "edge" });
   return createEdge({
     ...reading,
-    app: options.app,
+    app: shared.folding,
     log: logs.edge,
     reader,
     work: new PostgresWorkStore(pools.edge),

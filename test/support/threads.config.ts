@@ -8,6 +8,7 @@ import {
   defineController,
   defineWorker,
   done,
+  type JsonObject,
   pending,
   type ReconcileContext,
   reject,
@@ -20,6 +21,7 @@ const text = { type: "string" } as const;
 const job = defineAggregate("job", {
   spec: { type: "object", properties: { mode: text, text }, additionalProperties: false } as const,
   intents: { create: { creates: true }, change: {}, delete: { deletes: true } },
+  guard: (_resource, intent) => (intent.spec.mode === "unwanted" ? "Nobody wants it." : undefined),
 });
 
 const mail = defineWorker({
@@ -47,7 +49,7 @@ function spin(): never {
 }
 
 /** What may be decided, by mode. */
-function decide({ resource, event, effects, now, random, log }: ReconcileContext): Decided {
+function decide({ resource, event, effects, lookup, now, random, log }: ReconcileContext): Decided {
   switch (resource.spec.mode) {
     case "chance":
       return done({ first: random(), second: random(), now, version: event.version, of: event.type });
@@ -67,6 +69,10 @@ function decide({ resource, event, effects, now, random, log }: ReconcileContext
     case "effect": {
       const answer = effects.get(mail, { to: resource.aggregateId });
       return answer.ok === undefined ? pending() : done({ sent: answer.ok.sent ?? false });
+    }
+    case "looks-up": {
+      const other = lookup(job, "plain");
+      return done({ other: (other?.status as JsonObject | undefined)?.calm ?? null, version: other?.version ?? null });
     }
     case "says":
       log.info("It says something.");

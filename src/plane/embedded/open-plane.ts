@@ -44,6 +44,12 @@ export interface OpenPlaneOptions {
   readonly connectionsMax?: number;
   /** Serves HTTP and SSE on a port of its own, 0 for a free one; without it nobody listens. `host` is 127.0.0.1 by default. */
   readonly http?: { readonly port: number; readonly host?: string };
+  /**
+   * Runs controllers in threads of their own, which load the application from its file: one that hangs costs a thread, not
+   * the event loop. `appFile` is TypeScript or JavaScript and exports the same app as its default; `count` is 1 to 64, by
+   * default 2 to 4, by processors. Without it controllers run in this thread.
+   */
+  readonly threads?: { readonly appFile: string; readonly count?: number };
   /** Name of this process in `causedBy`; default `app`. */
   readonly name?: string;
   /** Anything with debug, info, warn, error and child, such as pino's; default: warnings and errors to standard output. */
@@ -162,7 +168,7 @@ async function start(
   databaseUrl: string | undefined,
 ): Promise<StandingPlane> {
   const { dataDir, http, migrate = databaseUrl === undefined, name = "app", logger } = options;
-  const { rolePrefix, connectionsMax = connectionsMaxDefault } = options;
+  const { rolePrefix, threads, connectionsMax = connectionsMaxDefault } = options;
   prepareFolder(dataDir);
   // What only wants the types and classes of this room does not load PostgreSQL's.
   const standing = await import("../standing-plane.js");
@@ -175,6 +181,7 @@ async function start(
       ...(databaseUrl === undefined ? {} : { "database.url": databaseUrl }),
       ...(rolePrefix === undefined ? {} : { "database.role-prefix": rolePrefix }),
       ...(http === undefined ? {} : { "edge.port": String(http.port) }),
+      ...(threads?.count === undefined ? {} : { "runtime.threads": String(threads.count) }),
       ...(http?.host === undefined ? {} : { "edge.host": http.host }),
     },
   });
@@ -184,5 +191,6 @@ async function start(
     logger: logger ?? createLogger({ level: "warn", name: "eventplane" }),
     migrates: migrate,
     listens: http !== undefined,
+    ...(threads === undefined ? {} : { threadsOf: threads.appFile }),
   });
 }

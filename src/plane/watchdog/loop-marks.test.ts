@@ -4,7 +4,7 @@ import { defineAggregate, defineApp, defineController, done } from "../../contro
 import { foldDigest } from "../../event/index.js";
 import { defineWorker } from "../../worker/index.js";
 import { type Activity, LoopMarks, loopState } from "./loop-marks.js";
-import { markedApp } from "./marked-app.js";
+import { markedApp, markedFolds } from "./marked-app.js";
 import { monotonicMs } from "./process-wide.js";
 
 function createMarks(heldMsMin = 1_000) {
@@ -74,9 +74,9 @@ test("a marked application folds, decides and calls as before, each under its ow
   const quota = defineController({ name: "quota", watches: organization, reconcile: () => see(done({ n: 1 })) });
   const mail = defineWorker({ name: "mail", input: schema, output: schema, run: () => see({ plan: "x" }) });
   const app = defineApp({ aggregates: [organization], controllers: [quota], workers: [mail] });
-  const marked = markedApp(app, marks);
+  const [marked, folding] = [markedApp(app, marks), markedFolds(app, marks)];
 
-  const aggregate = marked.aggregates.get("organization");
+  const aggregate = folding.aggregates.get("organization");
   const fold = aggregate?.intents.get("organization.put")?.fold;
   expect(typeof fold === "function" && fold({ plan: "a" }, { plan: "b" })).toEqual({ plan: "b" });
   expect(aggregate?.guard?.(undefined, { type: "organization.put", spec: {} })).toBe("no");
@@ -90,8 +90,10 @@ test("a marked application folds, decides and calls as before, each under its ow
     { role: "controller", name: "quota", ...resource },
     { role: "worker", name: "mail" },
   ]);
+  // Look-ups know an aggregate by its identity.
+  expect(marked.aggregates.get("organization")).toBe(organization.definition);
   // Snapshots made with the one are those of the other.
-  const [one, other] = [app, marked].map(({ aggregates }) =>
+  const [one, other] = [app, folding].map(({ aggregates }) =>
     foldDigest(aggregates.get("organization")).toString("hex"),
   );
   expect(other).toBe(one);

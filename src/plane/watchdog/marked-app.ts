@@ -2,11 +2,10 @@
 import type { AggregateDefinition, AppDefinition, IntentDefinition, ProjectionApply } from "../../event/index.js";
 import type { Activity, LoopMarks } from "./loop-marks.js";
 
-/** The same application; what it decides, folds and calls stays as it is. */
+/** The same application; what it decides and calls stays as it is, and so do its aggregates, which are known by identity. */
 export function markedApp(app: AppDefinition, marks: LoopMarks): AppDefinition {
   return Object.freeze({
     ...app,
-    aggregates: mapValues(app.aggregates, (aggregate) => markedAggregate(aggregate, marks)),
     controllers: mapValues(app.controllers, (controller) => ({
       ...controller,
       reconcile: (context) => {
@@ -26,6 +25,14 @@ export function markedApp(app: AppDefinition, marks: LoopMarks): AppDefinition {
         return (...given) => marks.run(activity, () => apply(...given));
       }),
     })),
+  });
+}
+
+/** The same application for whoever folds and guards. */
+export function markedFolds(app: AppDefinition, marks: LoopMarks): AppDefinition {
+  return Object.freeze({
+    ...app,
+    aggregates: mapValues(app.aggregates, (aggregate) => markedAggregate(aggregate, marks)),
   });
 }
 

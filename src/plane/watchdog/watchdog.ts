@@ -4,7 +4,7 @@ import type { AppDefinition } from "../../event/index.js";
 import type { Clock } from "../../kernel/index.js";
 import type { Logger } from "../../observe/index.js";
 import { type Activity, LoopMarks } from "./loop-marks.js";
-import { markedApp } from "./marked-app.js";
+import { markedApp, markedFolds } from "./marked-app.js";
 import type { WatchdogData } from "./watchdog-thread.js";
 
 /** Where the thread writes: standard output or error, for programs or for people. */
@@ -59,6 +59,11 @@ export class Watchdog implements AsyncDisposable {
   watch(app: AppDefinition): AppDefinition {
     this.#beating ??= this.#beat();
     return markedApp(app, this.#marks);
+  }
+
+  /** The application for those parts of the process that fold and guard. */
+  watchFolds(app: AppDefinition): AppDefinition {
+    return markedFolds(app, this.#marks);
   }
 
   /** For /readyz: what has held the event loop in the last minute; nobody answers while it is held. */
