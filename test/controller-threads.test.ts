@@ -18,6 +18,7 @@ const app = loaded as unknown as AppDefinition;
 const appFile = fileURLToPath(new URL("./support/threads.config.ts", import.meta.url));
 const entry = new URL("../dist/plane/threads/controllers-thread.js", import.meta.url);
 const tenantId = uuid8("threads", "tenant") as TenantId; // a UUID is all that a tenant id is
+const otherTenantId = uuid8("threads", "other tenant") as TenantId; // as above
 
 /** A logger and what it was told. */
 function listening() {
@@ -80,6 +81,11 @@ function resourceIn(mode: string, parts: Partial<Resource> = {}): Resource {
 function callOf(mode: string, parts: Partial<ReconcileCall> = {}): ReconcileCall {
   const now = "2026-01-01T00:00:00.000000Z";
   return { controller: "worker", resource: resourceIn(mode), now, checkDeterminism: false, ...parts };
+}
+
+/** The same of another tenant. */
+function ofOther(mode: string): ReconcileCall {
+  return callOf(mode, { resource: resourceIn(mode, { tenantId: otherTenantId }) });
 }
 
 const here: Reconciler = {
@@ -279,11 +285,37 @@ describe("the watchdog", () => {
     }
   });
 
+  it("a controller that hangs for one tenant never gets the last thread again, and others do not wait for it", async () => {
+    const { pool } = await openPool();
+    try {
+      const hang = (): Promise<unknown> =>
+        pool.run(callOf("hangs"), listening().logger).catch((error: unknown) => error);
+      expect(isEventplaneError(await hang(), "reconcile_timeout")).toBe(true);
+      await until(
+        async () => pool.threads.ready === 2,
+        10_000,
+        () => "both threads are there again",
+      );
+      const hanging = Array.from({ length: 20 }, hang);
+      const startMs = performance.now();
+      await Promise.all(Array.from({ length: 100 }, () => pool.run(ofOther("chance"), listening().logger)));
+      expect(performance.now() - startMs).toBeLessThan(400);
+      const ends = await Promise.all(hanging);
+      expect(ends.filter((error) => isEventplaneError(error, "reconcile_timeout"))).toHaveLength(1);
+      const handedBack = ends.filter(
+        (error) => isEventplaneError(error, "busy") && error.details.controller === "worker",
+      );
+      expect(handedBack).toHaveLength(19);
+    } finally {
+      await pool.close();
+    }
+  });
+
   it("with every thread hanging, what waits runs on the threads that come after them, with nothing lost", async () => {
     const { pool, lost } = await openPool();
     try {
       const hanging = [1, 2].map(() => pool.run(callOf("hangs"), listening().logger).catch((error: unknown) => error));
-      const waiting = Array.from({ length: 20 }, () => pool.run(callOf("chance"), listening().logger));
+      const waiting = Array.from({ length: 20 }, () => pool.run(ofOther("chance"), listening().logger));
       expect(await Promise.all(waiting)).toHaveLength(20);
       for (const error of await Promise.all(hanging)) expect(isEventplaneError(error, "reconcile_timeout")).toBe(true);
       expect(lost).toEqual(["timeout", "timeout"]);
@@ -305,7 +337,7 @@ describe("the watchdog", () => {
       for (const end of [first, second])
         expect(isEventplaneError(end?.status === "rejected" && end.reason, "reconcile_failed")).toBe(true);
       expect([...lost].sort()).toEqual(["crash", "memory"]);
-      expect(await pool.run(callOf("chance"), listening().logger)).toBeDefined();
+      expect(await pool.run(ofOther("chance"), listening().logger)).toBeDefined();
     } finally {
       await pool.close();
     }

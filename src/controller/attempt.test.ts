@@ -1,6 +1,7 @@
 /** What becomes of attempts that fail, on memory and a virtual clock. */
 import { expect, test } from "vitest";
 import type { EventRow, Verifier } from "../event/index.js";
+import { EventplaneError } from "../kernel/index.js";
 import { type LogReader, ResourceLoader } from "../store/index.js";
 import {
   createTestApp,
@@ -105,6 +106,30 @@ test("a promise from reconcile is refused as decision_invalid", async () => {
   await bench.publish("create", "acme");
   await bench.settleFailures();
   expect((await bench.work.deadLetters(bench.tenantId))[0]?.failure.code).toBe("decision_invalid");
+});
+
+test("a controller that has no thread to run in waits its turn, loses no attempt and says nothing", async () => {
+  let turns = 0;
+  const bench = new RuntimeBench(
+    { quota },
+    {
+      reconciler: {
+        run: async ({ controller }) => {
+          if (++turns <= 8) throw new EventplaneError("busy", "others need the threads", { details: { controller } });
+          return { decisions: testDone({ members: 3 }), asks: [], lookups: {} };
+        },
+      },
+    },
+  );
+  await bench.publish("create", "acme");
+  for (let turn = 0; turn < 12; turn++) {
+    await bench.runtime.settle();
+    await bench.clock.advance(10_000);
+  }
+  expect((await bench.resource("acme")).phase).toBe("Ready");
+  expect(turns).toBeGreaterThan(8);
+  expect(await bench.work.deadLetters(bench.tenantId)).toEqual([]);
+  expect(bench.logged).toEqual([]);
 });
 
 test("a reconcile that holds the thread longer than its time-out fails with reconcile_timeout", async () => {

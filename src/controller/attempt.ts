@@ -48,6 +48,8 @@ export interface AttemptOptions {
 const failureBackoff = { baseMs: 5, capMs: 1_000_000 } as const;
 const conflictBackoff = { baseMs: 10, capMs: 10 } as const;
 const outageBackoff = { baseMs: 1_000, capMs: 1_000 } as const;
+/** Others are given the threads meanwhile; many rows may wait like this, so they do not come back at once. */
+const crowdBackoff = { baseMs: 10_000, capMs: 10_000 } as const;
 /** Conflicts in a row before the row is handed back. */
 const conflictsMax = 5;
 
@@ -148,6 +150,7 @@ export class Attempts {
   async #failed(claim: WorkClaim, error: unknown, resource: Resource | undefined): Promise<AttemptEnd> {
     const failure = describeFailure(error);
     try {
+      if (isCrowdedOut(error, claim)) return await this.#defer(claim, crowdBackoff);
       if (isOutage(error)) {
         this.#log("warn", claim, failure, "A reconcile waits because the system was not able to");
         return await this.#defer(claim, outageBackoff);
@@ -243,6 +246,11 @@ export function isExhausted(
   reconcilesPerGenerationMax: number,
 ): boolean {
   return (reconciles[component] ?? 0) >= reconcilesPerGenerationMax;
+}
+
+/** Whoever runs the controllers will not have this one now. */
+function isCrowdedOut(error: unknown, { component }: WorkClaim): boolean {
+  return isEventplaneError(error, "busy") && error.details.controller === component;
 }
 
 /** The store, a key or the time was missing, not the controller's answer. */

@@ -8,6 +8,15 @@ export function poolClosed(): EventplaneError {
   return new EventplaneError("aborted", "The controllers' threads were ended; the reconcile is made again later.");
 }
 
+/** `busy`: the controller has lately cost a thread for this tenant, and the others need those that are left. */
+export function crowdedOut({ controller }: ReconcileCall): EventplaneError {
+  return new EventplaneError(
+    "busy",
+    `Controller ${controller} has lately cost a thread for this tenant; it waits for one that others do not need.`,
+    { details: { controller } },
+  );
+}
+
 /** `config_invalid`. */
 export function notLoaded(why: string): EventplaneError {
   return new EventplaneError("config_invalid", `The application cannot be loaded in the controllers' threads: ${why}.`);

@@ -14,7 +14,8 @@ import { Wakeup } from "../../work/index.js";
 import { ControllerThread, type ThreadEnd } from "./controller-thread.js";
 import { answerOf, callText, type LoadedApp } from "./messages.js";
 import { loadedApp } from "./serve-thread.js";
-import { notLoaded, poolClosed, threadLost, timedOut } from "./thread-failures.js";
+import { Suspects } from "./suspects.js";
+import { crowdedOut, notLoaded, poolClosed, threadLost, timedOut } from "./thread-failures.js";
 
 /** Why a thread was ended, or ended by itself. */
 export type LostThread = ThreadEnd | "timeout";
@@ -74,6 +75,7 @@ export class ThreadPool implements Reconciler, AsyncDisposable {
   readonly #expected: LoadedApp;
   readonly #slots: readonly Slot[];
   readonly #waiting: Pending[] = [];
+  readonly #suspects: Suspects;
   readonly #stop = new AbortController();
   readonly #wakeup: Wakeup;
   /** Threads that are being ended and started. */
@@ -88,6 +90,7 @@ export class ThreadPool implements Reconciler, AsyncDisposable {
     this.#options = options;
     this.#expected = loadedApp(options.app);
     this.#wakeup = new Wakeup(options.clock);
+    this.#suspects = new Suspects(options.clock);
     this.#slots = Array.from({ length: options.threads }, () => ({
       thread: undefined,
       isReady: false,
@@ -124,7 +127,8 @@ export class ThreadPool implements Reconciler, AsyncDisposable {
    * Calls the controller in the next thread that is free. Callers bound how many wait; the runtime has one call a claim.
    *
    * @throws as `reconcile`; EventplaneError `reconcile_timeout` when the controller does not return, `reconcile_failed`
-   * when its thread ended under it, `aborted` when the pool is closed
+   * when its thread ended under it, `busy` when a controller that has lately cost a thread for this tenant would take the
+   * last one, `aborted` when the pool is closed
    */
   run(call: ReconcileCall, logger: Logger): Promise<Reconciled> {
     return new Promise((resolve, reject) => {
@@ -212,7 +216,7 @@ export class ThreadPool implements Reconciler, AsyncDisposable {
   #assign(): void {
     for (const slot of this.#slots) {
       if (!slot.isReady || slot.pending !== undefined) continue;
-      const pending = this.#waiting.shift();
+      const pending = this.#next();
       if (pending === undefined) return;
       const { call } = pending;
       const timeoutMs = this.#timeoutMs(call) * (call.checkDeterminism ? 2 : 1);
@@ -222,6 +226,21 @@ export class ThreadPool implements Reconciler, AsyncDisposable {
       slot.thread?.post(pending.id, callText(call));
       if (this.#isResting) this.#wakeup.ring();
     }
+  }
+
+  /** The next call. Of those that may hang there is none with the last thread: they are handed back, and others run. */
+  #next(): Pending | undefined {
+    for (;;) {
+      const pending = this.#waiting.shift();
+      if (pending === undefined || this.#mayRun(pending.call)) return pending;
+      pending.reject(crowdedOut(pending.call));
+    }
+  }
+
+  #mayRun(call: ReconcileCall): boolean {
+    if (this.#slots.length === 1 || !this.#suspects.has(call)) return true;
+    const running = this.#slots.filter(({ pending }) => pending !== undefined && this.#suspects.has(pending.call));
+    return running.length < this.threads.ready - 1;
   }
 
   #ended(slot: Slot, id: number, settle: (pending: Pending) => void): void {
@@ -267,6 +286,7 @@ export class ThreadPool implements Reconciler, AsyncDisposable {
     if (slot.thread !== thread) return; // it has ended by itself
     if (slot.pending === pending) {
       slot.pending = undefined;
+      this.#suspects.note(pending.call);
       this.#options.onLost?.("timeout");
       this.#replace(slot);
       pending.reject(timedOut(pending.call, { timeoutMs: this.#timeoutMs(pending.call), stack }));
@@ -282,7 +302,10 @@ export class ThreadPool implements Reconciler, AsyncDisposable {
     const { heapMbMax = heapMbMaxDefault } = this.#options;
     const how =
       end === "memory" ? `needed more than the ${heapMbMax} MiB of a thread` : "ended its thread without an answer";
-    pending?.reject(threadLost(pending.call, how));
+    if (pending !== undefined) {
+      this.#suspects.note(pending.call);
+      pending.reject(threadLost(pending.call, how));
+    }
     if (this.#stop.signal.aborted) return;
     if (this.#starting !== undefined) return this.#starting.reject(notLoaded("a thread ended while it loaded it"));
     this.#options.onLost?.(end);
