@@ -63,6 +63,7 @@ describe("the demo", () => {
     expect(said()).not.toContain("✗");
     expect(said()).toMatch(/All \d+ checks hold\./);
     expect(said()).toContain("0 lost: all 549 published intents are there");
+    expect(said()).toMatch(/the candidate's: 6\d of 200 organizations would change, all by quota; status 6/);
     expect(said()).toContain("B reads acme: 403 forbidden");
     expect(said()).toContain("`evtctl verify` exits 6");
     expectNothingLeft();

@@ -1,4 +1,4 @@
-/** Chapters 6 and 7: what another tenant may see, and what a superuser can hide. */
+/** The last chapters: what another tenant may see, and what a superuser can hide. */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { createClient } from "../../client/index.js";

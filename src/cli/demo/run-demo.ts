@@ -13,6 +13,7 @@ import { crashInTheMiddle } from "./chapter-crash.js";
 import { countTheLogs } from "./chapter-log.js";
 import { countOutsideCalls } from "./chapter-outside.js";
 import { changeHistory, lookOverTheFence } from "./chapter-proof.js";
+import { decideAgain } from "./chapter-redecide.js";
 import { startPlane } from "./chapter-start.js";
 import { freePort, type PlaneProcess } from "./plane-process.js";
 import { type Send, sendOnce } from "./publisher.js";
@@ -97,6 +98,7 @@ async function tellStory(
     ]),
   );
   await countOutsideCalls(scene, killedAtUs);
+  await decideAgain(scene);
   await lookOverTheFence(scene);
   const bytes = await changeHistory(scene);
   const numbers = [
