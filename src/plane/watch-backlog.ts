@@ -2,32 +2,40 @@
 import { type AppDefinition, effectComponent, runtimeComponent, workerOfComponent } from "../event/index.js";
 import { type Clock, isEventplaneError } from "../kernel/index.js";
 import type { Metrics } from "../observe/index.js";
-import type { StandingWork, WorkStore } from "../work/index.js";
+import type { StandingWork, UnattendedRows, WorkStore } from "../work/index.js";
 
 const intervalMs = 5_000;
+/** While a deployment rolls, another process may have the controllers that this one has not. */
+const unattendedAfterMs = 60_000;
 
 /** What waits for somebody's decision, as it was seen last. */
 export class StandingWatch {
   #standing: readonly StandingWork[] = [];
+  #unattended: readonly UnattendedRows[] = [];
 
-  see(standing: readonly StandingWork[]): void {
+  see(standing: readonly StandingWork[], unattended: readonly UnattendedRows[]): void {
     this.#standing = standing;
+    this.#unattended = unattended;
   }
 
-  /** For /readyz: how many effects are held and dead, and how many controllers gave up; nothing when none is. */
+  /**
+   * For /readyz: how many effects are held and dead, how many controllers gave up, and what waits for controllers that
+   * nobody runs; nothing when none is.
+   */
   get degraded(): readonly string[] {
     const counts = new Map<string, number>();
     for (const { component, state, count } of this.#standing) {
       const name = workerOfComponent(component) === undefined ? "dead_letters" : `effects_${state}`;
       counts.set(name, (counts.get(name) ?? 0) + count);
     }
+    for (const { component, rows } of this.#unattended) counts.set(`waiting_for_unknown_controller_${component}`, rows);
     return [...counts].sort(([a], [b]) => (a < b ? -1 : 1)).map(([name, count]) => `${name}: ${count}`);
   }
 }
 
 /** What the watch needs. */
 export interface WatchBacklogParts {
-  readonly work: Pick<WorkStore, "backlog" | "standing">;
+  readonly work: Pick<WorkStore, "backlog" | "standing" | "unattended">;
   readonly app: AppDefinition;
   readonly metrics: Pick<Metrics, "workQueue" | "effectsStanding" | "deadLetters">;
   readonly clock: Clock;
@@ -60,7 +68,13 @@ async function look({ app, work, metrics, standing }: WatchBacklogParts): Promis
   }
   // Those of controllers and workers that the app has no more wait for a decision too.
   const stands = await work.standing();
-  standing.see(stands);
+  const unattended = await work.unattended(controllers, { dueForMs: unattendedAfterMs });
+  standing.see(stands, unattended);
+  metrics.workQueue({
+    name: "unattended",
+    depth: unattended.reduce((sum, { rows }) => sum + rows, 0),
+    oldestSeconds: Math.max(0, ...unattended.map(({ oldestSeconds }) => oldestSeconds)),
+  });
   metrics.deadLetters(stands.filter(({ state }) => state === "dead"));
   metrics.effectsStanding(
     stands.flatMap(({ component, state, count }) => {

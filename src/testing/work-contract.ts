@@ -9,6 +9,7 @@ import { mutate } from "../event/index.js";
 import { systemIds } from "../kernel/index.js";
 import { creating, draftEmitted, draftIntent } from "./drafts.js";
 import type { TestRunner } from "./test-runner.js";
+import { controllerCases } from "./work-contract-controllers.js";
 import { deadLetterCases } from "./work-contract-dead-letters.js";
 import { effectCases } from "./work-contract-effects.js";
 import { lookupCases } from "./work-contract-lookups.js";
@@ -309,46 +310,6 @@ const leasing: Cases = {
     await scene.work.release(await scene.claimOne(scene.quota), { dueAfterMs: 0 });
     check.equal((await scene.claimOne(scene.quota)).attempt, 1);
   },
-  "rows of reconciles are counted by component: those that wait, how long, and dead letters": async (scene) => {
-    await scene.create("acme");
-    await scene.create("beta");
-    await scene.dispatch();
-    const [first] = await scene.claim(1, [scene.quota]);
-    check.ok(first !== undefined);
-    await scene.work.fail(first, failure, { retryAfterMs: null, generation: 1 });
-    await scene.wait(20);
-    const rows = await scene.work.controllerRows(scene.tenantId);
-    check.deepEqual(
-      rows.map(({ oldestSeconds, ...row }) => ({ ...row, isDue: oldestSeconds > 0 })),
-      [
-        { component: scene.billing, waiting: 2, deadLetters: 0, isDue: true },
-        { component: scene.quota, waiting: 1, deadLetters: 1, isDue: true },
-      ],
-    );
-    check.deepEqual(await scene.another().work.controllerRows(scene.another().tenantId), []);
-  },
-  "a row is forgotten, a dead letter too, but not from under somebody's hands": async (scene) => {
-    await scene.create("acme");
-    const held = await scene.claimOne(scene.quota);
-    await scene.work.forget(held);
-    check.equal((await scene.work.extend([held], leaseMs)).length, 1);
-    await scene.work.fail(held, failure, { retryAfterMs: null, generation: 1 });
-    await scene.work.forget(held);
-    await scene.work.forget(held);
-    check.deepEqual(await scene.work.deadLetters(scene.tenantId), []);
-    check.deepEqual(
-      (await scene.work.controllerRows(scene.tenantId)).map(({ component }) => component),
-      [scene.billing],
-    );
-  },
-  "the place of changes is moved by one of those who move it from the same place": async (scene) => {
-    const from = (await scene.work.changesPlace())?.position ?? 0;
-    const to = { logEpoch: 1, position: from + 5, hash: new Uint8Array(32) };
-    const moved = await Promise.all([scene.work.moveChanges(from, to), scene.work.moveChanges(from, to)]);
-    check.equal(moved.filter(Boolean).length, 1);
-    check.equal((await scene.work.changesPlace())?.position, from + 5);
-    check.equal(await scene.work.moveChanges(from, to), false);
-  },
   "one tenant with many due rows does not starve another": async (scene, under) => {
     const other = new Scene(under, scene);
     for (let n = 0; n < 60; n++) await scene.create(`acme-${n}`);
@@ -370,6 +331,7 @@ const allCases: Cases = {
   ...deadLetterCases,
   ...effectCases,
   ...lookupCases,
+  ...controllerCases,
 };
 
 /** Declares the suite for one adapter. */

@@ -16,6 +16,7 @@ export type {
   LogPlace,
   LookedUp,
   StandingWork,
+  UnattendedRows,
   Watch,
   WorkBacklog,
   WorkClaim,

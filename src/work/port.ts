@@ -188,6 +188,14 @@ export interface DeadLetterReader {
   deadLetterGroups(tenantId: TenantId, filter?: DeadLetterFilter): Promise<readonly DeadLetterGroup[]>;
 }
 
+/** Rows of reconciles that nobody who was asked attends to, over all tenants. */
+export interface UnattendedRows {
+  readonly component: string;
+  /** 10,000 of all components stand for more. */
+  readonly rows: number;
+  readonly oldestSeconds: number;
+}
+
 /** What a tenant's controllers have to do, for administrators. */
 export interface ControllerRows {
   readonly component: string;
@@ -294,6 +302,11 @@ export interface WorkStore extends DeadLetterReader, EffectReader, ControllerRow
   nextDueMs(components: readonly string[]): Promise<number | null>;
   /** What is due now and nobody works on, for metrics: how many rows (10,000 stands for more), and how long the oldest. */
   backlog(components: readonly string[]): Promise<WorkBacklog>;
+  /**
+   * Rows of reconciles of other components than these that are due for longer, by component: of a controller that this
+   * process does not have, and perhaps no other.
+   */
+  unattended(components: readonly string[], options: { readonly dueForMs: number }): Promise<readonly UnattendedRows[]>;
   /** What waits for somebody's decision, for metrics. */
   standing(): Promise<readonly StandingWork[]>;
 }

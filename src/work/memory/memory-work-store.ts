@@ -14,6 +14,7 @@ import {
   type LogPlace,
   type LookedUp,
   type StandingWork,
+  type UnattendedRows,
   type Watch,
   type WorkBacklog,
   type WorkClaim,
@@ -22,7 +23,7 @@ import {
   type WorkKey,
   type WorkStore,
 } from "../port.js";
-import { controllerRows } from "./controller-rows.js";
+import { controllerRows, unattendedRows } from "./controller-rows.js";
 import { groupsOf, isMeant, shownLetter, standing } from "./dead-letters.js";
 import { applyEffectChange, shownEffects } from "./effect-rows.js";
 import { MemoryLookups } from "./lookups.js";
@@ -288,6 +289,13 @@ export class MemoryWorkStore implements WorkStore {
   async nextDueMs(components: readonly string[]): Promise<number | null> {
     const next = this.#rows.nextDueUs(components);
     return next === null ? null : Math.max(0, (next - this.#nowUs()) / 1000);
+  }
+
+  async unattended(
+    components: readonly string[],
+    { dueForMs }: { readonly dueForMs: number },
+  ): Promise<readonly UnattendedRows[]> {
+    return unattendedRows(this.#rows.ready(), { components, nowUs: this.#nowUs(), dueForMs });
   }
 
   async backlog(components: readonly string[]): Promise<WorkBacklog> {

@@ -135,6 +135,11 @@ export class WorkRows {
     this.#rows.delete(keyText(key));
   }
 
+  /** Rows of reconciles that are due or leased, of all tenants. */
+  ready(): WorkRow[] {
+    return [...this.#rows.values()].filter((row) => row.aggregateType !== effectRowType && row.state === "ready");
+  }
+
   /** Rows of reconciles of one tenant. */
   reconciles(tenantId: TenantId): WorkRow[] {
     return [...this.#rows.values()].filter((row) => row.aggregateType !== effectRowType && row.tenantId === tenantId);

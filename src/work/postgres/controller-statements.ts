@@ -40,6 +40,26 @@ export const controllerRows = {
     order by w.component`,
 } as const;
 
+/** $1 components that are attended to, $2 milliseconds. */
+export const unattended = {
+  name: "ep_work_unattended",
+  text: `select due.component, count(*)::int as rows,
+      extract(epoch from clock_timestamp() - min(due.due_at))::double precision as oldest_seconds
+    from (select w.component, w.due_at from eventplane.work w
+          where w.state = 'ready' and w.queue = '' and w.lease_token is null
+            and w.due_at <= clock_timestamp() - $2::bigint * interval '1 millisecond' and w.component <> all ($1::text[])
+          limit 10000) due
+    group by due.component
+    order by due.component`,
+} as const;
+
+/** One row of `unattended`. */
+export interface UnattendedSqlRow {
+  readonly component: string;
+  readonly rows: number;
+  readonly oldest_seconds: number;
+}
+
 /** One row of `controllerRows`. */
 export interface ControllerSqlRow {
   readonly component: string;

@@ -17,6 +17,7 @@ import {
   type LogPlace,
   type LookedUp,
   type StandingWork,
+  type UnattendedRows,
   type Watch,
   type WorkBacklog,
   type WorkClaim,
@@ -221,6 +222,15 @@ export class PostgresWorkStore implements WorkStore {
   async nextDueMs(components: readonly string[]): Promise<number | null> {
     const [row] = await this.#query<{ due_ms: number | null }>(sql.nextDue, [queuesOf(components), components]);
     return row?.due_ms ?? null;
+  }
+
+  async unattended(
+    components: readonly string[],
+    { dueForMs }: { readonly dueForMs: number },
+  ): Promise<readonly UnattendedRows[]> {
+    const { unattended } = controllerSql;
+    const rows = await this.#query<controllerSql.UnattendedSqlRow>(unattended, [components, Math.ceil(dueForMs)]);
+    return rows.map((row) => ({ component: row.component, rows: row.rows, oldestSeconds: row.oldest_seconds }));
   }
 
   async backlog(components: readonly string[]): Promise<WorkBacklog> {
