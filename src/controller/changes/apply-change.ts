@@ -31,7 +31,8 @@ const conflictsMax = 10;
 
 /**
  * Backfill: makes a due work row for each living resource. Retire: completes what the current generation of a resource waits
- * for in vain, and removes the controller's rows.
+ * for in vain, and removes the controller's rows; generations that began after the request are not meant, so that it may be
+ * acted on late, or again.
  *
  * @throws EventplaneError of the store; then it is to be done again
  */
@@ -91,6 +92,7 @@ async function retire(
 ): Promise<boolean> {
   for (let round = 0; round < conflictsMax; round++) {
     const resource = await options.loader.load(change.tenantId, stream);
+    if ((resource?.origin?.recordedAt ?? "") > change.requestedAt) return false;
     const done = resource === undefined ? false : await complete(change, resource, options);
     if (done === undefined) continue;
     await options.work.forget(rowOf(change, stream));

@@ -118,6 +118,23 @@ test("the next generation of an old edge waits again, and may be retired again",
   expect(await bench.resource("a")).toMatchObject({ phase: "Ready", generation: 2 });
 });
 
+test("a retirement that is acted on late, or again, does not mean generations that began after it", async () => {
+  const { bench, changes, retire } = scene({ old: waiting });
+  for (const id of ["a", "b"]) await bench.publish("create", id);
+  await bench.runtime.settle();
+  await retire("old");
+  await bench.clock.advance(1_000);
+  await bench.publish("change-plan", "b");
+  await bench.runtime.settle();
+  await changes.settle();
+  expect((await bench.resource("a")).phase).toBe("Ready");
+  expect((await bench.resource("b")).phase).toBe("Progressing");
+  await bench.clock.advance(1_000);
+  await retire("old");
+  await changes.settle();
+  expect(await bench.resource("b")).toMatchObject({ phase: "Ready", generation: 2 });
+});
+
 test("a request that does not verify does nothing, and does not keep those after it for ever", async () => {
   const { bench, changes, retire, logged } = scene({ old: waiting });
   await bench.publish("create", "a");
