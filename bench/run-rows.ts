@@ -1,5 +1,9 @@
 /** Runs the chosen rows, prints them, and records them when asked. */
 import { appendAlone, appendBatches, appendCrowd } from "./rows/append.js";
+import { busAsync } from "./rows/bus-async.js";
+import { busMatch } from "./rows/bus-match.js";
+import { busMillion } from "./rows/bus-million.js";
+import { busPublish } from "./rows/bus-publish.js";
 import { bytes } from "./rows/bytes.js";
 import { edge } from "./rows/edge.js";
 import { memory } from "./rows/memory.js";
@@ -11,7 +15,7 @@ import { sse } from "./rows/sse.js";
 import { environment } from "./support/environment.js";
 import { printRow } from "./support/print-row.js";
 import { type Recorded, record } from "./support/record.js";
-import type { Row } from "./support/row.js";
+import type { Row, RowResult } from "./support/row.js";
 import { openBenchServer } from "./support/server.js";
 
 const rows: readonly Row[] = [
@@ -26,6 +30,10 @@ const rows: readonly Row[] = [
   settled,
   scale,
   memory,
+  ...busPublish,
+  ...busMatch,
+  ...busAsync,
+  busMillion,
 ];
 
 /** Runs rows by name or group, all usual ones without names, one after the other, each on a fresh server. */
@@ -40,18 +48,15 @@ export async function runRows(names: readonly string[], options: { readonly reco
   }
   const recorded: Recorded[] = [];
   for (const row of chosen) {
-    const server = await openBenchServer();
     try {
       const before = environment();
-      const result = await row.run(server);
+      const result = await resultOf(row);
       const one = { name: row.name, question: row.question, environment: before, result };
       printRow(one);
       recorded.push(one);
     } catch (error) {
       process.stderr.write(`${row.name} failed: ${error instanceof Error ? error.stack : String(error)}\n`);
       process.exitCode = 1;
-    } finally {
-      await server.close();
     }
   }
   if (options.record)
@@ -59,4 +64,14 @@ export async function runRows(names: readonly string[], options: { readonly reco
       recorded,
       rows.map(({ name }) => name),
     );
+}
+
+async function resultOf(row: Row): Promise<RowResult> {
+  if (row.needsServer === false) return row.run();
+  const server = await openBenchServer();
+  try {
+    return await row.run(server);
+  } finally {
+    await server.close();
+  }
 }

@@ -14,7 +14,7 @@ import { type DevPlane, devTenant, startDevPlane, withDataDir } from "../support
 import { median } from "../support/interleave.js";
 import { specOf } from "../support/payload.js";
 import { residentMb } from "../support/process-usage.js";
-import type { Row } from "../support/row.js";
+import type { Row, RowResult } from "../support/row.js";
 
 const events = 1_000_000;
 const perAppend = 250;
@@ -49,7 +49,7 @@ async function watch(
   plane: DevPlane,
   { id, key }: { readonly id: string; readonly key: string },
   { empty, full }: { readonly empty: number; readonly full: number },
-): ReturnType<Row["run"]> {
+): Promise<RowResult> {
   const child = await startChild("sse-clients");
   try {
     const url = `${plane.url}/v1/tenants/${id}/subscribe`;

@@ -20,16 +20,21 @@ export interface RowResult {
   readonly details?: Readonly<Record<string, number | string>>;
 }
 
-/** A row. */
-export interface Row {
+interface RowParts {
   readonly name: string;
   /** `npm run bench -- <group or name>` selects. */
   readonly group: string;
   readonly question: string;
   /** Not part of a run without arguments: takes minutes. */
   readonly onlyWhenAsked?: boolean;
-  readonly run: (server: BenchServer) => Promise<RowResult>;
 }
+
+/** A row: on a fresh database server, or within this process alone. */
+export type Row = RowParts &
+  (
+    | { readonly needsServer?: true; readonly run: (server: BenchServer) => Promise<RowResult> }
+    | { readonly needsServer: false; readonly run: () => Promise<RowResult> }
+  );
 
 /** Whether a goal is met; a value that is not there meets nothing. */
 export function isMet({ value = Number.NaN, atLeast, atMost }: Goal): boolean {

@@ -1,12 +1,8 @@
 /** The event that handlers get. */
-import type { JsonObject } from "../kernel/index.js";
+import type { JsonObject, JsonValue } from "../kernel/index.js";
+import type { EventJson } from "./event-json.js";
 import type { TopicMap, TopicsTaken } from "./pattern.js";
-
-/** From the most to the least urgent. A busy subscription takes from each, the urgent ones more often. */
-export const priorities = ["critical", "high", "normal", "low"] as const;
-
-/** How urgent an event is. */
-export type Priority = (typeof priorities)[number];
+import type { Priority } from "./priority.js";
 
 /** An event of the bus. Frozen, its payload and metadata with everything in them. */
 export interface BusEvent<Topic extends string = string, Payload = unknown> {
@@ -28,7 +24,7 @@ export interface BusEvent<Topic extends string = string, Payload = unknown> {
   readonly source: string | undefined;
   readonly metadata: JsonObject;
   /** All of the above as plain data; absent parts are left out. */
-  toJSON(): JsonObject;
+  toJSON(): EventJson;
 }
 
 /** The events of a typed bus that patterns take: a union that `event.topic` tells apart. */
@@ -59,6 +55,16 @@ export interface EventOrigin {
   readonly idPrefix: string;
 }
 
+/** What is kept of a publisher's options: checked and frozen. */
+export interface EventOptions {
+  readonly id?: string | undefined;
+  readonly priority?: Priority | undefined;
+  readonly correlationId?: string | undefined;
+  readonly causationId?: string | undefined;
+  readonly metadata?: JsonObject | undefined;
+  readonly source?: string | undefined;
+}
+
 const noMetadata: JsonObject = Object.freeze({});
 
 /**
@@ -70,13 +76,13 @@ export class AcceptedEvent implements BusEvent {
   readonly #number: number;
   readonly #payload: unknown;
   readonly #atMs: number;
-  readonly #options: PublishOptions & { readonly source?: string };
+  readonly #options: EventOptions;
 
   /** `payload` and `options` are frozen by the caller. */
   constructor(
     origin: EventOrigin,
     parts: { readonly number: number; readonly payload: unknown; readonly atMs: number },
-    options: PublishOptions & { readonly source?: string },
+    options: EventOptions,
   ) {
     this.#origin = origin;
     this.#number = parts.number;
@@ -130,14 +136,22 @@ export class AcceptedEvent implements BusEvent {
     return this.#options.metadata ?? noMetadata;
   }
 
-  toJSON(): JsonObject {
+  toJSON(): EventJson {
     const { id, topic, schemaVersion, priority, context, atMs, correlationId, causationId, source, metadata } = this;
-    const optional = { correlationId, causationId, source };
-    const given = Object.fromEntries(
-      Object.entries(optional).filter((entry): entry is [string, string] => entry[1] !== undefined),
-    );
-    // A payload is plain data: freezeData refused everything else.
-    const payload = this.#payload as JsonObject;
-    return { id, topic, payload, schemaVersion, priority, context, atMs, ...given, metadata };
+    // Plain data: freezeData refused everything else.
+    const payload = this.#payload as JsonValue;
+    return {
+      id,
+      topic,
+      payload,
+      schemaVersion,
+      priority,
+      context,
+      atMs,
+      ...(correlationId === undefined ? {} : { correlationId }),
+      ...(causationId === undefined ? {} : { causationId }),
+      ...(source === undefined ? {} : { source }),
+      metadata,
+    };
   }
 }

@@ -1,15 +1,22 @@
 /** Publishing and subscribing in one context of a bus. */
 import { EventplaneError } from "../kernel/index.js";
 import type { BusEvent, EventOf, PublishOptions } from "./accepted-event.js";
+import { type Permit, permitFor } from "./authorization.js";
 import type { BusShared } from "./bus-options.js";
 import { Consumer } from "./consumer.js";
 import type { AnyHandler } from "./consumer-parts.js";
+import { DeadLetters } from "./dead-letters.js";
 import type { HandlerContext } from "./delivery.js";
 import { EventStream } from "./event-stream.js";
+import type { HistoryFilter } from "./history.js";
+import type { MonitorOptions } from "./monitor.js";
+import { startMonitor, statisticsOf } from "./observation.js";
 import type { PatternOf, TopicMap, TopicOf } from "./pattern.js";
 import type { Registration } from "./registry.js";
 import type { SettledEvent } from "./settlement.js";
+import { Source, type SourceOptions } from "./source.js";
 import type { Draft, Space } from "./space.js";
+import type { BusStatistics } from "./statistics.js";
 import { type Subscription, statusOf } from "./subscription.js";
 import { type SubscriptionOptions, subscriptionSettings } from "./subscription-options.js";
 
@@ -53,12 +60,16 @@ export class BusContext<Topics extends TopicMap> {
   readonly #shared: BusShared;
   readonly #space: Space;
   readonly #onClosed: () => void;
+  readonly #sources = new Map<string, Source>();
+  /** What its subscriptions could not handle. */
+  readonly deadLetters: DeadLetters;
 
   /** Made by the bus. */
   constructor(space: Space, shared: BusShared, onClosed: () => void) {
     this.#space = space;
     this.#shared = shared;
     this.#onClosed = onClosed;
+    this.deadLetters = new DeadLetters(space.name, shared.deadLetters, (letter) => space.redeliver(letter));
   }
 
   /** Its name; that of the bus itself is `default`. */
@@ -172,6 +183,63 @@ export class BusContext<Topics extends TopicMap> {
     return stream as AsyncIterableIterator<BusEvent> as AsyncIterableIterator<EventOf<Topics, Patterns>>;
   }
 
+  /**
+   * Registers a source outside of this process: nothing that it sends becomes an event before its verifier has agreed.
+   *
+   * @throws EventplaneError `config_invalid`, `request_invalid` for a pattern that is none, or a name that is taken; `unavailable` after the end
+   */
+  addSource(options: SourceOptions): Source {
+    if (this.#space.isClosed) throw new EventplaneError("unavailable", `The context ${this.name} is closed.`);
+    if (this.#sources.has(options.name))
+      throw new EventplaneError("request_invalid", `There is a source named ${options.name}; take another name.`);
+    const source = new Source(options, this.#space, this.#shared);
+    this.#sources.set(options.name, source);
+    return source;
+  }
+
+  /**
+   * Asks `authorizeSubscribe` again, for every subscription of the context. Call it when a permit was withdrawn.
+   *
+   * Subscriptions that are not permitted any more end; of those that are permitted less, what waits and is not permitted is dropped.
+   *
+   * @returns the names of those that ended
+   */
+  reauthorize(): readonly string[] {
+    const ended: string[] = [];
+    for (const registration of this.#space.registry.all) {
+      try {
+        const { consumer } = registration;
+        consumer.permit.set(this.#permitOf(consumer.name, registration));
+        consumer.dropWhere(({ topic }) => !consumer.permit.covers(topic));
+      } catch {
+        // The refusal is the answer.
+        ended.push(registration.consumer.name);
+        this.#end(registration);
+      }
+    }
+    this.#space.registry.forgetFound();
+    return ended;
+  }
+
+  /** The last events of the context, the oldest first: 100 unless `historyMax` says otherwise. */
+  history(filter: HistoryFilter = {}): readonly BusEvent[] {
+    return this.#space.history.list(filter);
+  }
+
+  /** What the context did so far. `prometheusText` turns it into what Prometheus reads. */
+  statistics(): BusStatistics {
+    return statisticsOf({ space: this.#space, shared: this.#shared, sources: this.#sources });
+  }
+
+  /**
+   * Looks at the statistics again and again, until the returned function is called or the context is closed. Callbacks that throw are counted.
+   *
+   * @throws EventplaneError `config_invalid`
+   */
+  monitor(options: MonitorOptions): () => void {
+    return startMonitor(options, { space: this.#space, shared: this.#shared, sources: this.#sources });
+  }
+
   /** Its subscriptions, in the order in which they came. */
   subscriptions(): readonly Subscription[] {
     return this.#space.registry.all.map((registration) => this.#subscription(registration));
@@ -251,9 +319,19 @@ export class BusContext<Topics extends TopicMap> {
       throw new EventplaneError("config_invalid", `The handler of ${name} is a function.`);
     const spent = definition.isOnce === true ? { spent: () => void registry.remove(registration) } : {};
     const { ended = () => undefined } = definition;
+    const permit = this.#permitOf(name, definition);
     const consumer = new Consumer({ name, handler, ended, ...spent }, subscriptionSettings(definition), host);
-    const registration: Registration = registry.add(consumer, [...new Set(patterns)]);
+    consumer.permit.set(permit);
+    const registration: Registration = registry.add(consumer, [...new Set(patterns)], definition.principal);
     return registration;
+  }
+
+  #permitOf(
+    subscription: string,
+    asked: { readonly patterns: readonly string[]; readonly principal?: string | undefined },
+  ): Permit {
+    const { patterns, principal } = asked;
+    return permitFor(this.#shared.authorization, { context: this.name, subscription, patterns, principal });
   }
 
   #end(registration: Registration): boolean {

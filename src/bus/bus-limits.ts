@@ -12,6 +12,9 @@ export const busLimits = {
   contextsMax: 1_000,
   /** Topics whose matching subscriptions are remembered, per context. */
   topicsCachedMax: 8_192,
+  /** Topics with a count of their own, and events that are remembered, per context. */
+  topicsCountedMax: 1_000,
+  historyMax: 100_000,
   /** Nesting and parts (values) of one payload. */
   payloadDepthMax: 32,
   payloadPartsMax: 100_000,

@@ -8,24 +8,31 @@ import {
   systemIds,
   systemRandom,
 } from "../kernel/index.js";
+import type { AuthorizationOptions } from "./authorization.js";
+import { busLimits } from "./bus-limits.js";
 import { CoarseClock } from "./coarse-clock.js";
 import type { DeliveryFailure } from "./consumer-parts.js";
+import { type DeadLetterStore, MemoryDeadLetters } from "./dead-letter.js";
 import { HandOut } from "./hand-out.js";
 import type { TopicMap, TopicOf } from "./pattern.js";
 import { compileTopic, type Lift, type PayloadCheck } from "./payload-check.js";
 import type { RateLimit } from "./rate-limiter.js";
-import { checkedRateLimit } from "./subscription-options.js";
+import { checkedRateLimit, whole } from "./subscription-options.js";
 import { TimerWheel } from "./timer-wheel.js";
 import type { Topic } from "./topic.js";
 
 /** Options of a bus. */
-export interface BusOptions<Topics extends TopicMap = Record<string, unknown>> {
+export interface BusOptions<Topics extends TopicMap = Record<string, unknown>> extends AuthorizationOptions {
   /** The topics, made by `topic`. */
   readonly topics?: { readonly [Name in TopicOf<Topics>]: Topic<Topics[Name]> };
   /** What to do with topics that `topics` does not have: `refuse` by default; `allow` takes them unchecked. */
   readonly unknownTopics?: "refuse" | "allow";
   /** Events accepted, for each context. */
   readonly rateLimit?: RateLimit;
+  /** Events that each context remembers for `history`: 100 by default, at most 100,000, none for 0. */
+  readonly historyMax?: number;
+  /** Where deliveries that failed for good are kept: 1,000 in memory by default. */
+  readonly deadLetters?: DeadLetterStore;
   /** Called with each delivery that failed for good. What it throws is counted, and otherwise ignored. */
   readonly onFailure?: (failure: DeliveryFailure) => void;
   readonly clock?: Clock;
@@ -51,6 +58,9 @@ export interface BusShared {
   readonly topics: ReadonlyMap<string, KnownTopic>;
   readonly allowsUnknown: boolean;
   readonly rateLimit: RateLimit | undefined;
+  readonly historyMax: number;
+  readonly authorization: AuthorizationOptions;
+  readonly deadLetters: DeadLetterStore;
   readonly onFailure: ((failure: DeliveryFailure) => void) | undefined;
   /** Callbacks of the user that threw. */
   readonly counters: { callbacksFailed: number; eventsNumbered: number };
@@ -76,6 +86,9 @@ export function shareBus(options: BusOptions<TopicMap>): BusShared {
     topics,
     allowsUnknown: options.unknownTopics === "allow",
     rateLimit: rateLimit === undefined ? undefined : checkedRateLimit("rateLimit", rateLimit),
+    historyMax: whole("historyMax", options.historyMax ?? 100, { from: 0, to: busLimits.historyMax }),
+    authorization: options,
+    deadLetters: options.deadLetters ?? new MemoryDeadLetters(),
     onFailure: options.onFailure,
     counters: { callbacksFailed: 0, eventsNumbered: 0 },
   };

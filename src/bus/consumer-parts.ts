@@ -1,6 +1,6 @@
 /** What a subscription at work is made of, uses, and counts. */
-import type { Random } from "../kernel/index.js";
-import type { AcceptedEvent, BusEvent } from "./accepted-event.js";
+import type { Clock, Random } from "../kernel/index.js";
+import type { BusEvent } from "./accepted-event.js";
 import type { CoarseClock } from "./coarse-clock.js";
 import type { HandlerContext } from "./delivery.js";
 import type { TimerWheel } from "./timer-wheel.js";
@@ -18,7 +18,7 @@ export interface ConsumerParts {
 
 /** A delivery that ended without success and will not be tried again by itself. */
 export interface DeliveryFailure {
-  readonly event: AcceptedEvent;
+  readonly event: BusEvent;
   readonly subscription: string;
   readonly attempts: number;
   /** As it was thrown: anything, also undefined. */
@@ -29,7 +29,7 @@ export interface DeliveryFailure {
 export interface ConsumerHost {
   readonly wheel: TimerWheel;
   readonly coarse: CoarseClock;
-  readonly breakerClock: { monotonicMs(): number };
+  readonly clock: Pick<Clock, "monotonicMs">;
   readonly random: Random;
   /** Never throws. */
   readonly failed: (failure: DeliveryFailure) => void;

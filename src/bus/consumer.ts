@@ -1,18 +1,29 @@
 /** One subscription at work: calls its handler within the bounds that it chose, and lets nothing of it reach the others. */
-import { Breaker, backoffMs, EventplaneError, isEventplaneError } from "../kernel/index.js";
+import { backoffMs, EventplaneError, isEventplaneError } from "../kernel/index.js";
 import type { AcceptedEvent, BusEvent } from "./accepted-event.js";
+import { CallGate } from "./call-gate.js";
 import type { AnyHandler, ConsumerCounters, ConsumerHost, ConsumerParts } from "./consumer-parts.js";
 import { Attempt, Delivery } from "./delivery.js";
-import { RateLimiter } from "./rate-limiter.js";
+import { type Latency, LatencyHistogram } from "./latency-histogram.js";
 import type { Settlement } from "./settlement.js";
 import type { SubscriptionSettings } from "./subscription-options.js";
 import { SubscriptionQueue } from "./subscription-queue.js";
-import type { WheelTimer } from "./timer-wheel.js";
+import { TopicPermit } from "./topic-permit.js";
+
+/** One call in 16 is measured. */
+const sampleMask = 15;
+const notSampled = -1;
+
+interface Call {
+  readonly attempt: Attempt;
+  readonly beganAtMs: number;
+}
 
 /** The state of one subscription. */
 export class Consumer {
   readonly name: string;
   readonly settings: SubscriptionSettings;
+  readonly permit: TopicPermit = new TopicPermit();
   readonly counters: ConsumerCounters = {
     done: 0,
     failed: 0,
@@ -25,13 +36,14 @@ export class Consumer {
   readonly #handler: AnyHandler;
   readonly #host: ConsumerHost;
   readonly #queue: SubscriptionQueue;
-  readonly #breaker: Breaker | undefined;
-  readonly #limiter: RateLimiter | undefined;
+  readonly #gate: CallGate;
   /** A handler with exactly one parameter cannot see the context: none is made for it. */
   readonly #takesContext: boolean;
   readonly #underWay = new Set<Delivery>();
   /** Whether the queue is at its bound and does not make room by itself. A plain field, because each publication looks at it. */
   isFull = false;
+  readonly #latency = new LatencyHistogram();
+  #calls = 0;
   #idle: (() => void)[] = [];
   #active = 0;
   #isPaused = false;
@@ -43,7 +55,6 @@ export class Consumer {
   #spent: (() => void) | undefined;
   #isSpent = false;
   readonly #ended: () => void;
-  #wake: WheelTimer | undefined = undefined;
 
   /** `spent`: the subscription is for one event, and ends with it. `ended`: called when it is closed. */
   constructor({ name, handler, spent, ended }: ConsumerParts, settings: SubscriptionSettings, host: ConsumerHost) {
@@ -54,8 +65,7 @@ export class Consumer {
     this.#handler = handler;
     this.#host = host;
     this.#queue = new SubscriptionQueue(settings);
-    this.#breaker = settings.breaker === undefined ? undefined : new Breaker(settings.breaker, host.breakerClock);
-    this.#limiter = settings.rateLimit === undefined ? undefined : new RateLimiter(settings.rateLimit, host.coarse);
+    this.#gate = new CallGate(settings, host, () => this.#pump());
     this.#takesContext = handler.length !== 1;
     this.#hasGate = this.#needsGate();
   }
@@ -78,8 +88,13 @@ export class Consumer {
     return this.#isClosed;
   }
 
+  /** Durations of the calls that succeeded. */
+  get latency(): Latency | undefined {
+    return this.#latency.read();
+  }
+
   get isBreakerOpen(): boolean {
-    return this.#breaker?.isOpen ?? false;
+    return this.#gate.isBreakerOpen;
   }
 
   /** Whether it would refuse `count` more events of those that its filter lets through. */
@@ -123,9 +138,9 @@ export class Consumer {
   }
 
   /** Hands over an event that failed before, past filter and bounds of the queue. */
-  offerAgain(event: AcceptedEvent, settlement: Settlement): void {
+  offerAgain(event: AcceptedEvent, settlement: Settlement, attemptsBefore: number): void {
     settlement.begin();
-    this.#enqueue(new Delivery(event, settlement))?.catch(() => undefined);
+    void this.#enqueue(new Delivery(event, settlement, attemptsBefore));
     this.#pump();
   }
 
@@ -144,8 +159,7 @@ export class Consumer {
   close(): void {
     this.#isClosed = true;
     this.dropWhere(() => true);
-    if (this.#wake !== undefined) this.#host.wheel.cancel(this.#wake);
-    this.#wake = undefined;
+    this.#gate.close();
     this.#ended();
   }
 
@@ -204,26 +218,7 @@ export class Consumer {
   }
 
   #mayBegin(): boolean {
-    if (this.#isPaused || this.#active >= this.settings.concurrency) return false;
-    const breaker = this.#breaker;
-    if (breaker?.isOpen === true && breaker.room === 0) {
-      this.#wakeAt(breaker.triesAtMs);
-      return false;
-    }
-    if (this.#limiter === undefined || this.#limiter.take(1)) return true;
-    this.#wakeIn(this.#limiter.waitMs);
-    return false;
-  }
-
-  #wakeAt(atMs: number | undefined): void {
-    if (atMs !== undefined) this.#wakeIn(Math.max(0, atMs - this.#host.breakerClock.monotonicMs()));
-  }
-
-  #wakeIn(ms: number): void {
-    this.#wake ??= this.#host.wheel.after(ms, () => {
-      this.#wake = undefined;
-      this.#pump();
-    });
+    return !this.#isPaused && this.#active < this.settings.concurrency && this.#gate.mayCall();
   }
 
   #enqueue(delivery: Delivery): Promise<void> | undefined {
@@ -262,27 +257,40 @@ export class Consumer {
 
   #begin(event: AcceptedEvent, settlement: Settlement | undefined, queued: Delivery | undefined): void {
     this.#active++;
-    if (this.#breaker?.isOpen === true) this.#breaker.begin();
+    this.#gate.begin();
     this.#call(event, settlement, queued);
   }
 
   #call(event: AcceptedEvent, settlement: Settlement | undefined, known: Delivery | undefined): void {
     const number = (known?.attempts ?? 0) + 1;
     const attempt = this.#takesContext ? new Attempt(number) : undefined;
+    // A clock read costs more than all the rest of a call.
+    const beganAtMs = (++this.#calls & sampleMask) === 0 ? this.#host.clock.monotonicMs() : notSampled;
     let result: unknown;
     try {
       // A handler without a second parameter is given one all the same by its type.
       result = this.#handler(event, attempt as Attempt);
-      if (!isThenable(result)) return this.#succeeded(settlement, number);
+      if (!isThenable(result)) {
+        if (beganAtMs !== notSampled) this.#sample(beganAtMs);
+        return this.#succeeded(settlement, number);
+      }
     } catch (thrown) {
       const delivery = known ?? new Delivery(event, settlement);
       delivery.attempts = number;
       return this.#attemptFailed(delivery, thrown);
     }
-    this.#await(known ?? new Delivery(event, settlement), attempt ?? new Attempt(number), result);
+    this.#await(
+      known ?? new Delivery(event, settlement),
+      { attempt: attempt ?? new Attempt(number), beganAtMs },
+      result,
+    );
   }
 
-  #await(delivery: Delivery, attempt: Attempt, result: PromiseLike<unknown>): void {
+  #sample(beganAtMs: number): void {
+    this.#latency.add(this.#host.clock.monotonicMs() - beganAtMs);
+  }
+
+  #await(delivery: Delivery, { attempt, beganAtMs }: Call, result: PromiseLike<unknown>): void {
     const { timeoutMs } = this.settings;
     delivery.begin(attempt);
     this.#underWay.add(delivery);
@@ -290,7 +298,9 @@ export class Consumer {
       delivery.timer = this.#host.wheel.after(timeoutMs, () => this.#ranOutOfTime(delivery));
     Promise.resolve(result).then(
       () => {
-        if (this.#answered(delivery, attempt)) this.#succeeded(delivery.settlement, delivery.attempts);
+        if (!this.#answered(delivery, attempt)) return;
+        if (beganAtMs !== notSampled) this.#sample(beganAtMs);
+        this.#succeeded(delivery.settlement, delivery.attempts);
       },
       (error: unknown) => {
         if (this.#answered(delivery, attempt)) this.#attemptFailed(delivery, error);
@@ -322,14 +332,14 @@ export class Consumer {
 
   #succeeded(settlement: Settlement | undefined, attempts: number): void {
     this.counters.done++;
-    this.#breaker?.succeed();
+    this.#gate.succeed();
     settlement?.end({ subscription: this.name, outcome: "done", attempts });
     this.#slotFree();
   }
 
   #attemptFailed(delivery: Delivery, error: unknown): void {
     this.counters.attemptsFailed++;
-    this.#breaker?.fail();
+    this.#gate.fail();
     const isLast = delivery.attempts >= this.settings.attempts || isEventplaneError(error, "terminal_error");
     if (isLast || this.#isClosed) this.#giveUp(delivery, error);
     else
@@ -340,20 +350,20 @@ export class Consumer {
   #tryAgainIn(ms: number, delivery: Delivery): void {
     this.#underWay.add(delivery);
     delivery.timer = this.#host.wheel.after(ms, () => {
-      const waitMs = this.#breakerWaitMs();
+      const waitMs = this.#gate.breakerWaitMs();
       if (waitMs > 0) return this.#tryAgainIn(waitMs, delivery);
       delivery.timer = undefined;
       this.#underWay.delete(delivery);
-      if (this.#breaker?.isOpen === true) this.#breaker.begin();
+      if (this.#isClosed || !this.permit.covers(delivery.event.topic)) return this.#endWaiting(delivery);
+      this.#gate.begin();
       this.#call(delivery.event, delivery.settlement, delivery);
     });
   }
 
-  #breakerWaitMs(): number {
-    const breaker = this.#breaker;
-    if (breaker === undefined || breaker.room > 0) return 0;
-    const triesAtMs = breaker.triesAtMs ?? this.#host.breakerClock.monotonicMs();
-    return Math.max(1, triesAtMs - this.#host.breakerClock.monotonicMs());
+  /** The subscription ended, or may not get the event any more, before the next attempt. */
+  #endWaiting(delivery: Delivery): void {
+    this.#drop(delivery);
+    this.#slotFree();
   }
 
   #giveUp(delivery: Delivery, error: unknown): void {
@@ -362,7 +372,7 @@ export class Consumer {
     delivery.end(error instanceof Error ? error : undefined);
     this.#underWay.delete(delivery);
     this.counters.failed++;
-    this.#host.failed({ event, subscription: this.name, attempts, error });
+    this.#host.failed({ event, subscription: this.name, attempts: delivery.attemptsBefore + attempts, error });
     settlement?.end({ subscription: this.name, outcome: "failed", attempts, error });
     this.#slotFree();
   }

@@ -23,7 +23,11 @@ export class Delivery implements Laned {
   timer: WheelTimer | undefined = undefined;
   #attempt: Attempt | undefined = undefined;
 
-  constructor(event: AcceptedEvent, settlement: Settlement | undefined) {
+  /** Calls for the event that are told of in a dead letter. */
+  readonly attemptsBefore: number;
+
+  constructor(event: AcceptedEvent, settlement: Settlement | undefined, attemptsBefore = 0) {
+    this.attemptsBefore = attemptsBefore;
     this.event = event;
     this.settlement = settlement;
     this.lane = laneOf(event.priority);

@@ -43,6 +43,14 @@ export class EventBus<Topics extends TopicMap = Record<string, unknown>> extends
     return made;
   }
 
+  /** As that of a context, for all contexts at once; the names of other contexts follow their context and `/`. */
+  override reauthorize(): readonly string[] {
+    const others = [...this.#contexts.values()].flatMap((one) =>
+      one.reauthorize().map((name) => `${one.name}/${name}`),
+    );
+    return [...super.reauthorize(), ...others];
+  }
+
   /** As that of a context, for all contexts at once. */
   override async close(options: { readonly deadlineMs?: number } = {}): Promise<boolean> {
     this.#isClosed = true;

@@ -1,13 +1,32 @@
-export type { BusEvent, EventOf, Priority, PublishOptions } from "./accepted-event.js";
+export type { BusEvent, EventOf, PublishOptions } from "./accepted-event.js";
+export type { AuthorizationOptions, PublishRequest, SubscribeRequest } from "./authorization.js";
 export type { BatchItem, BusContext, Handler, PatternsOf, SubscriptionDefinition } from "./bus-context.js";
 export type { BusOptions } from "./bus-options.js";
 export type { DeliveryFailure } from "./consumer-parts.js";
+export { type DeadLetter, type DeadLetterStore, MemoryDeadLetters, type NewDeadLetter } from "./dead-letter.js";
+export type { DeadLetterFilter, DeadLetters, RedriveReport } from "./dead-letters.js";
 export type { HandlerContext } from "./delivery.js";
 export { EventBus } from "./event-bus.js";
+export { type EventJson, readEvent } from "./event-json.js";
+export { FileDeadLetters } from "./file-dead-letters.js";
+export type { HistoryFilter } from "./history.js";
+export type { Latency } from "./latency-histogram.js";
+export type { Anomaly, MonitorBounds, MonitorOptions } from "./monitor.js";
 export type { PatternOf, Takes, TopicMap, TopicOf, TopicsTaken } from "./pattern.js";
+export type { Priority } from "./priority.js";
 export type { RateLimit } from "./rate-limiter.js";
 export type { HandlerOutcome, OutcomeKind, SettledEvent } from "./settlement.js";
+export type { Source, SourceOptions, SourceStatus } from "./source.js";
 export type { StandardIssue, StandardResult, StandardSchema } from "./standard-schema.js";
+export { type BusStatistics, prometheusText } from "./statistics.js";
 export type { Subscription, SubscriptionStatus } from "./subscription.js";
 export type { OverflowPolicy, SubscriptionOptions } from "./subscription-options.js";
 export { type Topic, type TopicOptions, topic, type Upcaster } from "./topic.js";
+export {
+  type Covered,
+  ed25519Verifier,
+  hmacVerifier,
+  type SourceMessage,
+  signedBytes,
+  type Verifier,
+} from "./verifiers.js";

@@ -1,5 +1,5 @@
 /** What waits for one subscription: a lane for each priority, taken from in turn by weight. */
-import { type Priority, priorities } from "./accepted-event.js";
+import { type Priority, priorities } from "./priority.js";
 
 /** How many a lane gives before it is the turn of the lower ones, as long as those have something. */
 const weights = [8, 4, 2, 1] as const;

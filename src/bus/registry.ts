@@ -10,6 +10,7 @@ import { PatternTrie } from "./pattern-trie.js";
 export interface Registration {
   readonly consumer: Consumer;
   readonly patterns: readonly string[];
+  readonly principal: string | undefined;
   /** Counts up: those with the same order are served as they came. */
   readonly place: number;
 }
@@ -48,7 +49,7 @@ export class Registry {
    *
    * @throws EventplaneError `request_invalid` for a name that is taken or patterns that are none; `busy` when there are too many
    */
-  add(consumer: Consumer, patterns: readonly string[]): Registration {
+  add(consumer: Consumer, patterns: readonly string[], principal: string | undefined): Registration {
     if (patterns.length === 0 || patterns.length > busLimits.patternsMax)
       throw new EventplaneError("request_invalid", `A subscription has 1 to ${busLimits.patternsMax} patterns.`);
     const parsed = patterns.map(patternTokens);
@@ -59,7 +60,7 @@ export class Registry {
       );
     if (this.#byName.size >= busLimits.subscriptionsMax)
       throw new EventplaneError("busy", `A context has at most ${busLimits.subscriptionsMax} subscriptions.`);
-    const registration = { consumer, patterns, place: ++this.#placed };
+    const registration = { consumer, patterns, principal, place: ++this.#placed };
     this.#byName.set(consumer.name, registration);
     for (const tokens of parsed) this.#trie.add(tokens, registration);
     this.#forget(patterns);
@@ -83,12 +84,17 @@ export class Registry {
   match(topic: string): readonly Consumer[] {
     const known = this.#found.get(topic);
     if (known !== undefined) return known;
-    const matches = [...this.#trie.match(topicTokens(topic))].sort(
-      (a, b) => b.consumer.settings.order - a.consumer.settings.order || a.place - b.place,
-    );
+    const found = [...this.#trie.match(topicTokens(topic))].filter(({ consumer }) => consumer.permit.covers(topic));
+    const matches = found.sort((a, b) => b.consumer.settings.order - a.consumer.settings.order || a.place - b.place);
     const consumers = matches.map(({ consumer }) => consumer);
     this.#found.set(topic, consumers);
     return consumers;
+  }
+
+  /** Permits changed: nothing that was found before holds. */
+  forgetFound(): void {
+    this.#change++;
+    this.#found.clear();
   }
 
   #forget(patterns: readonly string[]): void {

@@ -1,12 +1,16 @@
 /** One context of a bus: what is published in it reaches its own subscriptions only. */
 import { EventplaneError, type JsonObject } from "../kernel/index.js";
-import { AcceptedEvent, type EventOrigin, type PublishOptions, priorities } from "./accepted-event.js";
+import { AcceptedEvent, type EventOptions, type EventOrigin, type PublishOptions } from "./accepted-event.js";
+import { assertMayPublish } from "./authorization.js";
 import { busLimits } from "./bus-limits.js";
 import { type BusShared, type KnownTopic, unknownTopic } from "./bus-options.js";
 import type { Consumer } from "./consumer.js";
 import type { ConsumerHost, DeliveryFailure } from "./consumer-parts.js";
+import { type DeadLetter, letterOf } from "./dead-letter.js";
 import { freezeData } from "./freeze.js";
 import { GenerationsMap } from "./generations-map.js";
+import { History } from "./history.js";
+import { priorities } from "./priority.js";
 import { RateLimiter } from "./rate-limiter.js";
 import { Registry } from "./registry.js";
 import { type HandlerOutcome, Settlement } from "./settlement.js";
@@ -24,9 +28,17 @@ interface Accepted {
   readonly event: AcceptedEvent;
 }
 
+interface Parts {
+  readonly payload: unknown;
+  readonly options: PublishOptions;
+  readonly source: string | undefined;
+  readonly atMs: number;
+}
+
 interface TopicState {
   readonly origin: EventOrigin;
   readonly known: KnownTopic | undefined;
+  readonly count: TopicCount;
   /** Who takes the topic, as of this change of the registry. */
   consumers: readonly Consumer[];
   change: number;
@@ -38,6 +50,12 @@ export interface SpaceCounters {
   refused: number;
 }
 
+/** Events of one topic. */
+export interface TopicCount {
+  accepted: number;
+}
+
+const otherTopics = "(other)";
 const noOptions: PublishOptions = Object.freeze({});
 const idForm = /^[\x21-\x7e]{1,128}$/;
 
@@ -47,6 +65,9 @@ export class Space {
   readonly registry: Registry = new Registry();
   readonly host: ConsumerHost;
   readonly counters: SpaceCounters = { accepted: 0, refused: 0 };
+  readonly history: History;
+  /** Accepted events by topic, a bounded number of topics. */
+  readonly topicCounts: Map<string, TopicCount> = new Map();
   readonly #shared: BusShared;
   readonly #limiter: RateLimiter | undefined;
   readonly #topics = new GenerationsMap<string, TopicState>(busLimits.topicsCachedMax);
@@ -55,11 +76,12 @@ export class Space {
   constructor(name: string, shared: BusShared) {
     this.name = name;
     this.#shared = shared;
+    this.history = new History(shared.historyMax);
     this.#limiter = shared.rateLimit === undefined ? undefined : new RateLimiter(shared.rateLimit, shared.coarse);
     this.host = {
       wheel: shared.wheel,
       coarse: shared.coarse,
-      breakerClock: shared.coarse,
+      clock: shared.clock,
       random: shared.random,
       failed: (failure) => this.#failed(failure),
     };
@@ -75,8 +97,13 @@ export class Space {
   }
 
   /** @returns the id, or its promise when a full queue makes the publisher wait */
-  publish(topic: string, payload: unknown, options: PublishOptions = noOptions): string | Promise<string> {
-    const { consumers, event } = this.#accept(topic, payload, options);
+  publish(
+    topic: string,
+    payload: unknown,
+    options: PublishOptions = noOptions,
+    source?: string,
+  ): string | Promise<string> {
+    const { consumers, event } = this.#accept(topic, payload, options, source);
     const blocked = this.#shared.handOut.give(consumers, event, undefined);
     return blocked === undefined ? event.id : blocked.then(() => event.id);
   }
@@ -102,24 +129,37 @@ export class Space {
     return accepted.map(({ event }) => event.id);
   }
 
-  /** Checks an event as publishing it would, except for the room in queues and the rate. @returns the payload that handlers would get */
-  preview(topic: string, payload: unknown, options: PublishOptions = noOptions): unknown {
-    return this.#admit(this.#stateOf(topic), payload, options).payload;
+  /**
+   * Gives the event of a dead letter to its subscription alone.
+   *
+   * @returns undefined when the subscription is not there
+   */
+  redeliver({ subscription, event: json, attempts }: DeadLetter): Promise<HandlerOutcome> | undefined {
+    const consumer = this.registry.byName(subscription)?.consumer;
+    if (consumer === undefined) return undefined;
+    const state = this.#stateOf(json.topic);
+    const { payload, atMs, source, ...options } = json;
+    const event = this.#build(state, { payload, options, source, atMs });
+    return new Promise((resolve) => {
+      const settlement = new Settlement(([outcome]) => outcome !== undefined && resolve(outcome));
+      consumer.offerAgain(event, settlement, attempts);
+      settlement.handedOut();
+    });
   }
 
   #settled(start: (settlement: Settlement) => void): Promise<readonly HandlerOutcome[]> {
     return new Promise((resolve) => start(new Settlement(resolve)));
   }
 
-  #accept(topic: string, payload: unknown, options: PublishOptions): Accepted {
+  #accept(topic: string, payload: unknown, options: PublishOptions, source?: string): Accepted {
     try {
       this.#assertOpen();
       this.#takeTokens(1);
       const state = this.#stateOf(topic);
-      const event = this.#admit(state, payload, options);
+      const event = this.#admit(state, payload, options, source);
       const consumers = this.#consumersOf(state);
       this.#assertRoom(consumers, event);
-      this.counters.accepted++;
+      this.#count(state, event);
       return { consumers, event };
     } catch (error) {
       this.counters.refused++;
@@ -135,10 +175,10 @@ export class Space {
       this.#takeTokens(drafts.length);
       const accepted = drafts.map(({ topic, payload, options }) => {
         const state = this.#stateOf(topic);
-        return { event: this.#admit(state, payload, options), consumers: this.#consumersOf(state) };
+        return { state, event: this.#admit(state, payload, options), consumers: this.#consumersOf(state) };
       });
       this.#assertRoomForAll(accepted);
-      this.counters.accepted += accepted.length;
+      for (const { state, event } of accepted) this.#count(state, event);
       return accepted;
     } catch (error) {
       this.counters.refused += drafts.length;
@@ -155,9 +195,22 @@ export class Space {
     if (definition === undefined && !this.#shared.allowsUnknown) throw unknownTopic(topic);
     const { idPrefix } = this.#shared;
     const origin = { topic, context: this.name, schemaVersion: definition?.version ?? 1, idPrefix };
-    const state = { origin, known: definition, consumers: [], change: -1 };
+    const state = { origin, known: definition, count: this.#countOf(topic), consumers: [], change: -1 };
     this.#topics.set(topic, state);
     return state;
+  }
+
+  #count(state: TopicState, event: AcceptedEvent): void {
+    this.counters.accepted++;
+    state.count.accepted++;
+    this.history.add(event);
+  }
+
+  #countOf(topic: string): TopicCount {
+    const name = this.topicCounts.size < busLimits.topicsCountedMax ? topic : otherTopics;
+    let count = this.topicCounts.get(topic) ?? this.topicCounts.get(name);
+    if (count === undefined) this.topicCounts.set(name, (count = { accepted: 0 }));
+    return count;
   }
 
   #consumersOf(state: TopicState): readonly Consumer[] {
@@ -168,19 +221,25 @@ export class Space {
     return state.consumers;
   }
 
-  #admit({ origin, known }: TopicState, payload: unknown, options: PublishOptions): AcceptedEvent {
+  #admit(state: TopicState, payload: unknown, options: PublishOptions, source?: string): AcceptedEvent {
+    const { authorization, coarse } = this.#shared;
+    if (authorization.authorizePublish !== undefined) {
+      const { principal } = options;
+      assertMayPublish(authorization, { context: this.name, topic: state.origin.topic, principal, source });
+    }
+    return this.#build(state, { payload, options, source, atMs: coarse.wallMs() });
+  }
+
+  #build({ origin, known }: TopicState, { payload, options, source, atMs }: Parts): AcceptedEvent {
     let checked = payload;
     if (known !== undefined) {
       const { schemaVersion } = options;
       if (schemaVersion !== undefined) checked = known.lift(payload, schemaVersion);
       checked = known.check(checked);
     }
-    const parts = {
-      number: ++this.#shared.counters.eventsNumbered,
-      payload: freezeData(checked),
-      atMs: this.#shared.coarse.wallMs(),
-    };
-    return new AcceptedEvent(origin, parts, options === noOptions ? options : checkedOptions(options));
+    const parts = { number: ++this.#shared.counters.eventsNumbered, payload: freezeData(checked), atMs };
+    const isBare = options === noOptions && source === undefined;
+    return new AcceptedEvent(origin, parts, isBare ? noOptions : checkedOptions(options, source));
   }
 
   #assertOpen(): void {
@@ -216,6 +275,7 @@ export class Space {
 
   #failed(failure: DeliveryFailure): void {
     try {
+      this.#shared.deadLetters.add(letterOf(failure, this.#shared.coarse.wallMs()));
       this.#shared.onFailure?.(failure);
     } catch {
       // A callback that fails must not fail what it is told about; the count says that it did.
@@ -224,8 +284,8 @@ export class Space {
   }
 }
 
-/** A frozen copy of what the publisher said of the event, checked. */
-function checkedOptions(options: PublishOptions): PublishOptions {
+/** What the publisher may say of the event, checked; nothing else of its object, least of all a source. */
+function checkedOptions(options: PublishOptions, source: string | undefined): EventOptions {
   const { id, priority, correlationId, causationId, metadata } = options;
   for (const [name, value] of Object.entries({ id, correlationId, causationId }))
     if (value !== undefined && !idForm.test(value))
@@ -236,8 +296,8 @@ function checkedOptions(options: PublishOptions): PublishOptions {
   if (priority !== undefined && !priorities.includes(priority))
     throw new EventplaneError("request_invalid", `The option priority is ${priorities.join(", ")}.`);
   // Frozen data of the type that it had.
-  const frozen = metadata === undefined ? {} : { metadata: freezeData({ ...metadata }) as JsonObject };
-  return Object.freeze({ ...options, ...frozen });
+  const frozen = metadata === undefined ? undefined : (freezeData({ ...metadata }) as JsonObject);
+  return { id, priority, correlationId, causationId, metadata: frozen, source };
 }
 
 function queueFull(name: string): EventplaneError {

@@ -105,7 +105,12 @@ function checkedBreaker({ failures, openMs }: BreakerOptions): BreakerOptions {
   };
 }
 
-function whole(name: string, value: number, range: { readonly from: number; readonly to: number }): number {
+/**
+ * Checks a whole number.
+ *
+ * @throws EventplaneError `config_invalid`
+ */
+export function whole(name: string, value: number, range: { readonly from: number; readonly to: number }): number {
   if (Number.isSafeInteger(value) && value >= range.from && value <= range.to) return value;
   throw outOfRange(name, `a whole number from ${range.from} to ${range.to}`);
 }

@@ -1,5 +1,6 @@
 /** What a subscriber holds of its subscription. */
 import type { Consumer } from "./consumer.js";
+import type { Latency } from "./latency-histogram.js";
 
 /** Counts and state of a subscription at one moment. */
 export interface SubscriptionStatus {
@@ -18,6 +19,8 @@ export interface SubscriptionStatus {
   readonly attemptsFailed: number;
   readonly timeouts: number;
   readonly late: number;
+  /** How long calls that succeeded took, from a sample; undefined without one. */
+  readonly latency: Latency | undefined;
 }
 
 /** A subscription. */
@@ -49,5 +52,6 @@ export function statusOf(consumer: Consumer): SubscriptionStatus {
     inFlight: consumer.inFlight,
     isBreakerOpen: consumer.isBreakerOpen,
     ...consumer.counters,
+    latency: consumer.latency,
   };
 }

@@ -2,6 +2,7 @@ export { compileSchema, type SchemaCheck, type SchemaProblem } from "./ajv.js";
 export { type BackoffOptions, backoffMs } from "./backoff.js";
 export { Breaker, type BreakerOptions } from "./breaker.js";
 export { fields, i64be, sha256 } from "./bytes.js";
+export { cleanFields, cleanText } from "./clean.js";
 export {
   assert,
   type ErrorCode,

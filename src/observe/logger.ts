@@ -6,8 +6,7 @@ import {
   type Logger as Sink,
   stdTimeFunctions,
 } from "pino";
-import type { JsonObject } from "../kernel/index.js";
-import { cleanFields, cleanText } from "./clean.js";
+import { cleanFields, cleanText, type JsonObject } from "../kernel/index.js";
 
 /** From the most to the least that is written. */
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";

@@ -1,8 +1,9 @@
 /** Turns what a caller wants logged into small, plain, harmless JSON: redacted, terminal-safe, bounded in depth, number and length. */
 import { types } from "node:util";
-import { type JsonObject, type JsonValue, terminalSafe } from "../kernel/index.js";
 import { type CleanError, describeError } from "./describe-error.js";
+import type { JsonObject, JsonValue } from "./json-types.js";
 import { isSecretName, redactedValue, redactText } from "./redact.js";
+import { terminalSafe } from "./terminal.js";
 
 /** Bounds of one entry. */
 const depthMax = 6;

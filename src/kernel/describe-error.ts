@@ -1,5 +1,5 @@
 /** What of an error may be logged: never the payloads that foreign errors carry with them. */
-import { EventplaneError } from "../kernel/index.js";
+import { EventplaneError } from "./errors.js";
 
 /** The parts of an error that are logged; none of them is cleaned yet. */
 export interface CleanError {

@@ -1,0 +1,113 @@
+/** Deliveries that failed for good: what is kept of them, and where. */
+import { cleanText, EventplaneError } from "../kernel/index.js";
+import type { DeliveryFailure } from "./consumer-parts.js";
+import type { EventJson } from "./event-json.js";
+
+/** An event that one subscription could not handle. */
+export interface DeadLetter {
+  /** Unique in its store; later ones are greater. */
+  readonly number: number;
+  readonly subscription: string;
+  readonly event: EventJson;
+  /** Calls for this event, those of earlier redrives included. */
+  readonly attempts: number;
+  /** What the last call threw: name, code and text without secrets, control characters and stack. */
+  readonly error: { readonly name: string; readonly code?: string; readonly message: string };
+  readonly failedAtMs: number;
+}
+
+/** What a store is given; it adds the number. */
+export type NewDeadLetter = Omit<DeadLetter, "number">;
+
+/** Keeps dead letters of all contexts of a bus, a bounded number of them. Every call is finished when it returns, except for the disk. */
+export interface DeadLetterStore {
+  /** Letters that are kept, and those that made room for newer ones. */
+  readonly size: number;
+  readonly dropped: number;
+  /** Adds one; at the bound the oldest makes room. Never throws. */
+  add(letter: NewDeadLetter): DeadLetter;
+  /** All of them, the oldest first. */
+  all(): Iterable<DeadLetter>;
+  /** Removes one. @returns whether it was there */
+  remove(number: number): boolean;
+  /** Resolves when everything that was added and removed before is kept. */
+  flush(): Promise<void>;
+}
+
+const lettersMaxDefault = 1_000;
+const lettersMaxMax = 1_000_000;
+
+/** Keeps dead letters in memory; 1,000 by default, at most 1,000,000. */
+export class MemoryDeadLetters implements DeadLetterStore {
+  readonly #lettersMax: number;
+  readonly #letters = new Map<number, DeadLetter>();
+  #last = 0;
+  #dropped = 0;
+
+  /** @throws EventplaneError `config_invalid` */
+  constructor(options: { readonly lettersMax?: number } = {}) {
+    this.#lettersMax = checkedLettersMax(options.lettersMax);
+  }
+
+  get size(): number {
+    return this.#letters.size;
+  }
+
+  get dropped(): number {
+    return this.#dropped;
+  }
+
+  add(letter: NewDeadLetter): DeadLetter {
+    const kept = { ...letter, number: this.#last + 1 };
+    this.restore(kept);
+    return kept;
+  }
+
+  all(): Iterable<DeadLetter> {
+    return this.#letters.values();
+  }
+
+  remove(number: number): boolean {
+    return this.#letters.delete(number);
+  }
+
+  flush(): Promise<void> {
+    return Promise.resolve();
+  }
+
+  /** Puts a letter back as it was kept; for a store that reads letters from somewhere, the oldest first. */
+  restore(letter: DeadLetter): void {
+    this.#last = Math.max(this.#last, letter.number);
+    this.#letters.set(letter.number, letter);
+    if (this.#letters.size <= this.#lettersMax) return;
+    const [oldest] = this.#letters.keys();
+    if (oldest !== undefined) this.#letters.delete(oldest);
+    this.#dropped++;
+  }
+}
+
+/** @throws EventplaneError `config_invalid` */
+function checkedLettersMax(lettersMax: number = lettersMaxDefault): number {
+  if (Number.isSafeInteger(lettersMax) && lettersMax >= 1 && lettersMax <= lettersMaxMax) return lettersMax;
+  throw new EventplaneError("config_invalid", `The option lettersMax is a whole number from 1 to ${lettersMaxMax}.`);
+}
+
+/** What is kept of a failure. */
+export function letterOf(failure: DeliveryFailure, failedAtMs: number): NewDeadLetter {
+  const { event, subscription, attempts, error } = failure;
+  return { subscription, event: event.toJSON(), attempts, error: errorOf(error), failedAtMs };
+}
+
+const messageCharactersMax = 500;
+
+/** Anything may be thrown, also what throws when it is looked at. */
+function errorOf(thrown: unknown): DeadLetter["error"] {
+  try {
+    if (!(thrown instanceof Error))
+      return { name: "NotAnError", message: `a value of type ${typeof thrown} was thrown` };
+    const code = "code" in thrown && typeof thrown.code === "string" ? { code: cleanText(thrown.code, 100) } : {};
+    return { name: cleanText(thrown.name, 100), ...code, message: cleanText(thrown.message, messageCharactersMax) };
+  } catch {
+    return { name: "Unreadable", message: "what was thrown cannot be read" };
+  }
+}

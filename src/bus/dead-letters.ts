@@ -1,0 +1,127 @@
+/** The dead letters of one context: looking at them, trying them again, throwing them away. */
+import { EventplaneError, isEventplaneError } from "../kernel/index.js";
+import type { DeadLetter, DeadLetterStore } from "./dead-letter.js";
+import { patternTokens, topicTokens } from "./pattern.js";
+import { PatternTrie } from "./pattern-trie.js";
+import type { HandlerOutcome } from "./settlement.js";
+
+/** Which dead letters are meant; all of them without any of these. */
+export interface DeadLetterFilter {
+  readonly subscription?: string;
+  /** A pattern of topics. */
+  readonly topic?: string;
+  /** Code of the error, or its name where it has none. */
+  readonly error?: string;
+  /** At most so many, the oldest first. */
+  readonly limit?: number;
+}
+
+/** What became of the dead letters that were tried again. */
+export interface RedriveReport {
+  readonly done: number;
+  /** Failed again: each is a dead letter again, with all of its attempts. */
+  readonly failed: number;
+  /** Left as they are: their subscription is not there, or their payload does not fit its schema any more. */
+  readonly left: number;
+}
+
+/** Gives one event to one subscription again. */
+export type Redeliver = (letter: DeadLetter) => Promise<HandlerOutcome> | undefined;
+
+/** Dead letters of one context. */
+export class DeadLetters {
+  readonly #context: string;
+  readonly #store: DeadLetterStore;
+  readonly #redeliver: Redeliver;
+  readonly #underWay = new Set<number>();
+
+  /** Made by the bus. */
+  constructor(context: string, store: DeadLetterStore, redeliver: Redeliver) {
+    this.#context = context;
+    this.#store = store;
+    this.#redeliver = redeliver;
+  }
+
+  /** Those that the filter means, the oldest first. Throws `request_invalid` for a pattern that is none. */
+  list(filter: DeadLetterFilter = {}): readonly DeadLetter[] {
+    const isMeant = meantBy(filter);
+    const found: DeadLetter[] = [];
+    for (const letter of this.#store.all()) {
+      if (found.length >= (filter.limit ?? Number.POSITIVE_INFINITY)) break;
+      if (letter.event.context === this.#context && isMeant(letter)) found.push(letter);
+    }
+    return found;
+  }
+
+  /**
+   * Gives one to its subscription again, and to no other: those that succeeded with the event are not called. One that is being redriven is not redriven
+   * a second time.
+   *
+   * @throws EventplaneError `not_found` when there is no such letter in the context, or its subscription is not there; the codes of `publish` when
+   * the payload does not fit its schema any more
+   */
+  async redrive(number: number): Promise<HandlerOutcome> {
+    const letter = this.list().find((each) => each.number === number);
+    const outcome = letter === undefined || this.#underWay.has(number) ? undefined : this.#begin(letter);
+    if (outcome === undefined)
+      throw new EventplaneError(
+        "not_found",
+        `There is no dead letter ${number}, or not the subscription that it belongs to.`,
+      );
+    return outcome;
+  }
+
+  /** Gives all that the filter means to their subscriptions again, one after the other. An abort leaves the rest as it is. */
+  async redriveAll(
+    filter: DeadLetterFilter = {},
+    options: { readonly signal?: AbortSignal } = {},
+  ): Promise<RedriveReport> {
+    const report = { done: 0, failed: 0, left: 0 };
+    for (const letter of this.list(filter)) {
+      if (options.signal?.aborted === true) break;
+      const outcome = await this.#tryToBegin(letter);
+      if (outcome === undefined) report.left++;
+      else if (outcome.outcome === "done") report.done++;
+      else report.failed++;
+    }
+    return report;
+  }
+
+  /** Throws away those that the filter means. @returns how many */
+  purge(filter: DeadLetterFilter = {}): number {
+    return this.list(filter).filter(({ number }) => this.#store.remove(number)).length;
+  }
+
+  async #tryToBegin(letter: DeadLetter): Promise<HandlerOutcome | undefined> {
+    if (this.#underWay.has(letter.number)) return undefined;
+    try {
+      return await this.#begin(letter);
+    } catch (error) {
+      // Its payload does not fit any more: it stays, and the others go on.
+      if (isEventplaneError(error)) return undefined;
+      throw error;
+    }
+  }
+
+  #begin(letter: DeadLetter): Promise<HandlerOutcome> | undefined {
+    const outcome = this.#redeliver(letter);
+    if (outcome === undefined) return undefined;
+    this.#underWay.add(letter.number);
+    return outcome
+      .finally(() => this.#underWay.delete(letter.number))
+      .then((ended) => {
+        // One that failed again was added anew; one that was dropped from a queue was not, and stays.
+        if (ended.outcome !== "dropped") this.#store.remove(letter.number);
+        return ended;
+      });
+  }
+}
+
+function meantBy({ subscription, topic, error }: DeadLetterFilter): (letter: DeadLetter) => boolean {
+  const trie = new PatternTrie<true>();
+  trie.add(patternTokens(topic ?? "**"), true);
+  return (letter) =>
+    (subscription === undefined || letter.subscription === subscription) &&
+    (error === undefined || (letter.error.code ?? letter.error.name) === error) &&
+    trie.match(topicTokens(letter.event.topic)).size > 0;
+}

@@ -1,0 +1,159 @@
+/** Dead letters in a file: one line of JSON for each that comes or goes. */
+import { type FileHandle, open, readFile, rename } from "node:fs/promises";
+import { EventplaneError } from "../kernel/index.js";
+import { type DeadLetter, type DeadLetterStore, MemoryDeadLetters, type NewDeadLetter } from "./dead-letter.js";
+import { asEventJson } from "./event-json.js";
+
+const fileMode = 0o600;
+/** Lines that tell of letters which are gone, before the file is written anew. */
+const deadLinesMax = 2_000;
+
+/**
+ * A store that a restart finds again. What was flushed is on the disk; of what was not, the end may be missing: a torn last line is
+ * cut off when the file is opened, and nothing before it is touched. One process at a time.
+ */
+export class FileDeadLetters implements DeadLetterStore {
+  readonly #path: string;
+  readonly #letters: MemoryDeadLetters;
+  #file: FileHandle;
+  #waiting: string[] = [];
+  #deadLines: number;
+  #writing: Promise<void> = Promise.resolve();
+  /** Something could not be written: the next write writes everything. */
+  #isBehind = false;
+
+  private constructor(path: string, file: FileHandle, read: { letters: MemoryDeadLetters; deadLines: number }) {
+    this.#path = path;
+    this.#file = file;
+    this.#letters = read.letters;
+    this.#deadLines = read.deadLines;
+  }
+
+  /**
+   * Opens the file, or makes it with mode 0600.
+   *
+   * @throws EventplaneError `config_invalid` for a bound out of its range or a file that holds something else; the system's errors otherwise
+   */
+  static async open(path: string, options: { readonly lettersMax?: number } = {}): Promise<FileDeadLetters> {
+    const file = await open(path, "a+", fileMode);
+    try {
+      const letters = new MemoryDeadLetters(options);
+      const text = await readFile(path, "utf8");
+      const end = text.lastIndexOf("\n") + 1;
+      const lines = text.slice(0, end).split("\n").slice(0, -1);
+      for (const [index, line] of lines.entries()) readLine(letters, line, `${path}:${index + 1}`);
+      await file.truncate(Buffer.byteLength(text.slice(0, end)));
+      return new FileDeadLetters(path, file, { letters, deadLines: lines.length - letters.size });
+    } catch (error) {
+      await file.close();
+      throw error;
+    }
+  }
+
+  get size(): number {
+    return this.#letters.size;
+  }
+
+  get dropped(): number {
+    return this.#letters.dropped;
+  }
+
+  add(letter: NewDeadLetter): DeadLetter {
+    const sizeBefore = this.#letters.size;
+    const kept = this.#letters.add(letter);
+    if (this.#letters.size === sizeBefore) this.#deadLines++;
+    this.#write(JSON.stringify(kept));
+    return kept;
+  }
+
+  all(): Iterable<DeadLetter> {
+    return this.#letters.all();
+  }
+
+  remove(number: number): boolean {
+    const wasThere = this.#letters.remove(number);
+    if (wasThere) {
+      this.#deadLines += 2;
+      this.#write(JSON.stringify({ removed: number }));
+    }
+    return wasThere;
+  }
+
+  /** @throws the system's error when something could not be written; the next call tries again by writing the file anew */
+  async flush(): Promise<void> {
+    await this.#writing;
+    if (this.#isBehind) await this.#writeAnew();
+    await this.#file.datasync();
+  }
+
+  /** Flushes and closes. */
+  async close(): Promise<void> {
+    await this.flush();
+    await this.#file.close();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.close();
+  }
+
+  #write(line: string): void {
+    this.#waiting.push(line);
+    if (this.#waiting.length > 1) return;
+    this.#writing = this.#writing.then(() => this.#writeWaiting());
+  }
+
+  async #writeWaiting(): Promise<void> {
+    try {
+      if (this.#isBehind || this.#deadLines > deadLinesMax + this.#letters.size) await this.#writeAnew();
+      else await this.#append();
+    } catch {
+      // `add` has nobody to tell; `flush` tries again and tells.
+      this.#isBehind = true;
+    }
+  }
+
+  #append(): Promise<void> {
+    const lines = this.#waiting;
+    this.#waiting = [];
+    return this.#file.appendFile(lines.map((line) => `${line}\n`).join(""));
+  }
+
+  async #writeAnew(): Promise<void> {
+    this.#waiting = [];
+    this.#deadLines = 0;
+    const lines = Array.from(this.#letters.all(), (letter) => `${JSON.stringify(letter)}\n`);
+    const fresh = await open(`${this.#path}.new`, "w", fileMode);
+    try {
+      await fresh.writeFile(lines.join(""));
+      await fresh.datasync();
+    } finally {
+      await fresh.close();
+    }
+    await rename(`${this.#path}.new`, this.#path);
+    const old = this.#file;
+    this.#file = await open(this.#path, "a+", fileMode);
+    this.#isBehind = false;
+    await old.close();
+  }
+}
+
+function readLine(letters: MemoryDeadLetters, line: string, place: string): void {
+  try {
+    const value: unknown = JSON.parse(line);
+    if (typeof value !== "object" || value === null) throw new Error("no object");
+    if ("removed" in value) letters.remove(Number(value.removed));
+    else {
+      const letter = value as DeadLetter; // written by `add`; the event is checked, because it is handed to handlers again
+      asEventJson(letter.event);
+      letters.restore(letter);
+    }
+  } catch (cause) {
+    throw new EventplaneError(
+      "config_invalid",
+      `${place} holds no dead letter. Take another file, or move this one away.`,
+      {
+        cause,
+      },
+    );
+  }
+}

@@ -1,0 +1,58 @@
+/** The last events of a context. */
+import type { BusEvent } from "./accepted-event.js";
+import { patternTokens, topicTokens } from "./pattern.js";
+import { PatternTrie } from "./pattern-trie.js";
+
+/** Which of them; all without any of these. */
+export interface HistoryFilter {
+  /** A pattern of topics. */
+  readonly topic?: string;
+  /** Accepted at or after, and before, milliseconds since 1970. */
+  readonly fromMs?: number;
+  readonly untilMs?: number;
+  readonly correlationId?: string;
+  /** At most so many, the newest. */
+  readonly limit?: number;
+}
+
+/** A ring: adding is one store, and the oldest event makes room. */
+export class History {
+  readonly #ring: BusEvent[] = [];
+  readonly #eventsMax: number;
+  #added = 0;
+
+  /** Holds `eventsMax` events; none for 0. */
+  constructor(eventsMax: number) {
+    this.#eventsMax = eventsMax;
+  }
+
+  /** Adds one. */
+  add(event: BusEvent): void {
+    if (this.#eventsMax > 0) this.#ring[this.#added++ % this.#eventsMax] = event;
+  }
+
+  /** Those that the filter means, the oldest first. Throws `request_invalid` for a pattern that is none. */
+  list({
+    topic = "**",
+    fromMs = 0,
+    untilMs = Number.POSITIVE_INFINITY,
+    correlationId,
+    limit,
+  }: HistoryFilter = {}): readonly BusEvent[] {
+    const trie = new PatternTrie<true>();
+    trie.add(patternTokens(topic), true);
+    const meant = this.#all().filter(
+      (event) =>
+        event.atMs >= fromMs &&
+        event.atMs < untilMs &&
+        (correlationId === undefined || event.correlationId === correlationId) &&
+        trie.match(topicTokens(event.topic)).size > 0,
+    );
+    return limit === undefined ? meant : meant.slice(Math.max(0, meant.length - limit));
+  }
+
+  #all(): readonly BusEvent[] {
+    const start = this.#added > this.#eventsMax ? this.#added % this.#eventsMax : 0;
+    return [...this.#ring.slice(start), ...this.#ring.slice(0, start)];
+  }
+}

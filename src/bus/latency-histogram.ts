@@ -1,0 +1,45 @@
+/** How long calls take: a histogram of fixed size with a bounded relative error. */
+
+/** Four buckets for each doubling, from 1 µs to more than an hour: a percentile is at most 19 % too high. */
+const perDoubling = 4;
+const buckets = 32 * perDoubling;
+
+/** What is known of the durations; undefined without a sample. */
+export interface Latency {
+  /** Calls that were measured: one in 16. */
+  readonly samples: number;
+  readonly p50Ms: number;
+  readonly p90Ms: number;
+  readonly p99Ms: number;
+}
+
+/** Counts durations in buckets whose bounds grow geometrically. */
+export class LatencyHistogram {
+  readonly #counts = new Uint32Array(buckets);
+  #samples = 0;
+
+  /** Counts one duration, milliseconds. */
+  add(ms: number): void {
+    const bucket = Math.ceil(Math.log2(Math.max(1, ms * 1000)) * perDoubling);
+    const at = Math.min(buckets - 1, bucket);
+    this.#counts[at] = (this.#counts[at] ?? 0) + 1;
+    this.#samples++;
+  }
+
+  /** Percentiles of what was counted. */
+  read(): Latency | undefined {
+    if (this.#samples === 0) return undefined;
+    return {
+      samples: this.#samples,
+      p50Ms: this.#percentile(50),
+      p90Ms: this.#percentile(90),
+      p99Ms: this.#percentile(99),
+    };
+  }
+
+  #percentile(percent: number): number {
+    let left = Math.ceil((percent / 100) * this.#samples);
+    const at = this.#counts.findIndex((count) => (left -= count) <= 0);
+    return 2 ** (at / perDoubling) / 1000;
+  }
+}

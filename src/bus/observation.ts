@@ -1,0 +1,54 @@
+/** Takes the statistics of a context, once or again and again. */
+import type { BusShared } from "./bus-options.js";
+import { AnomalyFinder, type MonitorOptions } from "./monitor.js";
+import type { Source } from "./source.js";
+import type { Space } from "./space.js";
+import type { BusStatistics } from "./statistics.js";
+import { statusOf } from "./subscription.js";
+import { whole } from "./subscription-options.js";
+
+/** What is looked at. */
+export interface Observed {
+  readonly space: Space;
+  readonly shared: BusShared;
+  readonly sources: ReadonlyMap<string, Source>;
+}
+
+/** The statistics at this moment. */
+export function statisticsOf({ space, shared, sources }: Observed): BusStatistics {
+  const { handOut, deadLetters, counters } = shared;
+  return {
+    context: space.name,
+    ...space.counters,
+    waiting: handOut.waiting,
+    callbacksFailed: counters.callbacksFailed,
+    deadLetters: { kept: deadLetters.size, dropped: deadLetters.dropped },
+    topics: Object.fromEntries([...space.topicCounts].map(([topic, { accepted }]) => [topic, accepted])),
+    subscriptions: Object.fromEntries(space.registry.all.map(({ consumer }) => [consumer.name, statusOf(consumer)])),
+    sources: Object.fromEntries([...sources.values()].map((source) => [source.name, source.status()])),
+  };
+}
+
+const everyMsDefault = 1_000;
+const everyMsRange = { from: 10, to: 86_400_000 };
+
+/** Looks now and then again and again. Throws `config_invalid`. @returns what ends it */
+export function startMonitor(options: MonitorOptions, observed: Observed): () => void {
+  const everyMs = whole("everyMs", options.everyMs ?? everyMsDefault, everyMsRange);
+  const finder = new AnomalyFinder(options);
+  const { wheel, clock, counters } = observed.shared;
+  let timer = wheel.after(0, look);
+  function look(): void {
+    if (observed.space.isClosed) return;
+    try {
+      const statistics = statisticsOf(observed);
+      options.onStatistics?.(statistics);
+      for (const anomaly of finder.find(statistics, clock.monotonicMs())) options.onAnomaly?.(anomaly);
+    } catch {
+      // A callback that fails must not end the looking; the count says that it did.
+      counters.callbacksFailed++;
+    }
+    timer = wheel.after(everyMs, look);
+  }
+  return () => void wheel.cancel(timer);
+}
