@@ -99,7 +99,7 @@ export class BusContext<Topics extends TopicMap> {
    *
    * @returns what became of it at each subscription
    */
-  async publishAndSettle<Topic extends TopicOf<Topics>>(
+  publishAndSettle<Topic extends TopicOf<Topics>>(
     topic: Topic,
     payload: Topics[Topic],
     options: PublishOptions = {},

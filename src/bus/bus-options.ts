@@ -73,13 +73,14 @@ export interface BusShared {
  */
 export function shareBus(options: BusOptions<TopicMap>): BusShared {
   const { clock = systemClock, random = systemRandom, ids = systemIds, rateLimit } = options;
+  const coarse = new CoarseClock(clock);
   const topics = new Map<string, KnownTopic>();
   for (const [name, topic] of Object.entries<Topic>(options.topics ?? {}))
     topics.set(name, { version: topic.version, ...compileTopic(name, topic) });
   return {
     clock,
-    coarse: new CoarseClock(clock),
-    wheel: new TimerWheel(clock),
+    coarse,
+    wheel: new TimerWheel(clock, coarse),
     random,
     handOut: new HandOut(clock),
     idPrefix: `${ids.uuid7()}.`,

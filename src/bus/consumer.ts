@@ -4,6 +4,7 @@ import type { AcceptedEvent, BusEvent } from "./accepted-event.js";
 import { CallGate } from "./call-gate.js";
 import type { AnyHandler, ConsumerCounters, ConsumerHost, ConsumerParts } from "./consumer-parts.js";
 import { Attempt, Delivery } from "./delivery.js";
+import { DeliverySet } from "./delivery-set.js";
 import { type Latency, LatencyHistogram } from "./latency-histogram.js";
 import type { Settlement } from "./settlement.js";
 import type { SubscriptionSettings } from "./subscription-options.js";
@@ -13,11 +14,6 @@ import { TopicPermit } from "./topic-permit.js";
 /** One call in 16 is measured. */
 const sampleMask = 15;
 const notSampled = -1;
-
-interface Call {
-  readonly attempt: Attempt;
-  readonly beganAtMs: number;
-}
 
 /** The state of one subscription. */
 export class Consumer {
@@ -36,10 +32,10 @@ export class Consumer {
   readonly #handler: AnyHandler;
   readonly #host: ConsumerHost;
   readonly #queue: SubscriptionQueue;
-  readonly #gate: CallGate;
+  readonly #gate: CallGate | undefined;
   /** A handler with exactly one parameter cannot see the context: none is made for it. */
   readonly #takesContext: boolean;
-  readonly #underWay = new Set<Delivery>();
+  readonly #underWay = new DeliverySet();
   /** Whether the queue is at its bound and does not make room by itself. A plain field, because each publication looks at it. */
   isFull = false;
   readonly #latency = new LatencyHistogram();
@@ -65,7 +61,8 @@ export class Consumer {
     this.#handler = handler;
     this.#host = host;
     this.#queue = new SubscriptionQueue(settings);
-    this.#gate = new CallGate(settings, host, () => this.#pump());
+    const isGated = settings.breaker !== undefined || settings.rateLimit !== undefined;
+    this.#gate = isGated ? new CallGate(settings, host, () => this.#pump()) : undefined;
     this.#takesContext = handler.length !== 1;
     this.#hasGate = this.#needsGate();
   }
@@ -94,7 +91,7 @@ export class Consumer {
   }
 
   get isBreakerOpen(): boolean {
-    return this.#gate.isBreakerOpen;
+    return this.#gate?.isBreakerOpen ?? false;
   }
 
   /** Whether it would refuse `count` more events of those that its filter lets through. */
@@ -159,7 +156,7 @@ export class Consumer {
   close(): void {
     this.#isClosed = true;
     this.dropWhere(() => true);
-    this.#gate.close();
+    this.#gate?.close();
     this.#ended();
   }
 
@@ -175,7 +172,7 @@ export class Consumer {
   abandon(reason: EventplaneError): void {
     this.#isClosed = true;
     this.#isPaused = true;
-    for (const delivery of Array.from(this.#underWay)) this.#giveUp(delivery, reason);
+    for (const delivery of this.#underWay.all()) this.#giveUp(delivery, reason);
     const waiting = this.#queue.takeWhere(() => true);
     this.#queueChanged();
     for (const delivery of waiting) {
@@ -218,7 +215,7 @@ export class Consumer {
   }
 
   #mayBegin(): boolean {
-    return !this.#isPaused && this.#active < this.settings.concurrency && this.#gate.mayCall();
+    return !this.#isPaused && this.#active < this.settings.concurrency && (this.#gate?.mayCall() ?? true);
   }
 
   #enqueue(delivery: Delivery): Promise<void> | undefined {
@@ -257,7 +254,7 @@ export class Consumer {
 
   #begin(event: AcceptedEvent, settlement: Settlement | undefined, queued: Delivery | undefined): void {
     this.#active++;
-    this.#gate.begin();
+    this.#gate?.begin();
     this.#call(event, settlement, queued);
   }
 
@@ -279,38 +276,38 @@ export class Consumer {
       delivery.attempts = number;
       return this.#attemptFailed(delivery, thrown);
     }
-    this.#await(
-      known ?? new Delivery(event, settlement),
-      { attempt: attempt ?? new Attempt(number), beganAtMs },
-      result,
-    );
+    const delivery = known ?? new Delivery(event, settlement);
+    delivery.attempts = number;
+    delivery.attempt = attempt;
+    this.#await(delivery, beganAtMs, result);
   }
 
   #sample(beganAtMs: number): void {
     this.#latency.add(this.#host.clock.monotonicMs() - beganAtMs);
   }
 
-  #await(delivery: Delivery, { attempt, beganAtMs }: Call, result: PromiseLike<unknown>): void {
+  #await(delivery: Delivery, beganAtMs: number, result: PromiseLike<unknown>): void {
     const { timeoutMs } = this.settings;
-    delivery.begin(attempt);
+    const { attempts } = delivery;
+    delivery.isUnderWay = true;
     this.#underWay.add(delivery);
     if (timeoutMs !== Number.POSITIVE_INFINITY)
-      delivery.timer = this.#host.wheel.after(timeoutMs, () => this.#ranOutOfTime(delivery));
+      delivery.timer = this.#host.wheel.afterAbout(timeoutMs, () => this.#ranOutOfTime(delivery));
     Promise.resolve(result).then(
       () => {
-        if (!this.#answered(delivery, attempt)) return;
+        if (!this.#answered(delivery, attempts)) return;
         if (beganAtMs !== notSampled) this.#sample(beganAtMs);
-        this.#succeeded(delivery.settlement, delivery.attempts);
+        this.#succeeded(delivery.settlement, attempts);
       },
       (error: unknown) => {
-        if (this.#answered(delivery, attempt)) this.#attemptFailed(delivery, error);
+        if (this.#answered(delivery, attempts)) this.#attemptFailed(delivery, error);
       },
     );
   }
 
   /** @returns false when the call had run out of time before */
-  #answered(delivery: Delivery, attempt: Attempt): boolean {
-    if (!delivery.isUnderWay(attempt)) {
+  #answered(delivery: Delivery, attempts: number): boolean {
+    if (!delivery.isUnderWay || delivery.attempts !== attempts) {
       this.counters.late++;
       return false;
     }
@@ -332,14 +329,14 @@ export class Consumer {
 
   #succeeded(settlement: Settlement | undefined, attempts: number): void {
     this.counters.done++;
-    this.#gate.succeed();
+    this.#gate?.succeed();
     settlement?.end({ subscription: this.name, outcome: "done", attempts });
     this.#slotFree();
   }
 
   #attemptFailed(delivery: Delivery, error: unknown): void {
     this.counters.attemptsFailed++;
-    this.#gate.fail();
+    this.#gate?.fail();
     const isLast = delivery.attempts >= this.settings.attempts || isEventplaneError(error, "terminal_error");
     if (isLast || this.#isClosed) this.#giveUp(delivery, error);
     else
@@ -350,12 +347,12 @@ export class Consumer {
   #tryAgainIn(ms: number, delivery: Delivery): void {
     this.#underWay.add(delivery);
     delivery.timer = this.#host.wheel.after(ms, () => {
-      const waitMs = this.#gate.breakerWaitMs();
+      const waitMs = this.#gate?.breakerWaitMs() ?? 0;
       if (waitMs > 0) return this.#tryAgainIn(waitMs, delivery);
       delivery.timer = undefined;
       this.#underWay.delete(delivery);
       if (this.#isClosed || !this.permit.covers(delivery.event.topic)) return this.#endWaiting(delivery);
-      this.#gate.begin();
+      this.#gate?.begin();
       this.#call(delivery.event, delivery.settlement, delivery);
     });
   }
@@ -392,5 +389,5 @@ export class Consumer {
 }
 
 function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && "then" in value && typeof value.then === "function";
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"; // any object may be asked
 }

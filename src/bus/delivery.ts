@@ -12,43 +12,38 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
 }
 
-/** A delivery: in a queue, under way, or waiting for its next attempt. Handlers see the parts of {@link HandlerContext}. */
+/** A delivery: in a queue, under way, or waiting for its next attempt. */
 export class Delivery implements Laned {
   readonly event: AcceptedEvent;
   readonly settlement: Settlement | undefined;
-  readonly lane: number;
-  /** Calls begun. */
-  attempts = 0;
-  /** The time-out or the backoff under way. */
-  timer: WheelTimer | undefined = undefined;
-  #attempt: Attempt | undefined = undefined;
-
   /** Calls for the event that are told of in a dead letter. */
   readonly attemptsBefore: number;
+  /** Calls begun. */
+  attempts = 0;
+  /** Whether the last call is under way: answers of those before it come too late. */
+  isUnderWay = false;
+  /** What the handler of that call was told, if it takes it. */
+  attempt: Attempt | undefined = undefined;
+  /** The time-out or the backoff under way. */
+  timer: WheelTimer | undefined = undefined;
+  /** Its index among those that have a slot. */
+  place = -1;
 
   constructor(event: AcceptedEvent, settlement: Settlement | undefined, attemptsBefore = 0) {
-    this.attemptsBefore = attemptsBefore;
     this.event = event;
     this.settlement = settlement;
-    this.lane = laneOf(event.priority);
+    this.attemptsBefore = attemptsBefore;
   }
 
-  /** The call under way. */
-  begin(attempt: Attempt): void {
-    this.attempts = attempt.attempt;
-    this.#attempt = attempt;
+  get lane(): number {
+    return laneOf(this.event.priority);
   }
 
-  /** Whether `attempt` is the call under way: the answers of those before it come too late. */
-  isUnderWay(attempt: Attempt): boolean {
-    return this.#attempt === attempt;
-  }
-
-  /** The call ended; `reason`: it is to stop. */
+  /** The call under way is over; `reason`: it is to stop. */
   end(reason?: Error): void {
-    const attempt = this.#attempt;
-    this.#attempt = undefined;
-    if (reason !== undefined) attempt?.abort(reason);
+    this.isUnderWay = false;
+    if (reason !== undefined) this.attempt?.abort(reason);
+    this.attempt = undefined;
   }
 }
 

@@ -1,18 +1,20 @@
 /** What waits for one subscription: a lane for each priority, taken from in turn by weight. */
-import { type Priority, priorities } from "./priority.js";
+import type { Priority } from "./priority.js";
 
 /** How many a lane gives before it is the turn of the lower ones, as long as those have something. */
 const weights = [8, 4, 2, 1] as const;
 
+const lanes: Readonly<Record<Priority, number>> = { critical: 0, high: 1, normal: 2, low: 3 };
+
 /** Something with a place in a lane. */
 export interface Laned {
-  /** Index into {@link priorities}; 0 is the most urgent. */
+  /** 0 is the most urgent. */
   readonly lane: number;
 }
 
 /** The lane of a priority. */
 export function laneOf(priority: Priority): number {
-  return priorities.indexOf(priority);
+  return lanes[priority];
 }
 
 /**

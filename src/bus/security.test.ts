@@ -178,7 +178,7 @@ describe("a source from outside", () => {
     expect(source.status()).toEqual({ accepted: 1, unverified: 0, refused: 0, isBreakerOpen: false });
   });
 
-  test.each<[string, Partial<SourceMessage>]>([
+  const forgeries: readonly (readonly [string, Partial<SourceMessage>])[] = [
     ["no signature", { signature: "" }],
     ["another's signature", { signature: "00".repeat(32) }],
     ["a short signature", { signature: "ab" }],
@@ -186,7 +186,9 @@ describe("a source from outside", () => {
     ["another topic", { topic: "shop.refund" }],
     ["another id", { id: "m2" }],
     ["another time", { sentAtMs: Date.UTC(2026, 0, 2) }],
-  ])("is not believed with %s: refused and counted", async (_name, change) => {
+  ];
+
+  test.each(forgeries)("is not believed with %s: refused and counted", async (_name, change) => {
     const { seen, source } = openSource();
     await expect(source.receive({ ...signed(), ...change })).rejects.toThrow(coded("unauthenticated"));
     expect([seen, source.status()]).toEqual([[], { accepted: 0, unverified: 1, refused: 0, isBreakerOpen: false }]);

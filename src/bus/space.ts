@@ -13,7 +13,7 @@ import { History } from "./history.js";
 import { priorities } from "./priority.js";
 import { RateLimiter } from "./rate-limiter.js";
 import { Registry } from "./registry.js";
-import { type HandlerOutcome, Settlement } from "./settlement.js";
+import { type HandlerOutcome, type SettledEvent, Settlement } from "./settlement.js";
 
 /** One event to publish. */
 export interface Draft {
@@ -109,12 +109,12 @@ export class Space {
   }
 
   /** @returns what became of the event at every subscription */
-  async publishAndSettle(draft: Draft): Promise<{ id: string; outcomes: readonly HandlerOutcome[] }> {
-    const { consumers, event } = this.#accept(draft.topic, draft.payload, draft.options);
-    const outcomes = await this.#settled((settlement) => {
+  publishAndSettle({ topic, payload, options }: Draft): Promise<SettledEvent> {
+    return new Promise((resolve) => {
+      const { consumers, event } = this.#accept(topic, payload, options);
+      const settlement = new Settlement((outcomes) => resolve({ id: event.id, outcomes }));
       void this.#shared.handOut.give(consumers, event, settlement);
     });
-    return { id: event.id, outcomes };
   }
 
   /** Accepts all or none. @returns the ids, in order */
@@ -145,10 +145,6 @@ export class Space {
       consumer.offerAgain(event, settlement, attempts);
       settlement.handedOut();
     });
-  }
-
-  #settled(start: (settlement: Settlement) => void): Promise<readonly HandlerOutcome[]> {
-    return new Promise((resolve) => start(new Settlement(resolve)));
   }
 
   #accept(topic: string, payload: unknown, options: PublishOptions, source?: string): Accepted {
@@ -287,17 +283,19 @@ export class Space {
 /** What the publisher may say of the event, checked; nothing else of its object, least of all a source. */
 function checkedOptions(options: PublishOptions, source: string | undefined): EventOptions {
   const { id, priority, correlationId, causationId, metadata } = options;
-  for (const [name, value] of Object.entries({ id, correlationId, causationId }))
-    if (value !== undefined && !idForm.test(value))
-      throw new EventplaneError(
-        "request_invalid",
-        `The option ${name} is text of 1 to 128 printable ASCII characters.`,
-      );
+  assertId("id", id);
+  assertId("correlationId", correlationId);
+  assertId("causationId", causationId);
   if (priority !== undefined && !priorities.includes(priority))
     throw new EventplaneError("request_invalid", `The option priority is ${priorities.join(", ")}.`);
   // Frozen data of the type that it had.
   const frozen = metadata === undefined ? undefined : (freezeData({ ...metadata }) as JsonObject);
   return { id, priority, correlationId, causationId, metadata: frozen, source };
+}
+
+function assertId(name: string, value: string | undefined): void {
+  if (value === undefined || idForm.test(value)) return;
+  throw new EventplaneError("request_invalid", `The option ${name} is text of 1 to 128 printable ASCII characters.`);
 }
 
 function queueFull(name: string): EventplaneError {
