@@ -63,6 +63,9 @@ describe("the demo", () => {
     expect(said()).not.toContain("✗");
     expect(said()).toMatch(/All \d+ checks hold\./);
     expect(said()).toContain("0 lost: all 549 published intents are there");
+    expect(said()).toMatch(
+      /✓ a projection rebuilt live with the same digest, [0-9a-f]{16}…: \d+ reads meanwhile, 0 errors/,
+    );
     expect(said()).toMatch(/the candidate's: 6\d of 200 organizations would change, all by quota; status 6/);
     expect(said()).toContain("B reads acme: 403 forbidden");
     expect(said()).toContain("`evtctl verify` exits 6");

@@ -27,7 +27,7 @@ beforeAll(async () => {
     EVENTPLANE_DATABASE__ROLE_PREFIX: database.rolePrefix,
     EVENTPLANE_DATA__DIR: join(folder, "data"),
   };
-  expect((await evtctl(["migrate", "up"], { environment })).status).toBe(0);
+  expect((await evtctl(["migrate", "up", "--config", config], { environment })).status).toBe(0);
 });
 afterAll(async () => {
   await cluster?.close();

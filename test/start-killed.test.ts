@@ -64,7 +64,7 @@ async function readyCount(client: EventplaneClient): Promise<number> {
 }
 
 it("kill -9 of one of two processes loses nothing and does nothing twice", { timeout: 150_000 }, async () => {
-  expect((await evtctl(["migrate", "up"], { environment })).status).toBe(0);
+  expect((await evtctl(["migrate", "up", "--config", config], { environment })).status).toBe(0);
   const victim = await startOne();
   const survivor = await startOne();
   const adminKey = readFileSync(join(dataDir, "admin.key"), "utf8").trim();

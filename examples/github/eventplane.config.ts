@@ -2,9 +2,18 @@
  * What happened to repositories: every webhook delivery of GitHub is recorded as it came, the latest one is the spec.
  *
  * The publisher validates payloads against `@octokit/webhooks-schemas` and says whether they conform (see deliveries.ts);
- * here they are open.
+ * here they are open. The projection `repository_activity` counts deliveries by event and keeps the latest one of each repository.
  */
-import { defineAggregate, defineApp, defineController, done } from "eventplane";
+import {
+  counter,
+  defineAggregate,
+  defineApp,
+  defineController,
+  defineProjection,
+  done,
+  groupBy,
+  latest,
+} from "eventplane";
 import { Type } from "typebox";
 
 export const repository = defineAggregate("repository", {
@@ -33,4 +42,25 @@ export const activity = defineController({
   },
 });
 
-export default defineApp({ aggregates: [repository], controllers: [activity] });
+/** What came, how often, and what came last for each repository, organization or installation. */
+export const repositoryActivity = defineProjection({
+  name: "repository_activity",
+  from: [repository],
+  tables: {
+    events: counter(),
+    subjects: groupBy({ by: ["kind"] }),
+    last: latest(Type.Object({ event: Type.String(), conforms: Type.Boolean(), at: Type.String() })),
+  },
+  apply: {
+    "repository.record-delivery": (
+      { aggregateId, spec: { event, conforms }, recordedAt },
+      { events, subjects, last },
+    ) => {
+      events.add(event);
+      subjects.put(aggregateId, { kind: aggregateId.split("-")[0] ?? "" });
+      last.set(aggregateId, { event, conforms, at: recordedAt });
+    },
+  },
+});
+
+export default defineApp({ aggregates: [repository], controllers: [activity], projections: [repositoryActivity] });

@@ -4,14 +4,20 @@
  * - `namespace` decides the name of the customer's namespace.
  * - `quota` decides the limits of the plan.
  * - `billing` puts the customer on its plan at a billing service: it asks the worker `billing-customer`, which calls.
+ *
+ * The projection `organizations_by_plan` answers how many customers each plan has, and who moved from which plan to which.
  */
 import {
   blocked,
+  counter,
   defineAggregate,
   defineApp,
   defineController,
+  defineProjection,
   defineWorker,
+  documents,
   done,
+  groupBy,
   pending,
   TerminalError,
   TryAgainError,
@@ -91,8 +97,35 @@ export const billing = defineController({
   },
 });
 
+/** Plans with their organizations; a platform's operators may add them up over all tenants. */
+export const organizationsByPlan = defineProjection({
+  name: "organizations_by_plan",
+  from: [organization],
+  tables: {
+    plans: groupBy({ by: ["plan"], acrossTenants: true }),
+    moves: counter({ acrossTenants: true }),
+    organizations: documents(Type.Object({ name: Type.String(), plan: Plan, region: Type.String() })),
+  },
+  apply: {
+    "organization.create": ({ aggregateId, spec }, { plans, organizations }) => {
+      plans.put(aggregateId, { plan: spec.plan });
+      organizations.set(aggregateId, spec);
+    },
+    "organization.change-plan": ({ aggregateId, spec: { plan } }, { plans, moves, organizations }) => {
+      moves.add(`${organizations.get(aggregateId)?.plan} to ${plan}`);
+      plans.put(aggregateId, { plan });
+      organizations.merge(aggregateId, { plan });
+    },
+    "organization.deleted": ({ aggregateId }, { plans, organizations }) => {
+      plans.remove(aggregateId);
+      organizations.delete(aggregateId);
+    },
+  },
+});
+
 export default defineApp({
   aggregates: [organization],
   controllers: [namespace, quota, billing],
   workers: [billingCustomer],
+  projections: [organizationsByPlan],
 });

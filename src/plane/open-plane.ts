@@ -8,6 +8,7 @@ import { type Clock, type Doorbell, type Signer, systemClock, systemIds, systemR
 import { createMetrics, type Logger, type Metrics } from "../observe/index.js";
 import {
   assertInstalled,
+  endProjectionLeases,
   PostgresProjectionOverview,
   PostgresProjectionRows,
   PostgresProjectionStore,
@@ -145,6 +146,7 @@ async function compose(
   const runtime = await openRuntime(options, shared, loader);
   const projector = openProjector(options, shared);
   await assertInstalled(pools.projector, [...app.projections.values()]);
+  if (options.isAlone === true) await endProjectionLeases(pools.projector);
   const runners = openRunners(options, shared);
   const loops = new Loops(options.logger);
   const reading = openReading(options, shared);

@@ -27,6 +27,7 @@ export type { ResourceTable } from "./port.js";
 export { PositionWaits } from "./position-waits.js";
 export {
   assertInstalled,
+  endProjectionLeases,
   installProjections,
   installSql,
   PostgresProjectionOverview,

@@ -12,6 +12,7 @@ import { changePlans } from "./chapter-calm.js";
 import { crashInTheMiddle } from "./chapter-crash.js";
 import { countTheLogs } from "./chapter-log.js";
 import { countOutsideCalls } from "./chapter-outside.js";
+import { rebuildLive } from "./chapter-projection.js";
 import { changeHistory, lookOverTheFence } from "./chapter-proof.js";
 import { decideAgain } from "./chapter-redecide.js";
 import { startPlane } from "./chapter-start.js";
@@ -98,6 +99,7 @@ async function tellStory(
     ]),
   );
   await countOutsideCalls(scene, killedAtUs);
+  await rebuildLive(scene, changes);
   await decideAgain(scene);
   await lookOverTheFence(scene);
   const bytes = await changeHistory(scene);

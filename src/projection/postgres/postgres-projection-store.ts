@@ -232,3 +232,16 @@ export class PostgresProjectionStore implements ProjectionStore {
     }
   }
 }
+
+/**
+ * Ends the leases of all projections, where no other process works on this database: what led before was killed.
+ *
+ * @throws EventplaneError as translatePgError
+ */
+export async function endProjectionLeases(pool: pg.Pool): Promise<void> {
+  try {
+    await pool.query({ ...sql.endLeases });
+  } catch (error) {
+    throw translatePgError(error);
+  }
+}

@@ -25,6 +25,9 @@ export const resign: Statement = statement(
   "update eventplane.projection_leases set until = '-infinity' where projection = $1::text and holder = $2::uuid",
 );
 
+/** All leases. */
+export const endLeases: Statement = statement("update eventplane.projection_leases set until = '-infinity'");
+
 /** $1 projection, $2 epoch. */
 export const fence: Statement = statement("select eventplane.projection_fence($1::text, $2::bigint)");
 
