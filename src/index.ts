@@ -70,5 +70,12 @@ export {
   type ProjectionConfig,
   type Table,
 } from "./projection/index.js";
-export type { Infer, MergePatchOf, SchemaSource } from "./schema/index.js";
+export {
+  type Infer,
+  type MergePatchOf,
+  type SchemaSource,
+  type SecretReferenceSchema,
+  type SecretRule,
+  secretReference,
+} from "./schema/index.js";
 export { defineWorker, TryAgainError, type Worker, type WorkerConfig } from "./worker/index.js";

@@ -29,6 +29,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "too_many_events",
     "unsupported_media_type",
     "request_invalid",
+    "spec_too_large",
     "schema_violation",
     "secret_found",
     "unknown_type",

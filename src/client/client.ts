@@ -90,6 +90,8 @@ export interface SchemaView {
   readonly type: string;
   readonly schemaVersion: number;
   readonly effect: "creates" | "updates" | "deletes";
+  /** Bytes of a spec, where the type has a budget of its own. */
+  readonly specBytesMax?: number;
   readonly schema: JsonObject;
 }
 

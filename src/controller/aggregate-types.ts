@@ -18,6 +18,8 @@ export interface IntentConfig {
   readonly schema?: SchemaSource;
   /** Default 1. */
   readonly schemaVersion?: number;
+  /** Bytes of its spec as it is sent, from 2 to 262,144. Default: that of the aggregate. */
+  readonly specBytesMax?: number;
   /** Rules of the secrets scan that its specs are not held to, where what looks like a secret is none. Default none. */
   readonly allowSecrets?: readonly SecretRule[];
   /** `any` lets the first such intent open the stream. Default `streamExists`. */

@@ -11,7 +11,7 @@ import {
   reservedTails,
   typeTail,
 } from "../event/index.js";
-import { EventplaneError, type JsonObject } from "../kernel/index.js";
+import { EventplaneError, type JsonObject, limits } from "../kernel/index.js";
 import {
   type Infer,
   isSecretRule,
@@ -35,6 +35,8 @@ export interface AggregateConfig<
   readonly status?: Status;
   /** What may be asked, by the rest of the type: `"change-plan"` is `organization.change-plan`. */
   readonly intents: Intents;
+  /** Bytes of an intent's spec as it is sent, from 2 to 262,144, where the intent says nothing else. Default: what an event may have. */
+  readonly specBytesMax?: number;
   /** Refuses an intent at the edge with a reason, or returns undefined. Pure. */
   readonly guard?: (
     resource: Resource<Infer<Spec>, Partial<StatusTypes<Status>>> | undefined,
@@ -76,7 +78,7 @@ export function defineAggregate<
   }
   const specSchema = readSchema(config.spec, name);
   const intents = Object.entries(config.intents).map(([rest, intent]) =>
-    readIntent(`${name}.${rest}`, intent, specSchema),
+    readIntent(`${name}.${rest}`, withDefaults(intent, config), specSchema),
   );
   const definition: AggregateDefinition = {
     name,
@@ -133,9 +135,22 @@ function readIntent(type: string, config: IntentConfig, specSchema: JsonObject):
     fold,
     schemaVersion,
     schema: deepFreeze(intentSchema(type, config, { effect, fold, specSchema })),
+    ...(config.specBytesMax === undefined ? {} : { specBytesMax: checkedBudget(type, config.specBytesMax) }),
     allowSecrets: allowedSecrets(type, config.allowSecrets ?? []),
     defaultExpectedVersion: effect === "creates" ? "creates" : (config.expectedVersion ?? "streamExists"),
   });
+}
+
+function withDefaults(intent: IntentConfig, { specBytesMax }: Pick<IntentConfig, "specBytesMax">): IntentConfig {
+  return specBytesMax === undefined ? intent : { specBytesMax, ...intent };
+}
+
+function checkedBudget(type: string, bytes: number): number {
+  if (Number.isSafeInteger(bytes) && bytes >= 2 && bytes <= limits.eventBytesMax) return bytes;
+  throw new EventplaneError(
+    "config_invalid",
+    `The specBytesMax of ${type} must be a whole number from 2 to ${limits.eventBytesMax}.`,
+  );
 }
 
 function allowedSecrets(type: string, names: readonly string[]): readonly SecretRule[] {

@@ -44,6 +44,16 @@ describe("defineAggregate", () => {
     ]);
   });
 
+  test("gives each intent its budget, or the aggregate's", () => {
+    const { definition } = defineAggregate("house", {
+      spec,
+      specBytesMax: 1_000,
+      intents: { build: { creates: true }, put: { replaces: true, specBytesMax: 50 } },
+    });
+    expect([...definition.intents.values()].map(({ specBytesMax }) => specBytesMax)).toEqual([1_000, 50]);
+    expect(house.definition.intents.get("house.build")).not.toHaveProperty("specBytesMax");
+  });
+
   test("makers give plain intents, and the envelope cannot change what they are", () => {
     expect(house.build({ name: "A", plan: "free" }, { aggregateId: "h-1", expectedVersion: "noStream" })).toEqual({
       type: "house.build",
@@ -65,6 +75,9 @@ describe("defineAggregate", () => {
     ["a fold of its own without a schema", { a: { fold: (before) => before } }],
     ["a schema version 0", { a: { schemaVersion: 0 } }],
     ["a schema version that the store cannot keep", { a: { schemaVersion: 2 ** 31 } }],
+    ["a budget that not even an empty spec fits", { a: { specBytesMax: 1 } }],
+    ["a budget beyond what an event may have", { a: { specBytesMax: 262_145 } }],
+    ["a budget of half a byte", { a: { specBytesMax: 100.5 } }],
     // @ts-expect-error no such rule
     ["a rule of the secrets scan that there is none of", { a: { allowSecrets: ["passwords"] } }],
     ["two makers of one name", { "a-b": {}, "a.b": {} }],

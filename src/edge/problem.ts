@@ -20,6 +20,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   too_many_events: 413,
   unsupported_media_type: 415,
   request_invalid: 400,
+  spec_too_large: 413,
   schema_violation: 422,
   secret_found: 422,
   unknown_type: 422,

@@ -37,6 +37,7 @@ const recordedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "forbidden",
   "forbidden_field",
   "content_mismatch",
+  "spec_too_large",
   "schema_violation",
   "secret_found",
   "unknown_type",

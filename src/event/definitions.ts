@@ -20,6 +20,8 @@ export interface IntentDefinition {
   readonly schemaVersion: number;
   /** JSON Schema 2020-12 of the intent's spec, closed. */
   readonly schema: JsonObject;
+  /** Bytes of its spec as it is sent; default: what an event may have. */
+  readonly specBytesMax?: number;
   /** Rules of the secrets scan that its specs are not held to; default none. */
   readonly allowSecrets?: readonly string[];
   /**

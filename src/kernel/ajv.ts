@@ -4,6 +4,7 @@ import formats from "ajv-formats";
 import { EventplaneError } from "./errors.js";
 import type { JsonObject } from "./json-types.js";
 import { pointerToken } from "./pointer-token.js";
+import { isSecretReference, secretReferenceForm, secretReferenceFormat } from "./secret-reference.js";
 import { terminalSafe } from "./terminal.js";
 
 /** One way in which a value does not fit its schema. */
@@ -101,6 +102,7 @@ function compiler({ allErrors, ownProperties }: Mode): Ajv2020 {
     logger: false,
   });
   formats.default(ajv);
+  ajv.addFormat(secretReferenceFormat, { type: "string", validate: isSecretReference });
   compilers.set(mode, ajv);
   return ajv;
 }
@@ -166,6 +168,9 @@ function messageOf(error: ErrorObject, parameters: Readonly<Record<string, unkno
       return bounded(`must be one of ${JSON.stringify(parameters["allowedValues"])}`);
     case "const":
       return bounded(`must be ${JSON.stringify(parameters["allowedValue"])}`);
+    case "format":
+      if (parameters["format"] === secretReferenceFormat) return `must be ${secretReferenceForm}`;
+      return bounded(error.message ?? "has another format");
     default:
       return bounded(error.message ?? `breaks the rule "${error.keyword}"`);
   }

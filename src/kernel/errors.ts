@@ -21,6 +21,7 @@ const finalCodes = [
   "unsupported_media_type",
   // Input that is JSON but not what the type or the route asks for.
   "request_invalid",
+  "spec_too_large",
   "schema_violation",
   "secret_found",
   "unknown_type",

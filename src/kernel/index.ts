@@ -36,6 +36,7 @@ export { limits } from "./limits.js";
 export { LruMap } from "./lru.js";
 export { pointerToken } from "./pointer-token.js";
 export type { Doorbell, Signer, Tier } from "./ports.js";
+export { secretReferenceCharactersMax, secretReferenceFormat } from "./secret-reference.js";
 export { terminalSafe } from "./terminal.js";
 export { TerminalError } from "./terminal-error.js";
 export { type Clock, formatUs, parseUs, systemClock } from "./time.js";

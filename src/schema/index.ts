@@ -3,4 +3,5 @@ export type { Infer, MergePatchOf, PlainJsonSchema, SchemaSource, StandardJsonSc
 export { patchSchema } from "./patch-schema.js";
 export { readSchema } from "./read-schema.js";
 export { type RegisteredSchema, SchemaRegistry } from "./registry.js";
+export { type SecretReferenceSchema, secretReference } from "./secret-reference.js";
 export { isSecretRule, type SecretRule, secretRuleNames } from "./secret-rules.js";

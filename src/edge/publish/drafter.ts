@@ -59,12 +59,13 @@ export class Drafter {
   /**
    * The draft.
    *
-   * @throws EventplaneError what the factory refuses; `schema_violation` with the places; `secret_found` with the place and the rule
+   * @throws EventplaneError what the factory refuses; `spec_too_large`; `schema_violation` with the places; `secret_found` with the place and the rule
    */
   draft(intent: IntentRequest, causedBy: CausedBy): AppendItem {
     const item = this.#factory.intent(intent, causedBy);
     const type = this.#types.get(intent.type);
     if (type === undefined) return item;
+    refuseBeyondBudget(intent, type.definition);
     const problems = type.check(intent.spec);
     if (problems.length > 0) throw misfit(intent.type, problems);
     const secret = findSecret(intent.spec, { text: intent.specText, allowed: type.definition.allowSecrets });
@@ -92,6 +93,15 @@ export function draftBytes({ event }: AppendItem): number {
     Buffer.byteLength(event.causedByText) +
     event.finalizersText.length
   );
+}
+
+/** Not `payload_too_large`, which is refused before ids are looked up: a budget may become smaller than what it let in (P5). */
+function refuseBeyondBudget({ type, specText }: IntentRequest, { specBytesMax }: IntentDefinition): void {
+  if (specBytesMax === undefined) return;
+  const specBytes = Buffer.byteLength(specText);
+  if (specBytes <= specBytesMax) return;
+  const message = `The spec of ${type} has ${specBytes} bytes; its budget is ${specBytesMax}. Send what the controllers decide on, and refer to the rest.`;
+  throw new EventplaneError("spec_too_large", message, { details: { pointer: "/spec", specBytes, specBytesMax } });
 }
 
 function misfit(type: string, problems: readonly SchemaProblem[]): EventplaneError {

@@ -33,8 +33,9 @@ export function addSchemaRoutes(routes: Routes, parts: EdgeParts): void {
 function schemasOf(parts: EdgeParts): ReadonlyMap<string, JsonObject> {
   const schemas = new Map<string, JsonObject>();
   for (const aggregate of parts.app.aggregates.values()) {
-    for (const { type, schemaVersion, effect, schema } of aggregate.intents.values()) {
-      schemas.set(`${type} ${schemaVersion}`, { type, schemaVersion, effect, schema });
+    for (const { type, schemaVersion, effect, schema, specBytesMax } of aggregate.intents.values()) {
+      const budget = specBytesMax === undefined ? {} : { specBytesMax };
+      schemas.set(`${type} ${schemaVersion}`, { type, schemaVersion, effect, ...budget, schema });
     }
   }
   return schemas;
