@@ -72,27 +72,27 @@ describe("the demo's checks", () => {
   });
 
   it("find every call to the outside that was not made as promised", () => {
-    const killedAtUs = Date.UTC(2026, 0, 1) * 1_000 + 100_000;
+    const betweenUs = Date.UTC(2026, 0, 1) * 1_000 + 100_000;
     const ask = { type: "organization.effect-asked", id: "ask" };
     const result = { type: "organization.effect-succeeded", id: "key", causationId: "ask", recordedAt: at(200) };
-    const first = { key: "key", isAccepted: true, atUs: killedAtUs - 1 };
-    const later = { ...first, atUs: killedAtUs + 1 };
+    const first = { key: "key", isAccepted: true, atUs: betweenUs - 1 };
+    const later = { ...first, atUs: betweenUs + 1 };
     const busy = { ...first, isAccepted: false };
     const broken = (...given: Parameters<typeof countOutside>): readonly string[] => countOutside(...given).broken;
 
-    expect(countOutside(log(ask, result), [busy, first, later], killedAtUs)).toEqual({
+    expect(countOutside(log(ask, result), [busy, first, later], betweenUs)).toEqual({
       asked: 1,
       busy: 1,
       again: 1,
       broken: [],
     });
-    expect(broken(log(ask, result), [later], killedAtUs)).toEqual([]);
-    expect(broken(log(ask), [first], killedAtUs)).toEqual(["ask", "key"]);
-    expect(broken(log(ask, result, { ...result, id: "other" }), [first], killedAtUs)).toEqual(["ask", "other"]);
-    expect(broken(log(ask, result), [busy], killedAtUs)).toEqual(["key"]);
-    expect(broken(log(ask, result), [later, later], killedAtUs)).toEqual(["key"]);
-    expect(broken(log(ask, result), [first, later, later], killedAtUs)).toEqual(["key"]);
-    expect(broken(log(ask, result), [first, { ...later, key: "another" }], killedAtUs)).toEqual(["another"]);
-    expect(broken(log(ask, { ...result, recordedAt: at(50) }), [first, later], killedAtUs)).toEqual(["key"]);
+    expect(broken(log(ask, result), [later], betweenUs)).toEqual([]);
+    expect(broken(log(ask), [first], betweenUs)).toEqual(["ask", "key"]);
+    expect(broken(log(ask, result, { ...result, id: "other" }), [first], betweenUs)).toEqual(["ask", "other"]);
+    expect(broken(log(ask, result), [busy], betweenUs)).toEqual(["key"]);
+    expect(broken(log(ask, result), [later, later], betweenUs)).toEqual(["key"]);
+    expect(broken(log(ask, result), [first, later, later], betweenUs)).toEqual(["key"]);
+    expect(broken(log(ask, result), [first, { ...later, key: "another" }], betweenUs)).toEqual(["another"]);
+    expect(broken(log(ask, { ...result, recordedAt: at(50) }), [first, later], betweenUs)).toEqual(["key"]);
   });
 });

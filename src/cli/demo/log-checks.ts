@@ -76,10 +76,11 @@ export interface OutsideCount {
 
 /**
  * Compares the calls that a service got with the log (P9): one result for each ask, its id the key of the calls for it, and one
- * accepted call for each key. A second one is right only after a lost outcome: the first came before the kill, and
- * the result was not in the log then.
+ * accepted call for each key. A second one is right only after a lost outcome: the first came from the plane that was
+ * killed, and the result from the next. `betweenUs` is a time between the two: a call that was under way at the kill may
+ * arrive after the signal was sent.
  */
-export function countOutside(log: readonly Event[], calls: readonly OutsideCall[], killedAtUs: number): OutsideCount {
+export function countOutside(log: readonly Event[], calls: readonly OutsideCall[], betweenUs: number): OutsideCount {
   const asks: readonly string[] = log.filter(({ type }) => type.endsWith(".effect-asked")).map(({ id }) => id);
   const results = log.filter(({ type }) => type.endsWith(".effect-succeeded"));
   const answers = new Map<string, number>();
@@ -92,7 +93,7 @@ export function countOutside(log: readonly Event[], calls: readonly OutsideCall[
     else accepted.set(call.key, [...ofKey, call]);
   }
   const wasLost = ({ recordedAt }: Event, [first]: readonly OutsideCall[]): boolean =>
-    first !== undefined && first.atUs < killedAtUs && (parseUs(recordedAt) ?? 0) > killedAtUs;
+    first !== undefined && first.atUs < betweenUs && (parseUs(recordedAt) ?? 0) > betweenUs;
   const wrong = results.filter((result) => {
     const ofKey = accepted.get(result.id) ?? [];
     return ofKey.length !== 1 && !(ofKey.length === 2 && wasLost(result, ofKey));

@@ -87,7 +87,7 @@ async function tellStory(
   );
   const scene = await startPlane(stage, { send: options.send ?? sendOnce, onStart: options.onStart });
   const { a, b } = scene;
-  const { recoveryMs, killedAtUs, eventsPerSecond, follower } = await crashInTheMiddle(scene, options.onStart);
+  const { recoveryMs, betweenUs, eventsPerSecond, follower } = await crashInTheMiddle(scene, options.onStart);
   const { changes, readyMs } = await changePlans(scene, follower);
   await follower.stop();
   const ids = (intents: readonly { readonly id: string }[]): readonly string[] => intents.map(({ id }) => id);
@@ -98,7 +98,7 @@ async function tellStory(
       [b, ids([...b.intents, ...changes])],
     ]),
   );
-  await countOutsideCalls(scene, killedAtUs);
+  await countOutsideCalls(scene, betweenUs);
   await rebuildLive(scene, changes);
   await decideAgain(scene);
   await lookOverTheFence(scene);
