@@ -13,12 +13,14 @@ const settlesWithinMs = 20_000;
 const freshUs = 50_000;
 const callWithinMs = 5_000;
 const pollMs = 5;
+/** What the killed plane had sent may be read so late on a busy machine; no plane starts that fast. */
+const lateArrivalMs = 200;
 
 /** What this chapter measured. */
 export interface CrashResult {
   /** From SIGKILL to the first acknowledgement afterwards. */
   readonly recoveryMs: number;
-  /** When nothing of the killed plane was left and the next was not there yet, wall clock, microseconds since 1970. */
+  /** When the calls of the killed plane had arrived and the next one called nobody yet, wall clock, microseconds since 1970. */
   readonly betweenUs: number;
   /** Events of both tenants a second, from the first request to the last Ready, the crash included. */
   readonly eventsPerSecond: number;
@@ -36,8 +38,7 @@ export async function crashInTheMiddle(scene: Scene, onStart: (plane: PlaneProce
   const publishing = Promise.all([a.publisher.publish(a.intents, signal), b.publisher.publish(b.intents, signal)]);
   publishing.catch(() => undefined); // awaited below
   const killedMs = await killEverything(scene, publishing);
-  const betweenUs = systemClock.nowUs();
-  const recoveryMs = await startAgain(scene, { publishing, killedMs, onStart });
+  const { recoveryMs, betweenUs } = await startAgain(scene, { publishing, killedMs, onStart });
   await publishing;
   await checkAcknowledged(scene);
   await follower.reaches(b.intents.length, { withinMs: settlesWithinMs, signal });
@@ -85,17 +86,22 @@ interface Restart {
   readonly onStart: (plane: PlaneProcess) => void;
 }
 
-/** @returns milliseconds from the kill to the first acknowledgement afterwards */
-async function startAgain(scene: Scene, { publishing, killedMs, onStart }: Restart): Promise<number> {
+/** @returns milliseconds from the kill to the first acknowledgement afterwards, and a time between the two planes' calls */
+async function startAgain(
+  scene: Scene,
+  { publishing, killedMs, onStart }: Restart,
+): Promise<Pick<CrashResult, "recoveryMs" | "betweenUs">> {
   const { report, site, signal } = scene;
   scene.plane = PlaneProcess.start(site);
   onStart(scene.plane);
+  await sleep(lateArrivalMs, undefined, { signal });
+  const betweenUs = systemClock.nowUs();
   const next = active(scene).map(({ publisher }) => publisher.acknowledged(publisher.receipts.size + 1));
   await scene.plane.ready(signal);
   await Promise.race([publishing, ...next]);
   const recoveryMs = performance.now() - killedMs;
   await report.check(true, `started again on the same folder: accepts intents ${formatMs(recoveryMs)} after the kill`);
-  return recoveryMs;
+  return { recoveryMs, betweenUs };
 }
 
 async function checkAcknowledged({ report, a, b }: Scene): Promise<void> {
