@@ -75,7 +75,8 @@ describe("a projection", () => {
       }
     })();
     const checks: ProjectionInfo["check"][] = [];
-    for (let round = 0; round < 5; round++) {
+    // A rebuild of so few events is over within some reads, so there are as many as a hundred reads take.
+    for (let round = 0; round < 5 || (answers.length < 100 && round < 50); round++) {
       const { check } = await asked("rebuild", "acme");
       checks.push(check);
       await create(acme, `during-${round}`, { plan: "free" });
@@ -84,7 +85,7 @@ describe("a projection", () => {
     await reading;
     await Promise.all(reads);
     expect(failures).toEqual([]);
-    expect(answers.length).toBeGreaterThan(50);
+    expect(answers.length).toBeGreaterThanOrEqual(100);
     expect(Math.min(...answers.map(Number))).toBeGreaterThanOrEqual(60);
     for (const check of checks) expect(check).toMatchObject({ isSame: true, live: check?.fresh });
   });
