@@ -15,8 +15,13 @@ create table eventplane.work (
   aggregate_type text collate "C" not null,
   aggregate_id text collate "C" not null,
   component text collate "C" not null,
+  -- '' holds the reconciles; each worker has a queue of its own, and replays have one: a queue that stands still is not
+  -- walked through for another.
+  queue text collate "C" not null
+    generated always as (case when aggregate_type = 'effect' or component = 'replayer' then component else '' end) stored,
   -- idle: nothing to do. ready: to be claimed when due_at has come; a lease moves due_at to its end. dead: a dead letter.
-  state text collate "C" not null check (state in ('idle', 'ready', 'dead')),
+  -- blocked: an effect that waits behind a dead letter.
+  state text collate "C" not null check (state in ('idle', 'ready', 'dead', 'blocked')),
   due_at timestamptz,
   lease_token uuid,
   lease_until timestamptz,
@@ -29,14 +34,30 @@ create table eventplane.work (
   failure_code text,
   failure_message text,
   failed_generation bigint,
+  failed_code_version text collate "C",
   dead_since timestamptz,
+  -- The name that a dead letter has outside.
+  dead_letter_id uuid,
+  -- Of an effect: the resource that asked, its generation, and the position of the ask. What a resource asks of one worker
+  -- in one generation is a sequence.
+  stream_type text collate "C",
+  stream_id text collate "C",
+  stream_generation bigint,
+  sequence bigint,
+  -- It was a dead letter, or waited behind one, and has no result: what comes after it in its sequence waits.
+  blocks boolean not null default false,
   primary key (tenant_id, aggregate_type, aggregate_id, component),
   check ((state = 'ready') = (due_at is not null)),
   check ((state = 'dead') = (dead_since is not null))
 ) with (fillfactor = 70);
 
-create index work_due on eventplane.work (tenant_id, due_at) where state = 'ready';
+create index work_due on eventplane.work (tenant_id, queue, due_at) where state = 'ready';
 create index work_dead on eventplane.work (tenant_id, dead_since) where state = 'dead';
+create index work_dead_letter on eventplane.work (tenant_id, dead_letter_id) where state = 'dead';
+-- What stands is counted for metrics, whoever it is of.
+create index work_standing on eventplane.work (component, failure_code) where state = 'dead';
+create index work_sequence on eventplane.work
+  (tenant_id, component, stream_type, stream_id, stream_generation, sequence) where sequence is not null;
 
 alter table eventplane.cursors enable row level security;
 alter table eventplane.cursors force row level security;
@@ -186,34 +207,66 @@ begin
 end $$;
 
 -- Records a failed attempt: due again after p_retry_after_ms, or a dead letter when that is null, unless an event opened a
--- newer generation than p_generation meanwhile; null: it is not known, and none does. False: the lease is lost.
+-- newer generation than p_generation meanwhile, or somebody decided on the effect; a null generation: it is not known, and
+-- none does. What the same resource asked of the same worker later in its generation waits behind a dead letter from then
+-- on, unless it is worked on already. False: the lease is lost.
 create function eventplane.work_fail(
   p_tenant uuid, p_aggregate_type text, p_aggregate_id text, p_component text, p_lease_token uuid, p_retry_after_ms bigint,
-  p_code text, p_message text, p_generation bigint
+  p_code text, p_message text, p_generation bigint, p_code_version text, p_letter uuid
 ) returns boolean
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 declare
   v_now timestamptz := clock_timestamp();
+  v_row eventplane.work;
 begin
   update eventplane.work w set
-    state = case when p_retry_after_ms is null and (w.woken_generation > p_generation) is not true then 'dead' else 'ready' end,
+    state = case when p_retry_after_ms is null and not n.news then 'dead' else 'ready' end,
     due_at = case
-      when w.woken_generation > p_generation then v_now
+      when n.news then v_now
       when p_retry_after_ms is not null then v_now + p_retry_after_ms * interval '1 millisecond' end,
-    dead_since = case when p_retry_after_ms is null and (w.woken_generation > p_generation) is not true then v_now end,
-    attempts = case when w.woken_generation > p_generation then 0 else w.attempts end,
+    dead_since = case when p_retry_after_ms is null and not n.news then v_now end,
+    attempts = case when n.news then 0 else w.attempts end,
     lease_token = null, lease_until = null,
-    failure_code = p_code, failure_message = p_message, failed_generation = p_generation
-  where w.tenant_id = p_tenant and w.aggregate_type = p_aggregate_type and w.aggregate_id = p_aggregate_id
-    and w.component = p_component and w.lease_token = p_lease_token;
-  return found;
+    failure_code = p_code, failure_message = p_message, failed_generation = p_generation,
+    failed_code_version = p_code_version, dead_letter_id = p_letter,
+    blocks = w.blocks or (w.sequence is not null and p_retry_after_ms is null and not n.news)
+  from (
+    select o.tenant_id, o.aggregate_type, o.aggregate_id, o.component,
+      (o.woken_generation > p_generation) is true or (o.queue <> '' and o.woken_seq > o.claimed_seq) as news
+    from eventplane.work o
+    where o.tenant_id = p_tenant and o.aggregate_type = p_aggregate_type and o.aggregate_id = p_aggregate_id
+      and o.component = p_component and o.lease_token = p_lease_token
+    for update) n
+  where w.tenant_id = n.tenant_id and w.aggregate_type = n.aggregate_type and w.aggregate_id = n.aggregate_id
+    and w.component = n.component
+  returning w.* into v_row;
+  if not found then return false; end if;
+  if v_row.state = 'dead' and v_row.sequence is not null then
+    with later as materialized (
+      select l.tenant_id, l.aggregate_type, l.aggregate_id, l.component from eventplane.work l
+      where l.tenant_id = p_tenant and l.component = p_component
+        and l.stream_type = v_row.stream_type and l.stream_id = v_row.stream_id
+        and l.stream_generation = v_row.stream_generation and l.sequence > v_row.sequence
+        -- Ready; said so that no plan but the one over the sequence fits.
+        and l.due_at is not null and l.lease_token is null
+      for update skip locked
+    )
+    update eventplane.work w set state = 'blocked', due_at = null
+    from later l
+    where w.tenant_id = l.tenant_id and w.aggregate_type = l.aggregate_type and w.aggregate_id = l.aggregate_id
+      and w.component = l.component;
+  end if;
+  return true;
 end $$;
 
--- Leases due rows: from each tenant after p_after in turn an equal share, oldest due first. A lease that ended is due.
-create function eventplane.work_claim(p_components text[], p_limit integer, p_lease_ms bigint, p_after uuid)
-returns table (tenant_id uuid, aggregate_type text, aggregate_id text, component text, lease_token uuid, attempts integer)
+-- Leases due rows of one queue: from each tenant after p_after in turn an equal share, oldest due first. A lease that
+-- ended is due; `abandoned` says that its holder did not end it.
+create function eventplane.work_claim(p_queue text, p_components text[], p_limit integer, p_lease_ms bigint, p_after uuid)
+returns table (tenant_id uuid, aggregate_type text, aggregate_id text, component text, lease_token uuid, attempts integer,
+  abandoned boolean)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -235,18 +288,19 @@ begin
     select r.tenant_id from ring r where (
       -- Ordered, so that no plan but the one over work_due fits.
       select w.due_at from eventplane.work w
-      where w.tenant_id = r.tenant_id and w.state = 'ready' and w.component = any (p_components)
+      where w.tenant_id = r.tenant_id and w.queue = p_queue and w.state = 'ready' and w.component = any (p_components)
       order by w.due_at limit 1) <= v_now
     limit p_limit) d;
   if v_tenants is null then return; end if;
   v_share := greatest(1, p_limit / array_length(v_tenants, 1));
   return query
   with picked as materialized (
-    select t.tenant_id, d.aggregate_type, d.aggregate_id, d.component
+    select t.tenant_id, d.aggregate_type, d.aggregate_id, d.component, d.abandoned
     from unnest(v_tenants) t (tenant_id)
     cross join lateral (
-      select w.aggregate_type, w.aggregate_id, w.component from eventplane.work w
-      where w.tenant_id = t.tenant_id and w.state = 'ready' and w.due_at <= v_now and w.component = any (p_components)
+      select w.aggregate_type, w.aggregate_id, w.component, w.lease_token is not null as abandoned from eventplane.work w
+      where w.tenant_id = t.tenant_id and w.queue = p_queue and w.state = 'ready' and w.due_at <= v_now
+        and w.component = any (p_components)
       order by w.due_at limit v_share for update skip locked) d
   )
   update eventplane.work w set
@@ -255,11 +309,12 @@ begin
   from picked p
   where w.tenant_id = p.tenant_id and w.aggregate_type = p.aggregate_type and w.aggregate_id = p.aggregate_id
     and w.component = p.component
-  returning w.tenant_id, w.aggregate_type, w.aggregate_id, w.component, w.lease_token, w.attempts;
+  returning w.tenant_id, w.aggregate_type, w.aggregate_id, w.component, w.lease_token, w.attempts, p.abandoned;
 end $$;
 
--- When the next row is due, as milliseconds from now; null when none waits. One index look-up a tenant.
-create function eventplane.work_next_due_ms(p_components text[]) returns double precision
+-- When the next row of these queues is due, as milliseconds from now; null when none waits. One index look-up a tenant
+-- and queue.
+create function eventplane.work_next_due_ms(p_queues text[], p_components text[]) returns double precision
 language sql volatile
 set search_path = pg_catalog, pg_temp
 as $$
@@ -271,9 +326,9 @@ as $$
     from ring r where r.tenant_id is not null
   )
   select greatest(0, extract(epoch from min(d.due_at) - clock_timestamp()) * 1000)::double precision
-  from ring r cross join lateral (
+  from ring r cross join unnest(p_queues) q (queue) cross join lateral (
     select w.due_at from eventplane.work w
-    where w.tenant_id = r.tenant_id and w.state = 'ready' and w.component = any (p_components)
+    where w.tenant_id = r.tenant_id and w.queue = q.queue and w.state = 'ready' and w.component = any (p_components)
     order by w.due_at limit 1) d
   having count(*) > 0
 $$;
@@ -284,6 +339,7 @@ create function eventplane.work_dispatch(p_tenant uuid, p_types text[], p_compon
 returns table (events bigint, more boolean, chain_broken boolean)
 language plpgsql volatile
 set search_path = pg_catalog, pg_temp
+set enable_seqscan = off
 as $$
 #variable_conflict use_column
 declare
@@ -330,13 +386,11 @@ begin
 
   -- The last word on each dead letter.
   if v_of_dead_letters then
-    update eventplane.work w set
-      state = case when f.redriven then 'ready' else 'idle' end, due_at = case when f.redriven then v_now end,
-      attempts = 0, dead_since = null, failure_code = null, failure_message = null, failed_generation = null
-    from (
+    with facts as materialized (
       select distinct on (e.spec ->> 'aggregateType', e.spec ->> 'aggregateId', e.spec ->> 'component')
-        e.spec ->> 'aggregateType' as aggregate_type, e.spec ->> 'aggregateId' as aggregate_id,
-        e.spec ->> 'component' as component, e.type = 'dead-letter.redriven' as redriven
+        p_tenant as tenant_id, e.spec ->> 'aggregateType' as aggregate_type, e.spec ->> 'aggregateId' as aggregate_id,
+        e.spec ->> 'component' as component, e.type = 'dead-letter.redriven' as redriven,
+        case when e.spec ->> 'delayMs' ~ '^[0-9]{1,9}$' then (e.spec ->> 'delayMs')::bigint else 0 end as delay_ms
       from (
         select e.position, e.aggregate_type, e.type, e.spec from eventplane.events e
         where e.tenant_id = p_tenant and e.position > v_cursor.position and e.position <= v_to
@@ -344,16 +398,36 @@ begin
       where e.aggregate_type = 'dead-letter' and e.type in ('dead-letter.redriven', 'dead-letter.discarded')
         -- No name has an escape; one that is no text would stop the dispatch of this tenant for ever.
         and strpos(e.spec::text, chr(92)) = 0
-      order by 1, 2, 3, e.position desc) f
-    where w.tenant_id = p_tenant and w.aggregate_type = f.aggregate_type and w.aggregate_id = f.aggregate_id
-      and w.component = f.component and w.state = 'dead';
+      order by e.spec ->> 'aggregateType', e.spec ->> 'aggregateId', e.spec ->> 'component', e.position desc
+    ), letters as materialized (
+      -- The whole key from the facts, and not by the state: a plan over all dead letters would walk them for each.
+      select f.tenant_id, f.aggregate_type, f.aggregate_id, f.component, f.redriven, f.delay_ms, l.has_blocker
+      from facts f
+      cross join lateral (
+        select o.blocks and exists (
+          select from eventplane.work b
+          where b.tenant_id = o.tenant_id and b.component = o.component
+            and b.stream_type = o.stream_type and b.stream_id = o.stream_id and b.stream_generation = o.stream_generation
+            and b.blocks and b.sequence < o.sequence) as has_blocker
+        from eventplane.work o
+        where o.tenant_id = f.tenant_id and o.aggregate_type = f.aggregate_type and o.aggregate_id = f.aggregate_id
+          and o.component = f.component and o.dead_since is not null
+        limit 1) l
+    )
+    update eventplane.work w set
+      state = case when not f.redriven then 'idle' when f.has_blocker then 'blocked' else 'ready' end,
+      due_at = case when f.redriven and not f.has_blocker then v_now + f.delay_ms * interval '1 millisecond' end,
+      attempts = 0, dead_since = null, failure_code = null, failure_message = null, failed_generation = null
+    from letters f
+    where w.tenant_id = f.tenant_id and w.aggregate_type = f.aggregate_type and w.aggregate_id = f.aggregate_id
+      and w.component = f.component and w.dead_since is not null;
   end if;
 
   insert into eventplane.work as w
     (tenant_id, aggregate_type, aggregate_id, component, state, due_at, woken_seq, woken_generation)
   select p_tenant, n.aggregate_type, n.aggregate_id, t.component, 'ready', v_now, max(n.version), max(n.opened)
   from (
-    select e.aggregate_type, e.aggregate_id, e.version, e.component as maker, e.kind, e.lifecycle,
+    select e.aggregate_type, e.aggregate_id, e.version, e.component as maker, e.causation_id, e.kind, e.lifecycle,
       case when e.kind = 'i' or (e.kind = 'f' and e.source is not null) then e.generation else 0 end as opened,
       e.finalizers
     from eventplane.events e
@@ -363,6 +437,12 @@ begin
   cross join lateral (
     select w.component from unnest(p_types, p_components) w (aggregate_type, component)
       where w.aggregate_type = n.aggregate_type and w.component is distinct from n.maker
+        and (n.opened > 0 or (n.maker like '%:%') is not true)
+    union all
+    -- What became of an effect concerns the controller that asked for it, whether or not it is among the watches.
+    select a.spec ->> 'controller' from eventplane.events a
+      where a.tenant_id = p_tenant and a.event_id = n.causation_id and a.component like 'ask:%'
+        and (n.maker like 'effect:%' or n.maker like 'unknown:%') and a.spec ->> 'controller' is not null
     union all
     -- Those that the generation waits for: this process may be of another version than the edge that expects them.
     select f.name from json_object_keys(n.finalizers) f (name) where n.opened > 0 and octet_length(f.name) <= 128
@@ -370,7 +450,7 @@ begin
     select 'runtime' where n.opened > 0 and n.finalizers is null
   ) t
   where n.lifecycle in ('l', 'd')
-    and (n.opened > 0 or (n.maker is not null and n.maker <> 'runtime' and n.maker not like 'dead-letter:%'))
+    and (n.opened > 0 or (n.maker is not null and n.maker <> 'runtime' and n.maker not like 'dead-letter:%' and n.maker not like 'ask:%'))
   group by n.aggregate_type, n.aggregate_id, t.component
   order by n.aggregate_type, n.aggregate_id, t.component
   on conflict (tenant_id, aggregate_type, aggregate_id, component) do update set

@@ -616,7 +616,12 @@ begin
       ('append_derived', 'runtime',
        $$eventplane.event_digest(content, schema_version, key_refs, status, finalizers, component, basis_version, step, decided_at,
            emits, lookups, traceparent, cause_hash)$$,
-       $$source is null and component is not null and step is not null and kind in ('fact', 'internal') and effect in (5, 6)
+       $$source is null and component is not null and step is not null
+         -- Intents that controllers emit to other resources (docs/adr/0019-controllers-change-over-living-resources.md): they
+         -- have the controller's name, and are never in the platform's log.
+         and (kind in ('fact', 'internal') and effect in (5, 6)
+           or kind = 'intent' and effect in (1, 2, 3) and starts_with(component, 'emit:') and status is null
+             and tenant <> '624c1930-4ffa-5d50-9675-ee7758543b83')
          and get_byte(uuid_send(id), 6) >> 4 = 5 and coalesce(left(status, 1), '{') = '{'
          and (basis_version between 0 and 9007199254740991) is true
          and (decided_at between '1684-07-28 00:12:25.259009+00' and '2255-06-05 23:47:34.740991+00') is true

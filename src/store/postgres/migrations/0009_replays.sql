@@ -23,16 +23,4 @@ create policy replays_edge on eventplane.replays for select to :prefix_edge
 grant select, insert, update on eventplane.replays to :prefix_runtime;
 grant select on eventplane.replays to :prefix_edge;
 
--- Replays have a queue of their own too: their few rows are not looked for among all that waits for controllers.
-drop index eventplane.work_due;
-alter table eventplane.work drop column queue;
-alter table eventplane.work add column queue text collate "C" not null
-  generated always as (case when aggregate_type = 'effect' or component = 'replayer' then component else '' end) stored;
-create index work_due on eventplane.work (tenant_id, queue, due_at) where state = 'ready';
-
--- What stands is counted for metrics, whoever it is of.
-drop index eventplane.work_standing_effects;
-create index work_standing on eventplane.work (component, failure_code) where state = 'dead';
-
 analyze eventplane.replays;
-analyze eventplane.work;
