@@ -113,4 +113,5 @@ export {
   type SnapshotFault,
   takeSnapshot,
 } from "./snapshot.js";
+export { parseStored } from "./stored-json.js";
 export { type ChainLink, createVerifier, type Verifier, verifyLink } from "./verifier.js";

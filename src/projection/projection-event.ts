@@ -1,6 +1,6 @@
 /** The event as projections see it: decoded when it is looked at, once, and frozen. */
-import { deepFreeze, type EventKind, type EventRow, type ProjectionEvent } from "../event/index.js";
-import { EventplaneError, formatUs, type JsonObject } from "../kernel/index.js";
+import { deepFreeze, type EventKind, type EventRow, type ProjectionEvent, parseStored } from "../event/index.js";
+import { formatUs, type JsonObject } from "../kernel/index.js";
 
 /** Wraps a row of the log. @throws EventplaneError `event_corrupt` when a payload that is looked at is not JSON */
 export function projectionEvent(row: EventRow): ProjectionEvent {
@@ -64,12 +64,6 @@ class LazyProjectionEvent implements ProjectionEvent {
   }
 
   #parsed(text: string): JsonObject {
-    try {
-      return deepFreeze(JSON.parse(text) as JsonObject); // the store takes objects only
-    } catch (cause) {
-      const { position, tenantId } = this.#row;
-      const message = `A payload at position ${position} of tenant ${tenantId} is not JSON. Run evtctl verify.`;
-      throw new EventplaneError("event_corrupt", message, { details: { tenantId, position }, cause });
-    }
+    return deepFreeze(parseStored(text, this.#row) as JsonObject); // the store takes objects only
   }
 }

@@ -1,7 +1,7 @@
 /** The members of a filter of dead letters, as addresses and bodies give them. */
-import { EventplaneError, type JsonValue, parseUs } from "../../kernel/index.js";
+import { EventplaneError, type JsonValue } from "../../kernel/index.js";
 import type { DeadLetterFilter } from "../../work/index.js";
-import { aggregateIdOf, aggregateTypeOf, type Query } from "../routes/query.js";
+import { aggregateIdOf, aggregateTypeOf, invalidParameter, type Query, timeOf } from "../routes/query.js";
 
 /** Their names. */
 export const deadLetterFilterNames = [
@@ -50,17 +50,5 @@ function wordOf(query: Query, name: "component" | "code" | "codeVersion"): Recor
   const text = query[name];
   if (text === undefined) return {};
   if (wordForm.test(text)) return { [name]: text };
-  throw invalid(name, "does not have the form of one");
-}
-
-function timeOf(query: Query, name: string, member: string): Record<string, number> {
-  const text = query[name];
-  if (text === undefined) return {};
-  const us = parseUs(text);
-  if (us === undefined) throw invalid(name, "must be an RFC 3339 date-time such as 2026-01-31T09:30:00Z");
-  return { [member]: us };
-}
-
-function invalid(name: string, why: string): EventplaneError {
-  return new EventplaneError("request_invalid", `The parameter ${name} ${why}.`, { details: { parameter: name } });
+  throw invalidParameter(name, "does not have the form of one");
 }

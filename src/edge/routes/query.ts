@@ -18,8 +18,9 @@ const kinds: readonly string[] = ["intent", "fact", "internal"];
 export function readQuery(given: unknown, allowed: readonly string[]): Query {
   const query = given as Readonly<Record<string, unknown>>; // Fastify's parser gives strings and lists of strings
   for (const [name, value] of Object.entries(query)) {
-    if (!allowed.includes(name)) throw invalid(name, `is not known here; known are ${allowed.join(", ") || "none"}`);
-    if (typeof value !== "string") throw invalid(name, "may be given once");
+    if (!allowed.includes(name))
+      throw invalidParameter(name, `is not known here; known are ${allowed.join(", ") || "none"}`);
+    if (typeof value !== "string") throw invalidParameter(name, "may be given once");
   }
   return query as Query; // every value is a string now
 }
@@ -34,7 +35,7 @@ export function integerOf(
   if (text === undefined) return undefined;
   const value = /^\d{1,16}$/.test(text) ? Number(text) : Number.NaN;
   if (Number.isSafeInteger(value) && value >= range.min && value <= range.max) return value;
-  throw invalid(name, `must be a whole number from ${range.min} to ${range.max}`);
+  throw invalidParameter(name, `must be a whole number from ${range.min} to ${range.max}`);
 }
 
 /** A position, from 0. */
@@ -90,28 +91,30 @@ export function otherParameters(given: unknown, known: readonly string[]): Query
 /** A UUID in an address. */
 export function uuidOf(name: string, text: string): string {
   if (isUuid(text)) return text;
-  throw invalid(name, "must be a UUID in lower case");
+  throw invalidParameter(name, "must be a UUID in lower case");
 }
 
 function kindOf(text: string): EventKind {
   if (kinds.includes(text)) return text as EventKind; // one of the three
-  throw invalid("kind", "must be intent, fact or internal");
+  throw invalidParameter("kind", "must be intent, fact or internal");
 }
 
 function formOf(name: string, text: string, form: RegExp): string {
   if (text.length <= limits.typeCharactersMax && form.test(text)) return text;
-  throw invalid(name, "does not have the form of one");
+  throw invalidParameter(name, "does not have the form of one");
 }
 
-function timeOf(query: Query, name: string, member: string): Record<string, number> {
+/** A time under another name, microseconds since 1970; nothing when it is absent. */
+export function timeOf(query: Query, name: string, member: string): Record<string, number> {
   const text = query[name];
   if (text === undefined) return {};
   const us = parseUs(text);
-  if (us === undefined) throw invalid(name, "must be an RFC 3339 date-time such as 2026-01-31T09:30:00Z");
+  if (us === undefined) throw invalidParameter(name, "must be an RFC 3339 date-time such as 2026-01-31T09:30:00Z");
   return { [member]: us };
 }
 
-function invalid(name: string, why: string): EventplaneError {
+/** What is thrown for a parameter; its name is shown without what could harm a terminal. */
+export function invalidParameter(name: string, why: string): EventplaneError {
   const shown = name.replaceAll(/[^A-Za-z0-9._-]/g, "?").slice(0, 64);
   return new EventplaneError("request_invalid", `The parameter ${shown} ${why}.`, { details: { parameter: shown } });
 }

@@ -1,9 +1,9 @@
 /** Reads of projections under the row security of their tenant, for the roles `_edge`, `_reader` and `_auditor`. */
 import type pg from "pg";
 import type { TenantId } from "../../kernel/index.js";
+import { askInTenant } from "../../store/postgres/index.js";
 import type { StoredRow, StoredTotals } from "../layout.js";
 import type { ProjectionRows, StoredQuery } from "../projection-query.js";
-import { inTenant } from "./in-tenant.js";
 import * as sql from "./projection-sql.js";
 
 interface Row {
@@ -28,7 +28,7 @@ export class PostgresProjectionRows implements ProjectionRows {
   ): Promise<{ readonly position: number; readonly rows: readonly (StoredRow | StoredTotals)[] }> {
     const { projection, after, limit, key = null, where = null } = query;
     const values = [tenantId, projection, after, limit, key, where];
-    const found = await inTenant<Row>(this.#pool, tenantId, { ...sql.livePage(query), values });
+    const found = await askInTenant<Row>(this.#pool, tenantId, { ...sql.livePage(query), values });
     return {
       position: Number(found[0]?.at ?? 0),
       rows: found.flatMap((row) => (row.key === null ? [] : [decode(query.kind, { ...row, key: row.key })])),
@@ -37,7 +37,7 @@ export class PostgresProjectionRows implements ProjectionRows {
 
   async position(tenantId: TenantId, projection: string): Promise<number> {
     const values = [tenantId, projection];
-    const [row] = await inTenant<{ position: string }>(this.#pool, tenantId, { ...sql.livePosition, values });
+    const [row] = await askInTenant<{ position: string }>(this.#pool, tenantId, { ...sql.livePosition, values });
     return Number(row?.position ?? 0);
   }
 }

@@ -2,7 +2,7 @@
 import type pg from "pg";
 import type { ProjectionDefinition } from "../../event/index.js";
 import { isEventplaneError, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
-import { projectionRole, translatePgError } from "../../store/postgres/index.js";
+import { ask, projectionRole, translatePgError } from "../../store/postgres/index.js";
 import { layoutOf, type StoredRow } from "../layout.js";
 import type {
   ProjectionStep,
@@ -36,12 +36,12 @@ export class PostgresProjectionStore implements ProjectionStore {
   }
 
   async lead(holder: string, leaseMs: number): Promise<number | undefined> {
-    const [row] = await this.#query<{ epoch: string | null }>(sql.lead, [this.#name, holder, leaseMs]);
+    const [row] = await ask<{ epoch: string | null }>(this.#pool, sql.lead, [this.#name, holder, leaseMs]);
     return row === undefined || row.epoch === null ? undefined : Number(row.epoch);
   }
 
   async resign(holder: string): Promise<void> {
-    await this.#query(sql.resign, [this.#name, holder]);
+    await ask(this.#pool, sql.resign, [this.#name, holder]);
   }
 
   async tenantsWithNews(query: {
@@ -52,7 +52,7 @@ export class PostgresProjectionStore implements ProjectionStore {
   }): Promise<readonly TenantNews[]> {
     const { after, limit, fingerprint, platformVersion } = query;
     const values = [this.#name, after, limit, fingerprint, platformVersion, PLATFORM_TENANT_ID];
-    const rows = await this.#query<{ tenant_id: TenantId; head: string }>(sql.tenantsWithNews, values);
+    const rows = await ask<{ tenant_id: TenantId; head: string }>(this.#pool, sql.tenantsWithNews, values);
     return rows.map((row) => ({ tenantId: row.tenant_id, head: Number(row.head) }));
   }
 
@@ -99,7 +99,7 @@ export class PostgresProjectionStore implements ProjectionStore {
   }
 
   async sweep(epoch: number, tenantId: TenantId, build: number, limit: number): Promise<number | undefined> {
-    const tables = await this.#query<{ name: string }>(sql.storedTables, [sql.schemaOf(this.#name)]);
+    const tables = await ask<{ name: string }>(this.#pool, sql.storedTables, [sql.schemaOf(this.#name)]);
     const results = await runTogether(this.#pool, tenantId, {
       begin: "begin",
       bound: [
@@ -219,17 +219,6 @@ export class PostgresProjectionStore implements ProjectionStore {
       }
     }
     return digest.hex();
-  }
-
-  async #query<Row extends pg.QueryResultRow>(
-    statement: sql.Statement,
-    values: readonly unknown[],
-  ): Promise<readonly Row[]> {
-    try {
-      return (await this.#pool.query<Row>({ ...statement, values: [...values] })).rows;
-    } catch (error) {
-      throw translatePgError(error);
-    }
   }
 }
 

@@ -1,7 +1,7 @@
 /** How projections stand: one tenant under its row security, all together as `_projector` sees them. */
 import type pg from "pg";
 import type { TenantId } from "../../kernel/index.js";
-import { translatePgError } from "../../store/postgres/index.js";
+import { ask } from "../../store/postgres/index.js";
 import type { ProjectionOverview, ProjectionSummary, StoppedTenant, TenantProjection } from "../projection-port.js";
 import { runTogether } from "./pipeline.js";
 import * as sql from "./projection-sql.js";
@@ -26,7 +26,7 @@ export class PostgresProjectionOverview implements ProjectionOverview {
   }
 
   async stopped(projection: string, limit: number): Promise<readonly StoppedTenant[]> {
-    const rows = await query<{ tenant_id: TenantId; code: string; message: string; position: string }>(
+    const rows = await ask<{ tenant_id: TenantId; code: string; message: string; position: string }>(
       this.#projector,
       sql.stoppedTenants,
       [projection, limit],
@@ -68,8 +68,8 @@ interface SummaryRow {
 /** All tenants together. */
 export async function readSummary(pool: pg.Pool, projection: string, version: number): Promise<ProjectionSummary> {
   const [[row], stopped] = await Promise.all([
-    query<SummaryRow>(pool, sql.summary, [projection, version]),
-    query<{ code: string; tenants: string }>(pool, sql.stopped, [projection]),
+    ask<SummaryRow>(pool, sql.summary, [projection, version]),
+    ask<{ code: string; tenants: string }>(pool, sql.stopped, [projection]),
   ]);
   return {
     tenants: Number(row?.tenants ?? 0),
@@ -83,16 +83,4 @@ export async function readSummary(pool: pg.Pool, projection: string, version: nu
     },
     waiting: Number(row?.waiting ?? 0),
   };
-}
-
-async function query<Row extends pg.QueryResultRow>(
-  pool: pg.Pool,
-  statement: sql.Statement,
-  values: readonly unknown[],
-): Promise<readonly Row[]> {
-  try {
-    return (await pool.query<Row>({ ...statement, values: [...values] })).rows;
-  } catch (error) {
-    throw translatePgError(error);
-  }
 }

@@ -2,8 +2,8 @@
 import type pg from "pg";
 import type { Phase, Resource } from "../../event/index.js";
 import { assert, limits, type TenantId } from "../../kernel/index.js";
+import { askInTenant } from "../../store/postgres/index.js";
 import type { StreamName } from "../port.js";
-import { inTenant } from "./in-tenant.js";
 import * as sql from "./statements.js";
 
 /** Which resources of one type; keyset by aggregate id. */
@@ -38,7 +38,7 @@ export class PostgresResourceReader {
   }
 
   async get(tenantId: TenantId, { aggregateType, aggregateId }: StreamName): Promise<Resource | undefined> {
-    const [row] = await inTenant<Row>(this.#pool, tenantId, {
+    const [row] = await askInTenant<Row>(this.#pool, tenantId, {
       ...sql.one,
       values: [tenantId, aggregateType, aggregateId],
     });
@@ -52,7 +52,7 @@ export class PostgresResourceReader {
       `a page has 1 to ${limits.readPageMax} resources`,
     );
     const values = [tenantId, aggregateType, after, limit];
-    const rows = await inTenant<Row>(
+    const rows = await askInTenant<Row>(
       this.#pool,
       tenantId,
       phase === undefined ? { ...sql.page, values } : { ...sql.pageOfPhase, values: [...values, phase] },
@@ -63,7 +63,7 @@ export class PostgresResourceReader {
 
   /** Every event of the tenant up to this position is in its resources. */
   async position(tenantId: TenantId): Promise<number> {
-    const [row] = await inTenant<{ position: string }>(this.#pool, tenantId, { ...sql.cursor, values: [tenantId] });
+    const [row] = await askInTenant<{ position: string }>(this.#pool, tenantId, { ...sql.cursor, values: [tenantId] });
     return row === undefined ? 0 : Number(row.position);
   }
 }

@@ -2,10 +2,9 @@
 import type pg from "pg";
 import type { Resource } from "../../event/index.js";
 import type { TenantId } from "../../kernel/index.js";
-import { translatePgError } from "../../store/postgres/index.js";
+import { ask, askInTenant } from "../../store/postgres/index.js";
 import type { Cursor } from "../cursor.js";
 import type { ResourceTable, StreamName } from "../port.js";
-import { inTenant } from "./in-tenant.js";
 import * as sql from "./statements.js";
 
 /** The table of one database. The pool belongs to the caller. */
@@ -17,19 +16,19 @@ export class PostgresResourceTable implements ResourceTable {
   }
 
   async tenantsWithNews(after: string, limit: number): Promise<readonly TenantId[]> {
-    const rows = await this.#query<{ tenant_id: TenantId }>(sql.tenantsWithNews, [after, limit]);
+    const rows = await ask<{ tenant_id: TenantId }>(this.#pool, sql.tenantsWithNews, [after, limit]);
     return rows.map((row) => row.tenant_id);
   }
 
   async cursor(tenantId: TenantId): Promise<Cursor | undefined> {
-    const [row] = await this.#query<{ log_epoch: number; position: string; hash: Buffer }>(sql.cursor, [tenantId]);
+    const [row] = await ask<{ log_epoch: number; position: string; hash: Buffer }>(this.#pool, sql.cursor, [tenantId]);
     return row === undefined ? undefined : { logEpoch: row.log_epoch, position: Number(row.position), hash: row.hash };
   }
 
   async folds(tenantId: TenantId, streams: readonly StreamName[]): Promise<readonly Resource[]> {
     const types = streams.map(({ aggregateType }) => aggregateType);
     const ids = streams.map(({ aggregateId }) => aggregateId);
-    const rows = await inTenant<{ resource: string }>(this.#pool, tenantId, {
+    const rows = await askInTenant<{ resource: string }>(this.#pool, tenantId, {
       ...sql.folds,
       values: [tenantId, types, ids],
     });
@@ -41,7 +40,7 @@ export class PostgresResourceTable implements ResourceTable {
     change: { readonly from: Cursor | undefined; readonly to: Cursor; readonly folds: readonly Resource[] },
   ): Promise<boolean> {
     const { from, to, folds } = change;
-    const [row] = await this.#query<{ applied: boolean }>(sql.apply, [
+    const [row] = await ask<{ applied: boolean }>(this.#pool, sql.apply, [
       tenantId,
       to.logEpoch,
       from?.position ?? 0,
@@ -57,17 +56,5 @@ export class PostgresResourceTable implements ResourceTable {
       folds.map((fold) => JSON.stringify(fold)),
     ]);
     return row?.applied === true;
-  }
-
-  async #query<Row extends pg.QueryResultRow>(
-    statement: { readonly name: string; readonly text: string },
-    values: readonly unknown[],
-  ): Promise<readonly Row[]> {
-    try {
-      const { rows } = await this.#pool.query<Row>({ ...statement, values: [...values] });
-      return rows;
-    } catch (error) {
-      throw translatePgError(error);
-    }
   }
 }

@@ -1,10 +1,8 @@
 /** Progress of replays in PostgreSQL. */
 import type pg from "pg";
 import type { TenantId } from "../../kernel/index.js";
-import { translatePgError } from "../../store/postgres/index.js";
+import { ask, askInTenant } from "../../store/postgres/index.js";
 import type { ReplayProgress, ReplayProgressStore, ReplayResults } from "../port.js";
-
-const setTenant = { name: "ep_replay_set_tenant", text: "select set_config('eventplane.tenant_id', $1::text, true)" };
 
 /** $1 tenant, $2 replays. */
 const progressOf = {
@@ -41,42 +39,14 @@ export class PostgresReplayProgress implements ReplayProgressStore {
   }
 
   async progress(tenantId: TenantId, replayIds: readonly string[]): Promise<ReadonlyMap<string, ReplayProgress>> {
-    const rows = await this.#inTenant<ProgressRow>(tenantId, { ...progressOf, values: [tenantId, replayIds] });
+    const rows = await askInTenant<ProgressRow>(this.#pool, tenantId, { ...progressOf, values: [tenantId, replayIds] });
     return new Map(rows.map((row) => [row.replay_id, decode(row)]));
   }
 
   async save(tenantId: TenantId, replayId: string, progress: ReplayProgress): Promise<void> {
     const { position, events, results, firstFailure } = progress;
     const values = [tenantId, replayId, position, events, JSON.stringify(results), firstFailure];
-    try {
-      await this.#pool.query({ ...save, values });
-    } catch (error) {
-      throw translatePgError(error);
-    }
-  }
-
-  /** Reads as a role that row security holds to one tenant. */
-  async #inTenant<Row extends pg.QueryResultRow>(
-    tenantId: TenantId,
-    statement: { readonly name: string; readonly text: string; readonly values: unknown[] },
-  ): Promise<readonly Row[]> {
-    try {
-      const client = await this.#pool.connect();
-      try {
-        await client.query("begin read only");
-        await client.query({ ...setTenant, values: [tenantId] });
-        return (await client.query<Row>(statement)).rows;
-      } finally {
-        // A connection that failed to end its transaction is not used again.
-        const isEnded = await client.query("rollback").then(
-          () => true,
-          () => false,
-        );
-        client.release(!isEnded);
-      }
-    } catch (error) {
-      throw translatePgError(error);
-    }
+    await ask(this.#pool, save, values);
   }
 }
 

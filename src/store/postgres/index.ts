@@ -1,3 +1,4 @@
+export { ask, askInTenant, type NamedStatement } from "./ask.js";
 export {
   type MigrateOptions,
   type MigrationReport,

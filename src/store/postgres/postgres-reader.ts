@@ -3,6 +3,7 @@ import type pg from "pg";
 import { type EventRow, genesisHash, keptCommitProof, proofBack } from "../../event/index.js";
 import { assert, isUuid, limits, type TenantId } from "../../kernel/index.js";
 import type { Head, LogReader, ReadQuery } from "../port.js";
+import { askInTenant } from "./ask.js";
 import { bytesOf, decodeEventRow, integer, type ReferringRow } from "./event-row.js";
 import { translatePgError } from "./pg-error.js";
 import { rawTypes } from "./raw-rows.js";
@@ -108,10 +109,9 @@ export class PostgresReader implements LogReader {
   }
 
   async #rows(tenantId: TenantId, statement: Statement): Promise<readonly RawRow[]> {
+    if (!statement.setsTenant) return askInTenant<RawRow>(this.#pool, tenantId, rawQuery(statement));
     try {
-      if (statement.setsTenant) return (await this.#pool.query<(string | null)[]>(rawQuery(statement))).rows;
-      const client = await this.#pool.connect();
-      return await inTenant(client, tenantId, statement);
+      return (await this.#pool.query<(string | null)[]>(rawQuery(statement))).rows;
     } catch (error) {
       throw translatePgError(error);
     }
@@ -123,26 +123,8 @@ function proofKeeper({ position, proof }: Pick<EventRow, "position" | "proof">):
   return position - proofBack(proof);
 }
 
-const setTenant = "select set_config('eventplane.tenant_id', $1, true)";
-
 function rawQuery({ name, text, values }: Statement): pg.QueryArrayConfig {
   return { name, text, values: [...values], rowMode: "array", types: rawTypes };
-}
-
-async function inTenant(client: pg.PoolClient, tenantId: TenantId, statement: Statement): Promise<RawRow[]> {
-  // All four are on their way before the first answers; each must be waited for, whichever of them fails.
-  const [begun, set, read, ended] = await Promise.allSettled([
-    client.query("begin read only"),
-    client.query({ name: "set_tenant", text: setTenant, values: [tenantId] }),
-    client.query<(string | null)[]>(rawQuery(statement)),
-    client.query("commit"),
-  ]);
-  const failed = [begun, set, read, ended].find((step) => step.status === "rejected");
-  // A connection that failed to end its transaction is not used again.
-  client.release(ended.status === "rejected");
-  if (failed !== undefined) throw failed.reason;
-  assert(read.status === "fulfilled", "a read that did not fail succeeded");
-  return read.value.rows;
 }
 
 function assertLimit(limit: number): void {

@@ -3,7 +3,8 @@ import type pg from "pg";
 import type { Snapshot } from "../../event/index.js";
 import type { SigningKeyId, TenantId } from "../../kernel/index.js";
 import type { SnapshotStore } from "../snapshot-port.js";
-import { translatePgError } from "./pg-error.js";
+import { ask } from "./ask.js";
+
 import { settingTenant } from "./read-statements.js";
 
 interface SnapshotRow {
@@ -43,7 +44,7 @@ export class PostgresSnapshots implements SnapshotStore {
     tenantId: TenantId,
     { aggregateType, aggregateId }: { readonly aggregateType: string; readonly aggregateId: string },
   ): Promise<Snapshot | undefined> {
-    const [row] = await this.#query<SnapshotRow>(readSql, [tenantId, aggregateType, aggregateId]);
+    const [row] = await ask<SnapshotRow>(this.#pool, readSql, [tenantId, aggregateType, aggregateId]);
     if (row === undefined) return undefined;
     return {
       tenantId,
@@ -63,7 +64,7 @@ export class PostgresSnapshots implements SnapshotStore {
     const { tenantId, aggregateType, aggregateId, version, generation, stateText, keyId } = snapshot;
     const bytes = [snapshot.eventHash, snapshot.foldDigest, snapshot.signature].map((part) => Buffer.from(part));
     const [eventHash, foldDigest, signature] = bytes;
-    await this.#query(writeSql, [
+    await ask(this.#pool, writeSql, [
       tenantId,
       aggregateType,
       aggregateId,
@@ -75,16 +76,5 @@ export class PostgresSnapshots implements SnapshotStore {
       keyId,
       signature,
     ]);
-  }
-
-  async #query<Row extends pg.QueryResultRow>(
-    statement: { readonly name: string; readonly text: string },
-    values: readonly unknown[],
-  ): Promise<readonly Row[]> {
-    try {
-      return (await this.#pool.query<Row>({ ...statement, values: [...values] })).rows;
-    } catch (error) {
-      throw translatePgError(error);
-    }
   }
 }

@@ -2,7 +2,7 @@
 import type pg from "pg";
 import { replayerComponent, workerOfComponent } from "../../event/index.js";
 import { assert, isEventplaneError, limits, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
-import { translatePgError } from "../../store/postgres/index.js";
+import { ask, askInTenant, type NamedStatement, translatePgError } from "../../store/postgres/index.js";
 import { deadLetterId } from "../dead-letter-id.js";
 import {
   type ControllerRows,
@@ -68,7 +68,7 @@ export class PostgresWorkStore implements WorkStore {
   }
 
   async #tenantsWithNews(): Promise<readonly TenantId[]> {
-    const rows = await this.#query<{ tenant_id: TenantId }>(sql.tenantsWithNews, [
+    const rows = await ask<{ tenant_id: TenantId }>(this.#pool, sql.tenantsWithNews, [
       this.#dispatchedLast,
       dispatchTenantsMax,
     ]);
@@ -82,7 +82,7 @@ export class PostgresWorkStore implements WorkStore {
     const types = watches.map(({ aggregateType }) => aggregateType);
     const components = watches.map(({ component }) => component);
     try {
-      const [row] = await this.#query<{ events: string; more: boolean; chain_broken: boolean }>(sql.dispatch, [
+      const [row] = await ask<{ events: string; more: boolean; chain_broken: boolean }>(this.#pool, sql.dispatch, [
         tenantId,
         types,
         components,
@@ -110,7 +110,7 @@ export class PostgresWorkStore implements WorkStore {
     const [queue = reconciles] = queues;
     assert(queues.length <= 1, "rows of one queue are claimed at a time");
     const after = this.#claimedLast.get(queue) ?? zeroUuid;
-    const rows = await this.#query<sql.ClaimRow>(sql.claim, [queue, components, limit, leaseMs, after]);
+    const rows = await ask<sql.ClaimRow>(this.#pool, sql.claim, [queue, components, limit, leaseMs, after]);
     const tenants = rows.map((row) => row.tenant_id).sort();
     this.#claimedLast.set(queue, new Set(tenants).size < limit ? zeroUuid : (tenants.at(-1) ?? zeroUuid));
     if (rows.length === 0 && after !== zeroUuid) return this.claim(options);
@@ -119,7 +119,7 @@ export class PostgresWorkStore implements WorkStore {
 
   async extend(claims: readonly WorkClaim[], leaseMs: number): Promise<readonly WorkClaim[]> {
     if (claims.length === 0) return [];
-    const rows = await this.#query<{ lease_token: string }>(sql.extend, [
+    const rows = await ask<{ lease_token: string }>(this.#pool, sql.extend, [
       claims.map((claim) => claim.tenantId),
       claims.map((claim) => claim.aggregateType),
       claims.map((claim) => claim.aggregateId),
@@ -164,7 +164,7 @@ export class PostgresWorkStore implements WorkStore {
     const [first] = ends;
     if (first === undefined) return [];
     const { tenantId, aggregateType, aggregateId } = first.claim;
-    const rows = await this.#query<{ component: string }>(sql.finishTogether, [
+    const rows = await ask<{ component: string }>(this.#pool, sql.finishTogether, [
       tenantId,
       aggregateType,
       aggregateId,
@@ -196,21 +196,21 @@ export class PostgresWorkStore implements WorkStore {
     { tenantId, aggregateType, aggregateId, component }: WorkKey,
     { dueAfterMs }: { readonly dueAfterMs: number },
   ): Promise<void> {
-    await this.#query(sql.wake, [tenantId, aggregateType, aggregateId, component, Math.ceil(dueAfterMs)]);
+    await ask(this.#pool, sql.wake, [tenantId, aggregateType, aggregateId, component, Math.ceil(dueAfterMs)]);
   }
 
   async forget({ tenantId, aggregateType, aggregateId, component }: WorkKey): Promise<void> {
-    await this.#query(controllerSql.forget, [tenantId, aggregateType, aggregateId, component]);
+    await ask(this.#pool, controllerSql.forget, [tenantId, aggregateType, aggregateId, component]);
   }
 
   async changesPlace(): Promise<LogPlace | undefined> {
-    const [row] = await this.#query<PlaceRow>(controllerSql.changesPlace, [PLATFORM_TENANT_ID]);
+    const [row] = await ask<PlaceRow>(this.#pool, controllerSql.changesPlace, [PLATFORM_TENANT_ID]);
     return row === undefined ? undefined : placeOf(row);
   }
 
   async moveChanges(from: number, { logEpoch, position, hash }: LogPlace): Promise<boolean> {
     const values = [PLATFORM_TENANT_ID, from, logEpoch, position, hash];
-    return (await this.#query(controllerSql.moveChanges, values)).length === 1;
+    return (await ask(this.#pool, controllerSql.moveChanges, values)).length === 1;
   }
 
   async controllerRows(tenantId: TenantId): Promise<readonly ControllerRows[]> {
@@ -220,7 +220,7 @@ export class PostgresWorkStore implements WorkStore {
   }
 
   async nextDueMs(components: readonly string[]): Promise<number | null> {
-    const [row] = await this.#query<{ due_ms: number | null }>(sql.nextDue, [queuesOf(components), components]);
+    const [row] = await ask<{ due_ms: number | null }>(this.#pool, sql.nextDue, [queuesOf(components), components]);
     return row?.due_ms ?? null;
   }
 
@@ -229,12 +229,12 @@ export class PostgresWorkStore implements WorkStore {
     { dueForMs }: { readonly dueForMs: number },
   ): Promise<readonly UnattendedRows[]> {
     const { unattended } = controllerSql;
-    const rows = await this.#query<controllerSql.UnattendedSqlRow>(unattended, [components, Math.ceil(dueForMs)]);
+    const rows = await ask<controllerSql.UnattendedSqlRow>(this.#pool, unattended, [components, Math.ceil(dueForMs)]);
     return rows.map((row) => ({ component: row.component, rows: row.rows, oldestSeconds: row.oldest_seconds }));
   }
 
   async backlog(components: readonly string[]): Promise<WorkBacklog> {
-    const [row] = await this.#query<{ rows: number; oldest_seconds: number }>(sql.backlog, [
+    const [row] = await ask<{ rows: number; oldest_seconds: number }>(this.#pool, sql.backlog, [
       queuesOf(components),
       components,
     ]);
@@ -242,12 +242,15 @@ export class PostgresWorkStore implements WorkStore {
   }
 
   async tenantsWithEffects(after: string, limit: number): Promise<readonly TenantId[]> {
-    const rows = await this.#query<{ tenant_id: TenantId }>(effectSql.tenantsWithEffects, [after || zeroUuid, limit]);
+    const rows = await ask<{ tenant_id: TenantId }>(this.#pool, effectSql.tenantsWithEffects, [
+      after || zeroUuid,
+      limit,
+    ]);
     return rows.map((row) => row.tenant_id);
   }
 
   async effectPlace(tenantId: TenantId): Promise<LogPlace | undefined> {
-    const [row] = await this.#query<PlaceRow>(effectSql.effectPlace, [tenantId]);
+    const [row] = await ask<PlaceRow>(this.#pool, effectSql.effectPlace, [tenantId]);
     return row === undefined ? undefined : placeOf(row);
   }
 
@@ -257,7 +260,7 @@ export class PostgresWorkStore implements WorkStore {
   ): Promise<boolean> {
     const { from, to, changes } = news;
     try {
-      const [row] = await this.#query<{ applied: boolean }>(effectSql.dispatchEffects, [
+      const [row] = await ask<{ applied: boolean }>(this.#pool, effectSql.dispatchEffects, [
         tenantId,
         from,
         to.logEpoch,
@@ -280,7 +283,7 @@ export class PostgresWorkStore implements WorkStore {
   }
 
   async standing(): Promise<readonly StandingWork[]> {
-    const rows = await this.#query<letterSql.StandingSqlRow>(letterSql.standing, [heldCode]);
+    const rows = await ask<letterSql.StandingSqlRow>(this.#pool, letterSql.standing, [heldCode]);
     return rows.map(letterSql.decodeStanding);
   }
 
@@ -316,33 +319,17 @@ export class PostgresWorkStore implements WorkStore {
   }
 
   /** Reads as a role that row security holds to one tenant. */
-  async #inTenant<Row extends pg.QueryResultRow>(
+  #inTenant<Row extends pg.QueryResultRow>(
     tenantId: TenantId,
-    statement: { readonly name: string; readonly text: string },
+    statement: NamedStatement,
     values: readonly unknown[],
   ): Promise<readonly Row[]> {
-    try {
-      const client = await this.#pool.connect();
-      try {
-        await client.query("begin read only");
-        await client.query(sql.setTenant, [tenantId]);
-        return (await client.query<Row>({ ...statement, values: [...values] })).rows;
-      } finally {
-        // A connection that failed to end its transaction is not used again.
-        const isEnded = await client.query("rollback").then(
-          () => true,
-          () => false,
-        );
-        client.release(!isEnded);
-      }
-    } catch (error) {
-      throw translatePgError(error);
-    }
+    return askInTenant<Row>(this.#pool, tenantId, { ...statement, values: [...values] });
   }
 
   async #end(statement: { name: string; text: string }, claim: WorkClaim, rest: readonly unknown[]): Promise<boolean> {
     const { tenantId, aggregateType, aggregateId, component, leaseToken } = claim;
-    const [row] = await this.#query<{ held: boolean }>(statement, [
+    const [row] = await ask<{ held: boolean }>(this.#pool, statement, [
       tenantId,
       aggregateType,
       aggregateId,
@@ -351,18 +338,6 @@ export class PostgresWorkStore implements WorkStore {
       ...rest,
     ]);
     return row?.held === true;
-  }
-
-  async #query<Row extends pg.QueryResultRow>(
-    statement: { readonly name: string; readonly text: string },
-    values: readonly unknown[],
-  ): Promise<readonly Row[]> {
-    try {
-      const { rows } = await this.#pool.query<Row>({ ...statement, values: [...values] });
-      return rows;
-    } catch (error) {
-      throw translatePgError(error);
-    }
   }
 }
 

@@ -101,12 +101,6 @@ export const backlog = {
                limit 10000) due`,
 } as const;
 
-/** $1 tenant: for the rest of the transaction. */
-export const setTenant = {
-  name: "ep_work_set_tenant",
-  text: "select set_config('eventplane.tenant_id', $1::text, true)",
-} as const;
-
 /** One row of `claim`. */
 export interface ClaimRow {
   readonly tenant_id: TenantId;
