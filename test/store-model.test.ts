@@ -130,10 +130,14 @@ const plain = (
   apart: false,
   appends: [{ tenant: 0, items: [{ ...plainItem, effect, ...options }] }],
 });
-/** A whole life, which chance seldom finds. */
+/** A whole life with every outcome in it, which chance does not always find. */
 const wholeLife: readonly PlannedCall[] = [
   plain("edge", "creates"),
   plain("edge", "creates", { known: { back: 0, other: false } }),
+  plain("edge", "creates", { known: { back: 0, other: true }, spec: 1 }),
+  plain("edge", "creates"),
+  plain("edge", "updates", { expectedGeneration: 3 }),
+  plain("edge", "updates", { expectedVersion: 6 }),
   plain("edge", "deletes"),
   plain("edge", "updates"),
   plain("runtime", "finishes"),
