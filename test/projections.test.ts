@@ -275,6 +275,44 @@ describe("a projection", () => {
     await store.resign(await holderOf(definition));
   });
 
+  it("adds up what is live of all tenants, and shows nobody whose it is", async () => {
+    const { definition: sums } = testProjection("sums");
+    await install(sums);
+    const tenants = [newTenantId(), newTenantId()] as const;
+    await publish(tenants[0], 3, "gold");
+    await publish(tenants[1], 4, "gold");
+    await publish(tenants[1], 1, "silver");
+    await runner(sums).catchUp();
+    // What is folded anew beside it counts for nobody yet.
+    for (const table of ["projection_sums.plans_totals", "projection_sums.types_totals"]) {
+      await installation.asSuperuser(
+        `insert into ${table} select tenant_id, 99, key, value from ${table} where build = 1`,
+      );
+    }
+    await installation.asSuperuser(`insert into eventplane.projection_builds
+      select tenant_id, projection, 99, 'rebuild', version, fingerprint, log_epoch, position, hash
+      from eventplane.projection_builds where projection = 'sums'`);
+    const view = "select key, value, tenants from projection_sums.plans_across_tenants";
+    const plans = await rowsAs("edge", `${view} where key in ('["gold"]', '["silver"]') order by key`);
+    expect(plans).toEqual([
+      { key: '["gold"]', value: [7, 14], tenants: "2" },
+      { key: '["silver"]', value: [1, 2], tenants: "1" },
+    ]);
+    const perTenant = await Promise.all(
+      (await installation.asSuperuser<{ tenant: TenantId }>("select tenant_id as tenant from eventplane.heads")).map(
+        async ({ tenant }) =>
+          (await rowsAs("edge", "select value from projection_sums.types", tenant)) as { value: string }[],
+      ),
+    );
+    const total = perTenant.flat().reduce((sum, { value }) => sum + Number(value), 0);
+    const added = await rowsAs("edge", "select sum(value[1]) as value from projection_sums.types_across_tenants");
+    expect(added).toEqual([{ value: String(total) }]);
+    for (const role of ["reader", "auditor", "runtime"] as const) {
+      await expect(rowsAs(role, view)).rejects.toMatchObject({ code: "42501" });
+    }
+    await storeOf(sums).resign(await holderOf(sums));
+  });
+
   it("whose role would have too long a name is refused", () => {
     const rolePrefix = "p".repeat(40);
     const named = testProjection("n".repeat(40)).definition;
