@@ -154,7 +154,10 @@ describe('publish with wait: "settled"', () => {
     });
     const { receipt } = await caller.publish(create("never"));
     const waiting = caller.settled(receipt).catch((error: unknown) => error);
+    const startedMs = performance.now();
     await own.close();
     expect(await waiting).toMatchObject({ code: "not_settled", reason: "unreadable" });
+    // Not by the time-out of a connection that nobody gives any more.
+    expect(performance.now() - startedMs).toBeLessThan(3_000);
   });
 });

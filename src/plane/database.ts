@@ -2,7 +2,7 @@
 import type pg from "pg";
 import { EventplaneError, isEventplaneError } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
-import { assertServiceRole, createPool, type LoginRole, type RolePasswords } from "../store/postgres/index.js";
+import { assertServiceRole, createPool, endPool, type LoginRole, type RolePasswords } from "../store/postgres/index.js";
 
 /** The roles that a plane logs in as. */
 const planeRoles = ["edge", "runtime", "projector", "reader"] as const satisfies readonly LoginRole[];
@@ -59,7 +59,7 @@ export async function openPools(
     });
   const pools = { edge: open("edge"), runtime: open("runtime"), projector: open("projector"), reader: open("reader") };
   const close = (): Promise<void> => {
-    closing ??= Promise.all(planeRoles.map((role) => pools[role].end())).then(() => undefined);
+    closing ??= Promise.all(planeRoles.map((role) => endPool(pools[role]))).then(() => undefined);
     return closing;
   };
   try {

@@ -8,7 +8,7 @@ export {
   runAsOwner,
 } from "./migrate.js";
 export { translatePgError } from "./pg-error.js";
-export { createPool, type PoolOptions } from "./pool.js";
+export { createPool, endPool, type PoolOptions } from "./pool.js";
 export { PostgresAppender } from "./postgres-appender.js";
 export { PostgresReader } from "./postgres-reader.js";
 export { PostgresSnapshots } from "./postgres-snapshots.js";

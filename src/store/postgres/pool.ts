@@ -1,4 +1,5 @@
 /** Pools of connections to PostgreSQL. */
+import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
 
 /** How to make a pool. */
@@ -16,6 +17,8 @@ export interface PoolOptions {
 }
 
 const idleTimeoutMs = 30_000;
+const drainMsMax = 1_000;
+const drainStepMs = 5;
 
 /**
  * A pool whose broken connections never crash the process.
@@ -38,4 +41,15 @@ export function createPool(url: string, options: PoolOptions = {}): pg.Pool {
   // While it is checked out, a connection is nobody's: without a listener its end would end the process.
   pool.on("connect", (client) => client.on("error", lost));
   return pool;
+}
+
+/**
+ * Ends a pool when those who wait for a connection have had theirs, at the latest after a second: pg's own `end` forgets them, and
+ * they would learn of it by their time-out only. Who comes later is refused at once.
+ */
+export async function endPool(pool: pg.Pool): Promise<void> {
+  for (let waitedMs = 0; pool.waitingCount > 0 && waitedMs < drainMsMax; waitedMs += drainStepMs) {
+    await sleep(drainStepMs);
+  }
+  await pool.end();
 }
