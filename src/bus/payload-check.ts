@@ -52,6 +52,7 @@ function standardCheck(name: string, schema: StandardSchema): PayloadCheck {
   return (payload) => {
     const result = validate(payload);
     if (result instanceof Promise) {
+      // Refused either way; what it would reject with is nobody's.
       result.catch(() => undefined);
       throw new EventplaneError(
         "config_invalid",
