@@ -11,7 +11,8 @@ import type { Row } from "../support/row.js";
 import type { BenchServer } from "../support/server.js";
 
 const resources = 1_000;
-const warmUps = 100;
+/** For each process, so that what is measured is work and not its compilation. */
+const warmUpsEach = 500;
 const publishers = 16;
 const processCounts = [1, 2, 4] as const;
 /** Each number of processes is measured so often, in turns, each time in a fresh database. */
@@ -95,12 +96,13 @@ async function publishAndWait(
     await Promise.all(Array.from({ length: publishers }, publisher));
     await untilReady(database, to);
   };
+  const warmUps = warmUpsEach * planes.length;
   await settle(0, warmUps);
   const pids = { planes: planes.map(({ pid }) => pid), server: server.cluster.pid };
   const before = await readCost(database, pids);
   await settle(warmUps, warmUps + resources);
   const after = await readCost(database, pids);
-  return { ...(await times(database)), cost: costOfEach(before, after, resources) };
+  return { ...(await times(database, warmUps)), cost: costOfEach(before, after, resources) };
 }
 
 /** An edge hears of a key that another one made within a second. */
@@ -129,7 +131,7 @@ async function untilReady(database: pg.Client, count: number): Promise<void> {
 }
 
 /** From the times in the log: of each resource, and of all from the first intent to the last Ready. */
-async function times(database: pg.Client): Promise<Pick<Turn, "perSecond" | "p50Ms" | "p99Ms">> {
+async function times(database: pg.Client, warmUps: number): Promise<Pick<Turn, "perSecond" | "p50Ms" | "p99Ms">> {
   const { rows } = await database.query<{ seconds: number; p50: number; p99: number }>(readyTimes, [warmUps]);
   const [row] = rows;
   if (row === undefined) throw new Error("the database gave no times");
