@@ -1,6 +1,6 @@
 /** Pools of connections to PostgreSQL. */
-import { setTimeout as sleep } from "node:timers/promises";
 import pg from "pg";
+import { type Clock, systemClock } from "../../kernel/index.js";
 
 /** How to make a pool. */
 export interface PoolOptions {
@@ -47,9 +47,9 @@ export function createPool(url: string, options: PoolOptions = {}): pg.Pool {
  * Ends a pool when those who wait for a connection have had theirs, at the latest after a second: pg's own `end` forgets them, and
  * they would learn of it by their time-out only. Who comes later is refused at once.
  */
-export async function endPool(pool: pg.Pool): Promise<void> {
+export async function endPool(pool: pg.Pool, clock: Clock = systemClock): Promise<void> {
   for (let waitedMs = 0; pool.waitingCount > 0 && waitedMs < drainMsMax; waitedMs += drainStepMs) {
-    await sleep(drainStepMs);
+    await clock.sleep(drainStepMs);
   }
   await pool.end();
 }
