@@ -2,8 +2,7 @@
  * What an append must look like before any store sees it. These are errors of our own code, not of publishers: the edge
  * has checked its input long before.
  */
-import type { DraftEvent } from "../event/index.js";
-import { emitterOfComponent } from "../event/index.js";
+import { type DraftEvent, emitterOfComponent } from "../event/index.js";
 import { assert, limits, PLATFORM_TENANT_ID } from "../kernel/index.js";
 import type { Append, Appender, AppendItem, LifecycleEffect } from "./port.js";
 
