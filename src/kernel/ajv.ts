@@ -1,9 +1,9 @@
 /** The one way to compile a JSON Schema (draft 2020-12): strict, without coercion, defaults or removal. */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
-import formats from "ajv-formats";
 import { EventplaneError } from "./errors.js";
 import type { JsonObject } from "./json-types.js";
 import { pointerToken } from "./pointer-token.js";
+import { addFormats } from "./quick-formats.js";
 import { isSecretReference, secretReferenceForm, secretReferenceFormat } from "./secret-reference.js";
 import { terminalSafe } from "./terminal.js";
 
@@ -101,7 +101,7 @@ function compiler({ allErrors, ownProperties }: Mode): Ajv2020 {
     addUsedSchema: false,
     logger: false,
   });
-  formats.default(ajv);
+  addFormats(ajv);
   ajv.addFormat(secretReferenceFormat, { type: "string", validate: isSecretReference });
   compilers.set(mode, ajv);
   return ajv;
