@@ -1,5 +1,6 @@
 /** The bus stands alone: what the built `eventplane/bus` loads, and that it runs so. */
-import { execFile } from "node:child_process";
+import { execFile, spawn } from "node:child_process";
+import { once } from "node:events";
 import { readFileSync } from "node:fs";
 import { dirname, join, relative } from "node:path";
 import { promisify } from "node:util";
@@ -58,5 +59,31 @@ describe("eventplane/bus", () => {
       timeout: 20_000,
     });
     expect(stdout).toBe("world\n");
+  });
+
+  const logging = `import { EventBus } from "eventplane/bus";
+    const bus = new EventBus({ unknownTopics: "allow", log: { payloads: true } });
+    for (let n = 0; n < 2_000; n++) bus.publish("hello", { n, password: "CANARY", text: "x".repeat(200) });
+    process.on("exit", () => process.stderr.write(JSON.stringify(bus.statistics().log)));`;
+
+  it("logs to standard output as lines of JSON, all of them before the process ends", async () => {
+    const { stdout, stderr } = await run(process.execPath, ["--input-type=module", "-e", logging], { cwd: repository });
+    const entries = stdout
+      .trimEnd()
+      .split("\n")
+      .map((line) => JSON.parse(line) as { readonly payload: { readonly n: number } });
+    expect(entries.map(({ payload }) => payload.n)).toEqual(Array.from({ length: 2_000 }, (_, n) => n));
+    expect(stdout).not.toContain("CANARY");
+    expect(JSON.parse(stderr)).toMatchObject({ written: 2_000, failed: 0 });
+  });
+
+  it("goes on when nobody reads its log any more, and counts what was not written", async () => {
+    const child = spawn(process.execPath, ["--input-type=module", "-e", logging], { cwd: repository });
+    child.stdout.destroy();
+    let said = "";
+    child.stderr.on("data", (text) => (said += String(text)));
+    const [status] = (await once(child, "close")) as [number];
+    expect(status).toBe(0);
+    expect((JSON.parse(said) as { readonly failed: number }).failed).toBeGreaterThan(0);
   });
 });

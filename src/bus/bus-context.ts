@@ -53,6 +53,8 @@ interface Prepared {
   readonly registration: Registration;
 }
 
+/** For what the end of a context itself logs. */
+const logClosingMs = 1_000;
 const nameForm = /^[\x21-\x7e]{1,128}$/;
 
 /** A context: an isolated space. Events published in it reach its own subscriptions only. */
@@ -211,8 +213,9 @@ export class BusContext<Topics extends TopicMap> {
         const { consumer } = registration;
         consumer.permit.set(this.#permitOf(consumer.name, registration));
         consumer.dropWhere(({ topic }) => !consumer.permit.covers(topic));
-      } catch {
+      } catch (error) {
         // The refusal is the answer.
+        this.#logHindered("permit withdrawn", { subscription: registration.consumer.name, error });
         ended.push(registration.consumer.name);
         this.#end(registration);
       }
@@ -246,12 +249,16 @@ export class BusContext<Topics extends TopicMap> {
   }
 
   /**
-   * Waits until nothing waits and no handler is under way, at most `deadlineMs` milliseconds.
+   * Waits until nothing waits, no handler is under way and the event log is written, at most `deadlineMs` milliseconds.
    *
    * @returns whether that came true
    */
-  drain(deadlineMs: number): Promise<boolean> {
-    return this.#idle(() => this.#space.registry.all.map(({ consumer }) => consumer), deadlineMs);
+  async drain(deadlineMs: number): Promise<boolean> {
+    const { clock, log } = this.#shared;
+    const endMs = clock.monotonicMs() + deadlineMs;
+    const isIdle = await this.#idle(() => this.#space.registry.all.map(({ consumer }) => consumer), deadlineMs);
+    if (log === undefined) return isIdle;
+    return (await log.flush(Math.max(0, endMs - clock.monotonicMs()))) && isIdle;
   }
 
   /**
@@ -267,6 +274,7 @@ export class BusContext<Topics extends TopicMap> {
       registration.consumer.abandon(new EventplaneError("aborted", `The context ${this.name} was closed.`));
       this.#end(registration);
     }
+    await this.#shared.log?.flush(logClosingMs);
     this.#onClosed();
     return isDrained;
   }
@@ -301,6 +309,7 @@ export class BusContext<Topics extends TopicMap> {
       for (const definition of definitions) prepared.push({ definition, registration: this.#prepare(definition) });
     } catch (error) {
       for (const { registration } of prepared) this.#end(registration);
+      this.#logHindered("subscription refused", { error });
       throw error;
     }
     return prepared.map(({ definition, registration }) => {
@@ -332,6 +341,10 @@ export class BusContext<Topics extends TopicMap> {
   ): Permit {
     const { patterns, principal } = asked;
     return permitFor(this.#shared.authorization, { context: this.name, subscription, patterns, principal });
+  }
+
+  #logHindered(message: string, fields: { readonly subscription?: string; readonly error: unknown }): void {
+    this.#shared.log?.happened({ level: "warn", message, fields: { context: this.name, ...fields } });
   }
 
   #end(registration: Registration): boolean {

@@ -23,6 +23,14 @@ export const busLimits = {
   nestedPerTurnMax: 1_000,
   /** Publications that wait at the door of one full queue with the policy `block`. */
   blockedMax: 1_000,
+  /** Parts of an event that are looked through for what is to be redacted; of a larger one nothing is shown. */
+  redactedPartsMax: 10_000,
+  /** Entries of the event log that wait for the logger, and those that it is given before other work gets its turn. */
+  logWaitingMax: 10_000,
+  logTurnEntriesMax: 200,
+  logTurnMs: 5,
+  /** Promises of a logger that have not settled: while there are so many, entries wait. */
+  logCallsMax: 200,
   /** Events of one batch. */
   batchMax: 1_000,
 } as const;

@@ -3,6 +3,7 @@ import {
   type Clock,
   EventplaneError,
   type IdSource,
+  type JsonObject,
   type Random,
   systemClock,
   systemIds,
@@ -13,10 +14,12 @@ import { busLimits } from "./bus-limits.js";
 import { CoarseClock } from "./coarse-clock.js";
 import type { DeliveryFailure } from "./consumer-parts.js";
 import { type DeadLetterStore, MemoryDeadLetters } from "./dead-letter.js";
+import { EventLog, type LogOptions } from "./event-log.js";
 import { HandOut } from "./hand-out.js";
 import type { TopicMap, TopicOf } from "./pattern.js";
-import { compileTopic, type Lift, type PayloadCheck } from "./payload-check.js";
+import { compileTopic, jsonSchemaOf, type Lift, type PayloadCheck } from "./payload-check.js";
 import type { RateLimit } from "./rate-limiter.js";
+import { Redaction, type RedactionOptions } from "./redaction.js";
 import { checkedRateLimit, whole } from "./subscription-options.js";
 import { TimerWheel } from "./timer-wheel.js";
 import type { Topic } from "./topic.js";
@@ -35,6 +38,10 @@ export interface BusOptions<Topics extends TopicMap = Record<string, unknown>> e
   readonly deadLetters?: DeadLetterStore;
   /** Called with each delivery that failed for good. What it throws is counted, and otherwise ignored. */
   readonly onFailure?: (failure: DeliveryFailure) => void;
+  /** The event log; none by default, `{}` for lines of JSON on standard output. */
+  readonly log?: LogOptions;
+  /** What nobody may read in the event log and in exports, beside what has a secret's name. */
+  readonly redact?: RedactionOptions;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly ids?: IdSource;
@@ -62,6 +69,8 @@ export interface BusShared {
   readonly authorization: AuthorizationOptions;
   readonly deadLetters: DeadLetterStore;
   readonly onFailure: ((failure: DeliveryFailure) => void) | undefined;
+  readonly redaction: Redaction;
+  readonly log: EventLog | undefined;
   /** Callbacks of the user that threw. */
   readonly counters: { callbacksFailed: number; eventsNumbered: number };
 }
@@ -75,8 +84,13 @@ export function shareBus(options: BusOptions<TopicMap>): BusShared {
   const { clock = systemClock, random = systemRandom, ids = systemIds, rateLimit } = options;
   const coarse = new CoarseClock(clock);
   const topics = new Map<string, KnownTopic>();
-  for (const [name, topic] of Object.entries<Topic>(options.topics ?? {}))
+  const schemas = new Map<string, JsonObject>();
+  for (const [name, topic] of Object.entries<Topic>(options.topics ?? {})) {
     topics.set(name, { version: topic.version, ...compileTopic(name, topic) });
+    const schema = jsonSchemaOf(topic);
+    if (schema !== undefined) schemas.set(name, schema);
+  }
+  const redaction = new Redaction(options.redact ?? {}, schemas);
   return {
     clock,
     coarse,
@@ -91,6 +105,8 @@ export function shareBus(options: BusOptions<TopicMap>): BusShared {
     authorization: options,
     deadLetters: options.deadLetters ?? new MemoryDeadLetters(),
     onFailure: options.onFailure,
+    redaction,
+    log: options.log === undefined ? undefined : new EventLog(options.log, { clock, coarse, redaction }),
     counters: { callbacksFailed: 0, eventsNumbered: 0 },
   };
 }

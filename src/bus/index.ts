@@ -8,6 +8,8 @@ export type { DeadLetterFilter, DeadLetters, RedriveReport } from "./dead-letter
 export type { HandlerContext } from "./delivery.js";
 export { EventBus } from "./event-bus.js";
 export { type EventJson, readEvent } from "./event-json.js";
+export type { LogOptions, LogStatus } from "./event-log.js";
+export type { EventLogFields, EventLogger, EventLogLevel } from "./event-logger.js";
 export { FileDeadLetters } from "./file-dead-letters.js";
 export type { HistoryFilter } from "./history.js";
 export type { Latency } from "./latency-histogram.js";
@@ -15,6 +17,7 @@ export type { Anomaly, MonitorBounds, MonitorOptions } from "./monitor.js";
 export type { PatternOf, Takes, TopicMap, TopicOf, TopicsTaken } from "./pattern.js";
 export type { Priority } from "./priority.js";
 export type { RateLimit } from "./rate-limiter.js";
+export type { RedactionOptions } from "./redaction.js";
 export type { HandlerOutcome, OutcomeKind, SettledEvent } from "./settlement.js";
 export type { Source, SourceOptions, SourceStatus } from "./source.js";
 export type { StandardIssue, StandardResult, StandardSchema } from "./standard-schema.js";

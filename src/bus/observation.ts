@@ -16,13 +16,14 @@ export interface Observed {
 
 /** The statistics at this moment. */
 export function statisticsOf({ space, shared, sources }: Observed): BusStatistics {
-  const { handOut, deadLetters, counters } = shared;
+  const { handOut, deadLetters, counters, log } = shared;
   return {
     context: space.name,
     ...space.counters,
     waiting: handOut.waiting,
     callbacksFailed: counters.callbacksFailed,
     deadLetters: { kept: deadLetters.size, dropped: deadLetters.dropped },
+    log: log?.status(),
     topics: Object.fromEntries([...space.topicCounts].map(([topic, { accepted }]) => [topic, accepted])),
     subscriptions: Object.fromEntries(space.registry.all.map(({ consumer }) => [consumer.name, statusOf(consumer)])),
     sources: Object.fromEntries([...sources.values()].map((source) => [source.name, source.status()])),
@@ -36,14 +37,17 @@ const everyMsRange = { from: 10, to: 86_400_000 };
 export function startMonitor(options: MonitorOptions, observed: Observed): () => void {
   const everyMs = whole("everyMs", options.everyMs ?? everyMsDefault, everyMsRange);
   const finder = new AnomalyFinder(options);
-  const { wheel, clock, counters } = observed.shared;
+  const { wheel, clock, counters, log } = observed.shared;
   let timer = wheel.after(0, look);
   function look(): void {
     if (observed.space.isClosed) return;
     try {
       const statistics = statisticsOf(observed);
       options.onStatistics?.(statistics);
-      for (const anomaly of finder.find(statistics, clock.monotonicMs())) options.onAnomaly?.(anomaly);
+      for (const anomaly of finder.find(statistics, clock.monotonicMs())) {
+        log?.happened({ level: "warn", message: "anomaly", fields: { ...anomaly } });
+        options.onAnomaly?.(anomaly);
+      }
     } catch {
       // A callback that fails must not end the looking; the count says that it did.
       counters.callbacksFailed++;

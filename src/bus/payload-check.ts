@@ -35,12 +35,17 @@ function compileCheck(name: string, schema: Topic["schema"]): PayloadCheck {
   if (schema === undefined) return (payload) => payload;
   if (isStandard(schema)) return standardCheck(name, schema);
   // What is not plain data is refused right after, by freezeData.
-  const problemsOf = compileSchema(schema, { isPlain: true });
+  const problemsOf = compileSchema(schema, { isPlain: true, takesMarks: true });
   return (payload) => {
     const problems = problemsOf(payload);
     if (problems.length > 0) throw violation(name, problems);
     return payload;
   };
+}
+
+/** The topic's JSON Schema, if it has one. */
+export function jsonSchemaOf({ schema }: Topic): JsonObject | undefined {
+  return schema === undefined || isStandard(schema) ? undefined : schema;
 }
 
 function isStandard(schema: JsonObject | StandardSchema): schema is StandardSchema {

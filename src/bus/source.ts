@@ -1,5 +1,5 @@
 /** A source outside of this process: its messages become events once they are verified. */
-import { Breaker, EventplaneError, LruMap, scanJson } from "../kernel/index.js";
+import { Breaker, EventplaneError, isEventplaneError, LruMap, scanJson } from "../kernel/index.js";
 import type { BusShared } from "./bus-options.js";
 import { patternTokens, topicTokens } from "./pattern.js";
 import { PatternTrie } from "./pattern-trie.js";
@@ -90,6 +90,22 @@ export class Source {
    * `unavailable` (breaker); `forbidden` for a topic that is not the source's; the codes of `publish` and of JSON that is not acceptable
    */
   async receive(message: SourceMessage): Promise<string> {
+    try {
+      return await this.#receive(message);
+    } catch (error) {
+      this.#logRefused(message, error);
+      throw error;
+    }
+  }
+
+  /** The code alone: what a check of the body says is logged, redacted, where it is published. */
+  #logRefused({ topic }: SourceMessage, error: unknown): void {
+    const code = isEventplaneError(error) ? error.code : "internal";
+    const fields = { context: this.#space.name, source: this.name, topic, code };
+    this.#shared.log?.happened({ level: "warn", message: "message refused", fields });
+  }
+
+  async #receive(message: SourceMessage): Promise<string> {
     this.#assertTaken(message);
     await this.#assertVerified(message);
     try {

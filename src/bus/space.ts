@@ -159,17 +159,20 @@ export class Space {
       return { consumers, event };
     } catch (error) {
       this.counters.refused++;
+      this.#logRefused({ topic, payload, options }, source, error);
       throw error;
     }
   }
 
   #acceptAll(drafts: readonly Draft[]): readonly Accepted[] {
+    let [current] = drafts;
     try {
       this.#assertOpen();
       if (drafts.length > busLimits.batchMax)
         throw new EventplaneError("too_many_events", `A batch has at most ${busLimits.batchMax} events.`);
       this.#takeTokens(drafts.length);
-      const accepted = drafts.map(({ topic, payload, options }) => {
+      const accepted = drafts.map((draft) => {
+        const { topic, payload, options } = (current = draft);
         const state = this.#stateOf(topic);
         return { state, event: this.#admit(state, payload, options), consumers: this.#consumersOf(state) };
       });
@@ -178,6 +181,7 @@ export class Space {
       return accepted;
     } catch (error) {
       this.counters.refused += drafts.length;
+      if (current !== undefined) this.#logRefused(current, undefined, error);
       throw error;
     }
   }
@@ -200,6 +204,7 @@ export class Space {
     this.counters.accepted++;
     state.count.accepted++;
     this.history.add(event);
+    this.#shared.log?.accepted(event);
   }
 
   #countOf(topic: string): TopicCount {
@@ -270,13 +275,20 @@ export class Space {
   }
 
   #failed(failure: DeliveryFailure): void {
+    const { deadLetters, coarse, onFailure, counters, log } = this.#shared;
+    let deadLetter: number | undefined;
     try {
-      this.#shared.deadLetters.add(letterOf(failure, this.#shared.coarse.wallMs()));
-      this.#shared.onFailure?.(failure);
+      deadLetter = deadLetters.add(letterOf(failure, coarse.wallMs())).number;
+      onFailure?.(failure);
     } catch {
       // A callback that fails must not fail what it is told about; the count says that it did.
-      this.#shared.counters.callbacksFailed++;
+      counters.callbacksFailed++;
     }
+    log?.failed(failure, deadLetter);
+  }
+
+  #logRefused({ topic, payload, options: { principal } }: Draft, source: string | undefined, error: unknown): void {
+    this.#shared.log?.refused({ context: this.name, topic, payload, principal, source, error });
   }
 }
 

@@ -1,4 +1,5 @@
 /** What a context did so far, as plain data and as Prometheus reads it. */
+import type { LogStatus } from "./event-log.js";
 import type { SourceStatus } from "./source.js";
 import type { SubscriptionStatus } from "./subscription.js";
 
@@ -14,6 +15,8 @@ export interface BusStatistics {
   readonly callbacksFailed: number;
   /** Dead letters kept, and dropped for newer ones, in all contexts. */
   readonly deadLetters: { readonly kept: number; readonly dropped: number };
+  /** Entries of the event log, in all contexts; undefined without one. */
+  readonly log: LogStatus | undefined;
   /** Accepted events by topic; of more than 1,000 topics the rest is under `(other)`. */
   readonly topics: Readonly<Record<string, number>>;
   readonly subscriptions: Readonly<Record<string, SubscriptionStatus>>;
@@ -38,6 +41,7 @@ function perSource(value: (status: SourceStatus) => number): Meter["series"] {
 }
 
 const outcomes = ["done", "failed", "dropped", "filtered"] as const;
+const entryResults = ["written", "failed", "dropped"] as const;
 const receptions = ["accepted", "unverified", "refused"] as const;
 
 const meters: readonly Meter[] = [
@@ -119,6 +123,12 @@ const meters: readonly Meter[] = [
     help: "Dead letters kept.",
     type: "gauge",
     series: ({ deadLetters }) => [[{}, deadLetters.kept]],
+  },
+  {
+    name: "eventplane_bus_log_entries_total",
+    help: "Entries of the event log, by what became of them.",
+    type: "counter",
+    series: ({ log }) => (log === undefined ? [] : entryResults.map((result) => [{ result }, log[result]] as const)),
   },
 ];
 

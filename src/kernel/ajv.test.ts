@@ -110,6 +110,16 @@ describe("compileSchema", () => {
     expect(refusedSchema(schema)).toMatch(/^config_invalid: The JSON Schema cannot be used: .+ Correct it/);
   });
 
+  test("takes marks of sensitive and personal data only from who does what they ask for", () => {
+    const marked: JsonObject = {
+      properties: { a: { "x-eventplane-sensitive": true }, b: { "x-eventplane-personal": { subject: "/id" } } },
+    };
+    expect(refusedSchema(marked)).toContain("x-eventplane-sensitive");
+    expect(compileSchema(marked, { takesMarks: true })({ a: 1, b: 2 })).toEqual([]);
+    for (const wrong of [{ "x-eventplane-sensitive": "yes" }, { "x-eventplane-personal": { subjekt: "/id" } }])
+      expect(() => compileSchema(wrong, { takesMarks: true })).toThrow("cannot be used");
+  });
+
   test("two schemas with the same $id do not meet", () => {
     const first = compileSchema({ $id: "https://example.com/same", type: "string" });
     const second = compileSchema({ $id: "https://example.com/same", type: "number" });

@@ -1,5 +1,6 @@
 /** The one way to compile a JSON Schema (draft 2020-12): strict, without coercion, defaults or removal. */
 import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.js";
+import { dataMarks } from "./data-marks.js";
 import { EventplaneError } from "./errors.js";
 import type { JsonObject } from "./json-types.js";
 import { pointerToken } from "./pointer-token.js";
@@ -32,12 +33,16 @@ const messageCharactersMax = 200;
  * ever loaded.
  *
  * `isPlain`: the values are plain data, so nothing that they inherit can be taken for a member of theirs. Checking them costs a sixth less.
+ * `takesMarks`: the caller does what {@link dataMarks} ask for; elsewhere a schema that has them is refused, so that no mark is without effect.
  *
  * @throws EventplaneError `config_invalid` when the schema itself is wrong
  */
-export function compileSchema(schema: JsonObject, options: { readonly isPlain?: boolean } = {}): SchemaCheck {
-  const ownProperties = options.isPlain !== true || namesInherited(schema);
-  const first = compile(schema, { allErrors: false, ownProperties });
+export function compileSchema(
+  schema: JsonObject,
+  { isPlain = false, takesMarks = false }: { readonly isPlain?: boolean; readonly takesMarks?: boolean } = {},
+): SchemaCheck {
+  const ownProperties = !isPlain || namesInherited(schema);
+  const first = compile(schema, { allErrors: false, ownProperties, takesMarks });
   let all: ValidateFunction | undefined;
   return (value) => {
     if (first(value)) return [];
@@ -45,7 +50,7 @@ export function compileSchema(schema: JsonObject, options: { readonly isPlain?: 
       return choicesJoined(first.errors ?? [])
         .slice(0, 1)
         .map(problemOf);
-    all ??= compile(schema, { allErrors: true, ownProperties });
+    all ??= compile(schema, { allErrors: true, ownProperties, takesMarks });
     all(value);
     return choicesJoined(all.errors ?? [])
       .slice(0, problemsMax)
@@ -62,6 +67,7 @@ function namesInherited(schema: JsonObject): boolean {
 interface Mode {
   readonly allErrors: boolean;
   readonly ownProperties: boolean;
+  readonly takesMarks: boolean;
 }
 
 function compile(schema: JsonObject, mode: Mode): ValidateFunction {
@@ -82,8 +88,8 @@ function compile(schema: JsonObject, mode: Mode): ValidateFunction {
 const compilers = new Map<string, Ajv2020>();
 
 /** One compiler for each mode, because making one costs more than compiling most schemas; it remembers no schema. */
-function compiler({ allErrors, ownProperties }: Mode): Ajv2020 {
-  const mode = `${allErrors} ${ownProperties}`;
+function compiler({ allErrors, ownProperties, takesMarks }: Mode): Ajv2020 {
+  const mode = `${allErrors} ${ownProperties} ${takesMarks}`;
   const known = compilers.get(mode);
   if (known !== undefined) return known;
   const ajv = new Ajv2020({
@@ -103,6 +109,8 @@ function compiler({ allErrors, ownProperties }: Mode): Ajv2020 {
   });
   addFormats(ajv);
   ajv.addFormat(secretReferenceFormat, { type: "string", validate: isSecretReference });
+  if (takesMarks)
+    for (const [keyword, metaSchema] of Object.entries(dataMarks)) ajv.addKeyword({ keyword, metaSchema });
   compilers.set(mode, ajv);
   return ajv;
 }

@@ -22,11 +22,20 @@ interface Budget {
   values: number;
   characters: number;
   readonly stack: boolean;
+  readonly replace: (text: string) => string;
 }
 
-/** Cleans the fields of one entry. `stack`: keep the frames of errors. Never throws, not even for getters and proxies that do. */
-export function cleanFields(fields: object, options: { readonly stack: boolean }): JsonObject {
-  const budget: Budget = { values: valuesMax, characters: entryCharactersMax, stack: options.stack };
+/** How an entry is cleaned. */
+export interface CleanOptions {
+  /** Keep the frames of errors. */
+  readonly stack: boolean;
+  /** Takes out of every text, name and number what only the caller knows to be secret, before anything is cut. Bounded by itself. */
+  readonly replace?: (text: string) => string;
+}
+
+/** Cleans the fields of one entry. Never throws, not even for getters and proxies that do. */
+export function cleanFields(fields: object, { stack, replace = (text) => text }: CleanOptions): JsonObject {
+  const budget: Budget = { values: valuesMax, characters: entryCharactersMax, stack, replace };
   try {
     const clean = fields instanceof Error ? { error: fields } : fields;
     return cleanMembers(clean, budget, 1);
@@ -46,13 +55,13 @@ function cleanValue(value: unknown, budget: Budget, depth: number): JsonValue {
   if (--budget.values < 0 || budget.characters <= 0) return cut;
   switch (typeof value) {
     case "string":
-      return spend(cleanText(value), budget);
+      return textOf(value, budget);
     case "number":
-      return Number.isFinite(value) ? value : String(value);
+      return numberOf(value, budget);
     case "boolean":
       return value;
     case "bigint":
-      return String(value);
+      return textOf(String(value), budget);
     case "object":
       return value === null ? null : cleanObject(value, budget, depth);
     case "undefined":
@@ -66,7 +75,7 @@ function cleanObject(value: object, budget: Budget, depth: number): JsonValue {
   if (depth > depthMax) return "[too deep]";
   if (value instanceof Error) return cleanError(describeError(value), budget, depth);
   if (types.isDate(value)) return Number.isNaN(value.valueOf()) ? "[invalid date]" : value.toISOString();
-  if (value instanceof URL) return spend(cleanText(value.href), budget);
+  if (value instanceof URL) return textOf(value.href, budget);
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
   if (Array.isArray(value)) {
     return cleanItems(value, budget, depth + 1);
@@ -94,7 +103,7 @@ function cleanMembers(value: object, budget: Budget, depth: number): JsonObject 
     if (member === undefined) continue;
     const secret = isSecretName(name) && member !== null && typeof member !== "boolean";
     // A prefix keeps a hostile name from being the setter of the prototype.
-    const safeName = name === "__proto__" ? "[__proto__]" : spend(cleanText(name, nameCharactersMax), budget);
+    const safeName = name === "__proto__" ? "[__proto__]" : textOf(name, budget, nameCharactersMax);
     clean[safeName] = secret ? redactedValue : cleanValue(member, budget, depth);
   }
   if (names.length > membersMax) clean["more"] = names.length - membersMax;
@@ -104,11 +113,21 @@ function cleanMembers(value: object, budget: Budget, depth: number): JsonObject 
 function cleanError(error: CleanError, budget: Budget, depth: number): JsonObject {
   const { frames, cause, details, ...texts } = error;
   const clean: Record<string, JsonValue> = {};
-  for (const [name, text] of Object.entries(texts)) clean[name] = spend(cleanText(text), budget);
+  for (const [name, text] of Object.entries(texts)) clean[name] = textOf(text, budget);
   if (details !== undefined) clean["details"] = cleanValue(details, budget, depth + 1);
-  if (budget.stack && frames.length > 0) clean["stack"] = frames.map((frame) => spend(cleanText(frame), budget));
+  if (budget.stack && frames.length > 0) clean["stack"] = frames.map((frame) => textOf(frame, budget));
   if (cause !== undefined) clean["cause"] = cleanValue(cause, budget, depth + 1);
   return clean;
+}
+
+function numberOf(value: number, { replace }: Budget): number | string {
+  const text = String(value);
+  const left = replace(text);
+  return left === text && Number.isFinite(value) ? value : left;
+}
+
+function textOf(text: string, budget: Budget, charactersMax?: number): string {
+  return spend(cleanText(budget.replace(text), charactersMax), budget);
 }
 
 function spend(text: string, budget: Budget): string {

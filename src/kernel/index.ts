@@ -2,7 +2,8 @@ export { compileSchema, type SchemaCheck, type SchemaProblem } from "./ajv.js";
 export { type BackoffOptions, backoffMs } from "./backoff.js";
 export { Breaker, type BreakerOptions } from "./breaker.js";
 export { fields, i64be, sha256 } from "./bytes.js";
-export { cleanFields, cleanText } from "./clean.js";
+export { type CleanOptions, cleanFields, cleanText } from "./clean.js";
+export { dataMarks } from "./data-marks.js";
 export {
   assert,
   type ErrorCode,
@@ -36,6 +37,7 @@ export { limits } from "./limits.js";
 export { LruMap } from "./lru.js";
 export { pointerToken } from "./pointer-token.js";
 export type { Doorbell, Signer, Tier } from "./ports.js";
+export { isSecretName, namesHolding, redactedValue } from "./redact.js";
 export { secretReferenceCharactersMax, secretReferenceFormat } from "./secret-reference.js";
 export { terminalSafe } from "./terminal.js";
 export { TerminalError } from "./terminal-error.js";

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { isSecretName, redactText } from "./redact.js";
+import { isSecretName, namesHolding, redactText } from "./redact.js";
 
 test.each([
   "authorization",
@@ -40,6 +40,29 @@ test.each([
   "key",
 ])("%s is not a secret name", (name) => {
   expect(isSecretName(name)).toBe(false);
+});
+
+describe("namesHolding", () => {
+  test.each([
+    ["email", ["email", "customerEmail", "EMAIL", "e-mail.email", "email_of_ada"], ["emails", "femail", "emailed"]],
+    ["auth", ["auth", "authHeader", "x-auth"], ["author", "authors", "authored_by"]],
+    [
+      "card-number",
+      ["cardNumber", "CARD_NUMBER", "cardnumber", "customerCardNumber"],
+      ["card", "numberCard", "number"],
+    ],
+    ["iban", ["IBANCode", "customerIBAN"], ["libanon"]],
+    ["straße", ["straße", "kundenStraße"], ["strasse"]],
+  ])("%s means whole words in any style", (key, meant, others) => {
+    const isMeant = namesHolding([key]);
+    expect(meant.filter((name) => !isMeant(name))).toEqual([]);
+    expect(others.filter((name) => isMeant(name))).toEqual([]);
+  });
+
+  test("a key without a word means nothing", () => {
+    expect(namesHolding(["", "--"])("")).toBe(false);
+    expect(namesHolding([])("x")).toBe(false);
+  });
 });
 
 describe("redactText", () => {

@@ -33,14 +33,40 @@ const suspiciousName = /authorization|cookie|credential|pass|pwd|secret|token|ap
 /** True when a member of this name may hold a secret. `author` may not, and neither may the id of a key or token. */
 export function isSecretName(name: string): boolean {
   if (!suspiciousName.test(name)) return false;
-  const words = name
-    .slice(0, 200)
-    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
-    .toLowerCase()
-    .split(/[^a-z0-9]+/);
+  const words = nameWords(name).filter((word) => asciiWord.test(word));
   if (words.at(-1) === "id") return false;
   const joined = words.join("");
   return words.some((word) => secretWords.has(word)) || secretEnding.test(joined) || secretPart.test(joined);
+}
+
+const nameCharactersMax = 200;
+const asciiWord = /^[a-z0-9]+$/;
+
+/** The words of a name in any style, in lower case: `customerIBANCode` and `customer_iban-code` are `customer`, `iban`, `code`. */
+function nameWords(name: string): readonly string[] {
+  const apart = name
+    .slice(0, nameCharactersMax)
+    .replace(/([a-z0-9])([A-Z])/g, "$1 $2")
+    .replace(/([A-Z])([A-Z][a-z])/g, "$1 $2");
+  return apart.toLowerCase().match(/[a-z0-9]+|[^\u0000-\u007f]+/g) ?? [];
+}
+
+/**
+ * A test for names that hold one of `keys` as whole words, in any style: the key `card-number` means `cardNumber`, `CARD_NUMBER`,
+ * `cardnumber` and `customerCardNumber`; the key `auth` means `auth` and `authHeader`, never `author`.
+ */
+export function namesHolding(keys: readonly string[]): (name: string) => boolean {
+  const wanted = keys.map((key) => nameWords(key)).filter(({ length }) => length > 0);
+  if (wanted.length === 0) return () => false;
+  const joined = new Set(wanted.map((words) => words.join("")));
+  return (name) => {
+    const words = nameWords(name);
+    return joined.has(words.join("")) || wanted.some((part) => holdsInOrder(words, part));
+  };
+}
+
+function holdsInOrder(words: readonly string[], part: readonly string[]): boolean {
+  return words.some((_, at) => part.every((word, offset) => words[at + offset] === word));
 }
 
 const patterns: readonly (readonly [RegExp, string])[] = [

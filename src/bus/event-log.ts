@@ -1,0 +1,278 @@
+/** The event log of a bus: what happened, for people and machines that read it later, without ever being in the way of it. */
+import {
+  type Clock,
+  cleanFields,
+  EventplaneError,
+  formatUs,
+  isEventplaneError,
+  type JsonObject,
+} from "../kernel/index.js";
+import type { BusEvent } from "./accepted-event.js";
+import { busLimits } from "./bus-limits.js";
+import type { CoarseClock } from "./coarse-clock.js";
+import type { DeliveryFailure } from "./consumer-parts.js";
+import {
+  type EventLogFields,
+  type EventLogger,
+  type EventLogLevel,
+  type LogEntry,
+  stdoutLogger,
+} from "./event-logger.js";
+import type { FoundValues } from "./found-values.js";
+import type { Redaction } from "./redaction.js";
+
+/** What is logged, and where. */
+export interface LogOptions {
+  /** Lines of JSON on standard output by default. */
+  readonly to?: EventLogger;
+  /** `info` by default. */
+  readonly level?: EventLogLevel;
+  /** Whether the payloads and metadata of events are logged, redacted; false by default. */
+  readonly payloads?: boolean;
+}
+
+/** Counts of the event log, of all contexts of a bus. */
+export interface LogStatus {
+  /** Entries that the logger took, and that wait for it. */
+  readonly written: number;
+  readonly waiting: number;
+  /** Entries for which the logger threw or rejected, and those for which there was no room. */
+  readonly failed: number;
+  readonly dropped: number;
+}
+
+/** A publication that was refused. */
+export interface Refusal {
+  readonly context: string;
+  readonly topic: string;
+  readonly payload: unknown;
+  readonly principal?: string | undefined;
+  readonly source?: string | undefined;
+  readonly error: unknown;
+}
+
+/** Something else that happened in a context: `fields` are names, numbers and errors, never parts of an event. */
+export interface Happening {
+  readonly level: EventLogLevel;
+  readonly message: string;
+  readonly fields: EventLogFields;
+}
+
+/** What the log needs. */
+interface LogParts {
+  readonly clock: Clock;
+  readonly coarse: CoarseClock;
+  readonly redaction: Redaction;
+}
+
+const levels: readonly EventLogLevel[] = ["debug", "info", "warn", "error"];
+/** Between two turns of writing. */
+const otherWorkMs = 1;
+
+/** Takes what happened at once, and makes entries of it and hands them to the logger in turns of its own. */
+export class EventLog {
+  readonly #logger: EventLogger;
+  readonly #levelMin: number;
+  readonly #withPayloads: boolean;
+  readonly #parts: LogParts;
+  #waiting: (() => LogEntry)[] = [];
+  #isWriting = false;
+  #underWay = 0;
+  #written = 0;
+  #failed = 0;
+  #dropped = 0;
+  #droppedTold = 0;
+  #changed: (() => void)[] = [];
+
+  /** @throws EventplaneError `config_invalid` */
+  constructor(options: LogOptions, parts: LogParts) {
+    const { to = stdoutLogger(), level = "info", payloads = false } = options;
+    if (!levels.every((name) => typeof to[name] === "function"))
+      throw new EventplaneError("config_invalid", `The option log.to has the methods ${levels.join(", ")}.`);
+    if (!levels.includes(level))
+      throw new EventplaneError("config_invalid", `The option log.level is ${levels.join(", ")}.`);
+    this.#logger = to;
+    this.#levelMin = levels.indexOf(level);
+    this.#withPayloads = payloads;
+    this.#parts = parts;
+  }
+
+  /** Counts up to now. */
+  status(): LogStatus {
+    const waiting = this.#waiting.length + this.#underWay;
+    return { written: this.#written, waiting, failed: this.#failed, dropped: this.#dropped };
+  }
+
+  /** An event was accepted. */
+  accepted(event: BusEvent): void {
+    if (this.#levelMin > 1) return;
+    this.#add(() => ({
+      level: "info",
+      fields: { at: timeOf(event.atMs), ...this.#eventFields(event, {}) },
+      message: "event accepted",
+    }));
+  }
+
+  /** A publication was refused. Only what a check of the payload says can hold parts of it. */
+  refused({ context, topic, payload, principal, source, error }: Refusal): void {
+    const mayQuote = isEventplaneError(error, "schema_violation");
+    const found = mayQuote ? this.#parts.redaction.redact(topic, { payload }).found : undefined;
+    this.happened(
+      { level: "warn", message: "publication refused", fields: { context, topic, principal, source, error } },
+      found,
+    );
+  }
+
+  /** A delivery failed for good; `deadLetter` is the number under which it is kept. */
+  failed({ event, subscription, attempts, error }: DeliveryFailure, deadLetter: number | undefined): void {
+    const at = this.#now();
+    this.#add(() => ({
+      level: "error",
+      fields: { at, subscription, attempts, deadLetter, ...this.#eventFields(event, { error: describable(error) }) },
+      message: "delivery failed",
+    }));
+  }
+
+  /** Anything else. `found`: values that its texts may hold and that are taken out. */
+  happened({ level, message, fields }: Happening, found?: FoundValues): void {
+    if (levels.indexOf(level) < this.#levelMin) return;
+    const at = this.#now();
+    this.#add(() => ({ level, fields: { at, ...this.#clean(fields, found) }, message }));
+  }
+
+  /**
+   * Waits until the logger took everything, at most `deadlineMs` milliseconds.
+   *
+   * @returns whether that came true
+   */
+  async flush(deadlineMs: number): Promise<boolean> {
+    const end = new AbortController();
+    const late = this.#parts.clock.sleep(deadlineMs, end.signal).catch(() => undefined);
+    await Promise.race([late, this.#empty(end.signal)]);
+    end.abort();
+    return !this.#isBusy;
+  }
+
+  get #isBusy(): boolean {
+    return this.#isWriting || this.#underWay > 0;
+  }
+
+  async #empty(signal: AbortSignal): Promise<void> {
+    while (this.#isBusy && !signal.aborted) await this.#change();
+  }
+
+  #eventFields(event: BusEvent, others: EventLogFields): JsonObject {
+    const { context, topic, id, schemaVersion, priority, correlationId, causationId, source } = event;
+    const { payload, metadata, found } = this.#parts.redaction.redact(topic, event);
+    const shown = this.#withPayloads ? { payload, metadata } : {};
+    return {
+      context,
+      topic,
+      ...this.#clean({ id, schemaVersion, priority, correlationId, causationId, source, ...others, ...shown }, found),
+    };
+  }
+
+  #clean(fields: EventLogFields, found: FoundValues | undefined): JsonObject {
+    const stack = this.#levelMin === 0;
+    if (found === undefined || found.isEmpty) return cleanFields(fields, { stack });
+    return cleanFields(fields, { stack, replace: (text) => found.replace(text) });
+  }
+
+  #now(): string {
+    return timeOf(this.#parts.coarse.wallMs());
+  }
+
+  #add(entry: () => LogEntry): void {
+    if (this.#waiting.length >= busLimits.logWaitingMax) {
+      this.#dropped++;
+      return;
+    }
+    this.#waiting.push(entry);
+    if (this.#isWriting) return;
+    this.#isWriting = true;
+    void this.#run();
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#parts;
+    while (this.#waiting.length > 0) {
+      await clock.sleep(otherWorkMs);
+      while (this.#underWay >= busLimits.logCallsMax) await this.#change();
+      this.#writeSome();
+    }
+    this.#isWriting = false;
+    this.#tell();
+  }
+
+  /** As many as one turn has room for. */
+  #writeSome(): void {
+    const { clock } = this.#parts;
+    const endMs = clock.monotonicMs() + busLimits.logTurnMs;
+    this.#tellOfDropped();
+    const room = Math.min(busLimits.logTurnEntriesMax, busLimits.logCallsMax - this.#underWay);
+    let taken = 0;
+    while (taken < this.#waiting.length && taken < room && clock.monotonicMs() < endMs) {
+      const entry = this.#waiting[taken++];
+      if (entry !== undefined) this.#write(entry);
+    }
+    this.#waiting.splice(0, taken);
+  }
+
+  #tellOfDropped(): void {
+    const entries = this.#dropped - this.#droppedTold;
+    if (entries === 0) return;
+    this.#droppedTold = this.#dropped;
+    const fields = { at: this.#now(), entries };
+    this.#write(() => ({ level: "warn", fields, message: "log entries dropped" }));
+  }
+
+  #write(entry: () => LogEntry): void {
+    try {
+      const { level, fields, message } = entry();
+      const result = this.#logger[level](fields, message);
+      if (isThenable(result)) this.#await(result);
+      else this.#written++;
+    } catch {
+      // A logger that fails must not fail what it is told about; the count says that it did.
+      this.#failed++;
+    }
+  }
+
+  #await(result: PromiseLike<unknown>): void {
+    this.#underWay++;
+    const end = (count: () => void) => (): void => {
+      this.#underWay--;
+      count();
+      this.#tell();
+    };
+    Promise.resolve(result).then(
+      end(() => this.#written++),
+      end(() => this.#failed++),
+    );
+  }
+
+  #change(): Promise<void> {
+    return new Promise((resolve) => this.#changed.push(resolve));
+  }
+
+  #tell(): void {
+    const waiting = this.#changed;
+    this.#changed = [];
+    for (const tell of waiting) tell();
+  }
+}
+
+function timeOf(ms: number): string {
+  return formatUs(ms * 1000);
+}
+
+/** Anything may be thrown; what is no error is told by its type, because it may be a part of the event. */
+function describable(thrown: unknown): unknown {
+  return thrown instanceof Error
+    ? thrown
+    : { name: "NotAnError", message: `a value of type ${typeof thrown} was thrown` };
+}
+
+function isThenable(value: unknown): value is PromiseLike<unknown> {
+  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"; // any object may be asked
+}
