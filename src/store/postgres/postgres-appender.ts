@@ -3,8 +3,7 @@ import type pg from "pg";
 import { assert, limits } from "../../kernel/index.js";
 import type { Appender, AppendOutcome, SignedAppend } from "../port.js";
 import { decodeOne, decodeOutcomes, encodeCall, encodeOne } from "./append-codec.js";
-import { translatePgError } from "./pg-error.js";
-import { rawTypes } from "./raw-rows.js";
+import { askRaw, type RawStatement } from "./raw-query.js";
 
 const one = {
   name: "append_edge_one",
@@ -42,14 +41,10 @@ export class PostgresAppender implements Appender {
     return decodeOutcomes(call, answer);
   }
 
-  async #ask(statement: { name: string; text: string }, values: (string | null)[]): Promise<string | null> {
-    try {
-      const query = { ...statement, values, rowMode: "array" as const, types: rawTypes };
-      const { rows } = await this.#pool.query<(string | null)[]>(query);
-      return rows[0]?.[0] ?? null;
-    } catch (error) {
-      throw translatePgError(error);
-    }
+  async #ask(statement: Omit<RawStatement, "values">, values: RawStatement["values"]): Promise<string | null> {
+    const { name, text } = statement;
+    const [row] = await askRaw(this.#pool, { name, text, values });
+    return row?.[0] ?? null;
   }
 }
 

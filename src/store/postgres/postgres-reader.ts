@@ -3,10 +3,9 @@ import type pg from "pg";
 import { type EventRow, genesisHash, keptCommitProof, proofBack } from "../../event/index.js";
 import { assert, isUuid, limits, type TenantId } from "../../kernel/index.js";
 import type { Head, LogReader, ReadQuery } from "../port.js";
-import { askInTenant } from "./ask.js";
+import { inTenant } from "./ask.js";
 import { bytesOf, decodeEventRow, integer, type ReferringRow } from "./event-row.js";
-import { translatePgError } from "./pg-error.js";
-import { rawTypes } from "./raw-rows.js";
+import { askRaw, type RawRow, sendRaw } from "./raw-query.js";
 import {
   headStatement,
   idsStatement,
@@ -15,8 +14,6 @@ import {
   sharedStatement,
   streamStatement,
 } from "./read-statements.js";
-
-type RawRow = readonly (string | null)[];
 
 const firstLogEpoch = 1;
 
@@ -109,22 +106,14 @@ export class PostgresReader implements LogReader {
   }
 
   async #rows(tenantId: TenantId, statement: Statement): Promise<readonly RawRow[]> {
-    if (!statement.setsTenant) return askInTenant<RawRow>(this.#pool, tenantId, rawQuery(statement));
-    try {
-      return (await this.#pool.query<(string | null)[]>(rawQuery(statement))).rows;
-    } catch (error) {
-      throw translatePgError(error);
-    }
+    if (statement.setsTenant) return askRaw(this.#pool, statement);
+    return inTenant(this.#pool, tenantId, (client) => sendRaw(client, statement));
   }
 }
 
 /** The position of the event that keeps the proof of a row's commit. */
 function proofKeeper({ position, proof }: Pick<EventRow, "position" | "proof">): number {
   return position - proofBack(proof);
-}
-
-function rawQuery({ name, text, values }: Statement): pg.QueryArrayConfig {
-  return { name, text, values: [...values], rowMode: "array", types: rawTypes };
 }
 
 function assertLimit(limit: number): void {

@@ -12,12 +12,10 @@ import { formatUs } from "../../kernel/index.js";
 import type { ReadFilter, ReadQuery } from "../port.js";
 import { kindLetters } from "./append-codec.js";
 import { eventColumns } from "./event-row.js";
+import type { RawStatement } from "./raw-query.js";
 
 /** One prepared statement with its parameters. */
-export interface Statement {
-  readonly name: string;
-  readonly text: string;
-  readonly values: readonly (string | number | null | readonly string[])[];
+export interface Statement extends RawStatement {
   /** It sets the tenant of its own transaction. */
   readonly setsTenant?: true;
 }
@@ -35,7 +33,7 @@ const filters = `($6::text is null or e.kind = $6::text::"char") and ($7::text i
 export function pageStatement(tenantId: string, query: ReadQuery): Statement {
   const { filter = {}, after = 0, before = positionMax, direction = "forwards", limit = defaultLimit } = query;
   const order = direction === "forwards" ? "asc" : "desc";
-  const values = [tenantId, after, before, ...filterValues(filter), limit];
+  const values = [tenantId, String(after), String(before), ...filterValues(filter), String(limit)];
   if (filter.correlationId !== undefined) {
     return {
       name: `read_correlation_${order}`,
@@ -103,14 +101,19 @@ function correlationText(order: Order): string {
 ) e order by e.position ${order} limit $10::bigint`;
 }
 
-/** The events with these ids. */
+/** UUIDs or integers as an array of PostgreSQL: none holds a letter that would have to be quoted. */
+function arrayOf(elements: readonly (string | number)[]): string {
+  return `{${elements.join(",")}}`;
+}
+
+/** The events with these ids, which are UUIDs. */
 export function idsStatement(tenantId: string, ids: readonly string[]): Statement {
   return {
     name: "read_ids",
     text: `select ${eventColumns} from (select distinct id from unnest($2::uuid[]) id) wanted,
   lateral (select * from eventplane.events e
     where e.tenant_id = $1::uuid and e.event_id >= wanted.id and e.event_id <= wanted.id order by e.event_id limit 1) e`,
-    values: [tenantId, ids],
+    values: [tenantId, arrayOf(ids)],
   };
 }
 
@@ -127,7 +130,7 @@ export function streamStatement(
   return {
     name: "read_stream",
     text: streamText,
-    values: [tenantId, stream.aggregateType, stream.aggregateId, afterVersion, limit],
+    values: [tenantId, stream.aggregateType, stream.aggregateId, String(afterVersion), String(limit)],
     setsTenant: true,
   };
 }
@@ -140,7 +143,7 @@ export function sharedStatement(tenantId: string, positions: readonly number[]):
   select e.position, e.proof, e.caused_by from eventplane.events e
   where e.tenant_id = $1::uuid and e.position >= wanted.position and e.position <= wanted.position
   order by e.position limit 1) e`),
-    values: [tenantId, positions.map(String)],
+    values: [tenantId, arrayOf(positions)],
     setsTenant: true,
   };
 }
