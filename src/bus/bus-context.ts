@@ -1,6 +1,6 @@
 /** Publishing and subscribing in one context of a bus. */
 import { EventplaneError } from "../kernel/index.js";
-import type { BusEvent, EventOf, PublishOptions } from "./accepted-event.js";
+import type { BusEvent, EventOf } from "./accepted-event.js";
 import { type Permit, permitFor } from "./authorization.js";
 import type { BusShared } from "./bus-options.js";
 import { Consumer } from "./consumer.js";
@@ -11,11 +11,11 @@ import { EventStream } from "./event-stream.js";
 import type { HistoryFilter } from "./history.js";
 import type { MonitorOptions } from "./monitor.js";
 import { startMonitor, statisticsOf } from "./observation.js";
-import type { PatternOf, TopicMap, TopicOf } from "./pattern.js";
+import type { PatternOf, TopicMap } from "./pattern.js";
+import { Publisher } from "./publisher.js";
 import type { Registration } from "./registry.js";
-import type { SettledEvent } from "./settlement.js";
 import { Source, type SourceOptions } from "./source.js";
-import type { Draft, Space } from "./space.js";
+import type { Space } from "./space.js";
 import type { BusStatistics } from "./statistics.js";
 import { type Subscription, statusOf } from "./subscription.js";
 import { type SubscriptionOptions, subscriptionSettings } from "./subscription-options.js";
@@ -33,11 +33,6 @@ export type Handler<Topics extends TopicMap, Patterns extends string> = (
 export type PatternsOf<Topics extends TopicMap, Patterns extends string> =
   | PatternOf<Topics, Patterns>
   | readonly PatternOf<Topics, Patterns>[];
-
-/** One event of {@link BusContext.publishBatch}. */
-export type BatchItem<Topics extends TopicMap> = {
-  [Topic in TopicOf<Topics>]: { readonly topic: Topic; readonly payload: Topics[Topic] } & PublishOptions;
-}[TopicOf<Topics>];
 
 /** A subscription as data, made by {@link BusContext.define}; its types were checked there. */
 export interface SubscriptionDefinition extends SubscriptionOptions {
@@ -58,7 +53,7 @@ const logClosingMs = 1_000;
 const nameForm = /^[\x21-\x7e]{1,128}$/;
 
 /** A context: an isolated space. Events published in it reach its own subscriptions only. */
-export class BusContext<Topics extends TopicMap> {
+export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
   readonly #shared: BusShared;
   readonly #space: Space;
   readonly #onClosed: () => void;
@@ -68,6 +63,7 @@ export class BusContext<Topics extends TopicMap> {
 
   /** Made by the bus. */
   constructor(space: Space, shared: BusShared, onClosed: () => void) {
+    super(space);
     this.#space = space;
     this.#shared = shared;
     this.#onClosed = onClosed;
@@ -77,46 +73,6 @@ export class BusContext<Topics extends TopicMap> {
   /** Its name; that of the bus itself is `default`. */
   get name(): string {
     return this.#space.name;
-  }
-
-  /**
-   * Publishes an event: checks it, freezes it, and hands it to the subscriptions that take its topic. Handlers that return no promise have
-   * run when it returns, unless they are busy; their failures are not the publisher's.
-   *
-   * @returns the event's id; its promise when a full queue with the policy `block` makes the publisher wait
-   * @throws EventplaneError `unknown_type`, `schema_violation`, `request_invalid`, `payload_too_large`; `rate_limited`; `busy`
-   * when a queue refuses it; `unavailable` after the end. Nobody got the event then.
-   */
-  publish<Topic extends TopicOf<Topics>>(
-    topic: Topic,
-    payload: Topics[Topic],
-    options?: PublishOptions,
-  ): string | Promise<string> {
-    return this.#space.publish(topic, payload, options);
-  }
-
-  /**
-   * As {@link BusContext.publish}, and waits until every handler has ended, retries included. A handler must not wait so for an event
-   * that it gets itself.
-   *
-   * @returns what became of it at each subscription
-   */
-  publishAndSettle<Topic extends TopicOf<Topics>>(
-    topic: Topic,
-    payload: Topics[Topic],
-    options: PublishOptions = {},
-  ): Promise<SettledEvent> {
-    return this.#space.publishAndSettle({ topic, payload, options });
-  }
-
-  /**
-   * Publishes up to 1,000 events in order, all or none: one that is refused refuses them all, before anybody gets one.
-   *
-   * @returns the ids, when no full queue makes the publisher wait any more
-   * @throws EventplaneError as {@link BusContext.publish}; `too_many_events`
-   */
-  async publishBatch(items: readonly BatchItem<Topics>[]): Promise<readonly string[]> {
-    return this.#space.publishBatch(items.map(draftOf));
   }
 
   /**
@@ -365,14 +321,6 @@ export class BusContext<Topics extends TopicMap> {
       unsubscribe: () => this.#end(registration),
     };
   }
-}
-
-function draftOf({
-  topic,
-  payload,
-  ...options
-}: PublishOptions & { readonly topic: string; readonly payload: unknown }): Draft {
-  return { topic, payload, options };
 }
 
 /** Handlers, filters and patterns without the types of the topics: what a pattern takes, a handler of that pattern gets. */

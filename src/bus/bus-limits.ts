@@ -33,4 +33,7 @@ export const busLimits = {
   logCallsMax: 200,
   /** Events of one batch. */
   batchMax: 1_000,
+  /** Delayed events of one context that wait for their time, and the longest delay, milliseconds (a day). */
+  delayedMax: 10_000,
+  delayMsMax: 86_400_000,
 } as const;

@@ -14,6 +14,7 @@ import { busLimits } from "./bus-limits.js";
 import { CoarseClock } from "./coarse-clock.js";
 import type { DeliveryFailure } from "./consumer-parts.js";
 import { type DeadLetterStore, MemoryDeadLetters } from "./dead-letter.js";
+import type { Unpublished } from "./delayed-events.js";
 import { EventLog, type LogOptions } from "./event-log.js";
 import { HandOut } from "./hand-out.js";
 import type { TopicMap, TopicOf } from "./pattern.js";
@@ -42,6 +43,8 @@ export interface BusOptions<Topics extends TopicMap = Record<string, unknown>> e
   readonly log?: LogOptions;
   /** What nobody may read in the event log and in exports, beside what has a secret's name. */
   readonly redact?: RedactionOptions;
+  /** Called with each event that was accepted and then could not be published: a delayed one. What it throws is counted, and otherwise ignored. */
+  readonly onUnpublished?: (unpublished: Unpublished) => void;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly ids?: IdSource;
@@ -71,6 +74,7 @@ export interface BusShared {
   readonly onFailure: ((failure: DeliveryFailure) => void) | undefined;
   readonly redaction: Redaction;
   readonly log: EventLog | undefined;
+  readonly onUnpublished: ((unpublished: Unpublished) => void) | undefined;
   /** Callbacks of the user that threw. */
   readonly counters: { callbacksFailed: number; eventsNumbered: number };
 }
@@ -107,6 +111,7 @@ export function shareBus(options: BusOptions<TopicMap>): BusShared {
     onFailure: options.onFailure,
     redaction,
     log: options.log === undefined ? undefined : new EventLog(options.log, { clock, coarse, redaction }),
+    onUnpublished: options.onUnpublished,
     counters: { callbacksFailed: 0, eventsNumbered: 0 },
   };
 }

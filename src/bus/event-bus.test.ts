@@ -107,7 +107,7 @@ describe("publishing", () => {
     });
   });
 
-  test("is all or nothing for a batch", async () => {
+  test("defect C6: a batch is all or nothing", async () => {
     const { bus } = openBus({ topics: { a: topic({ type: "integer" }) }, unknownTopics: "refuse" });
     const seen: unknown[] = [];
     bus.on("a", ({ payload }) => seen.push(payload));

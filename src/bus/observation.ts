@@ -20,6 +20,7 @@ export function statisticsOf({ space, shared, sources }: Observed): BusStatistic
   return {
     context: space.name,
     ...space.counters,
+    delayed: space.delayed.size,
     waiting: handOut.waiting,
     callbacksFailed: counters.callbacksFailed,
     deadLetters: { kept: deadLetters.size, dropped: deadLetters.dropped },

@@ -1,16 +1,17 @@
 /** One context of a bus: what is published in it reaches its own subscriptions only. */
-import { EventplaneError, type JsonObject } from "../kernel/index.js";
-import { AcceptedEvent, type EventOptions, type EventOrigin, type PublishOptions } from "./accepted-event.js";
+import { EventplaneError } from "../kernel/index.js";
+import { AcceptedEvent, type EventOrigin, type PublishOptions } from "./accepted-event.js";
 import { assertMayPublish } from "./authorization.js";
 import { busLimits } from "./bus-limits.js";
 import { type BusShared, type KnownTopic, unknownTopic } from "./bus-options.js";
 import type { Consumer } from "./consumer.js";
 import type { ConsumerHost, DeliveryFailure } from "./consumer-parts.js";
 import { type DeadLetter, letterOf } from "./dead-letter.js";
+import { type DelayedEvent, DelayedEvents, type Unpublished } from "./delayed-events.js";
 import { freezeData } from "./freeze.js";
 import { GenerationsMap } from "./generations-map.js";
 import { History } from "./history.js";
-import { priorities } from "./priority.js";
+import { checkedOptions } from "./publish-options.js";
 import { RateLimiter } from "./rate-limiter.js";
 import { Registry } from "./registry.js";
 import { type HandlerOutcome, type SettledEvent, Settlement } from "./settlement.js";
@@ -48,6 +49,7 @@ interface TopicState {
 export interface SpaceCounters {
   accepted: number;
   refused: number;
+  unpublished: number;
 }
 
 /** Events of one topic. */
@@ -57,15 +59,16 @@ export interface TopicCount {
 
 const otherTopics = "(other)";
 const noOptions: PublishOptions = Object.freeze({});
-const idForm = /^[\x21-\x7e]{1,128}$/;
 
 /** Publishing in one context. */
 export class Space {
   readonly name: string;
   readonly registry: Registry = new Registry();
   readonly host: ConsumerHost;
-  readonly counters: SpaceCounters = { accepted: 0, refused: 0 };
+  readonly counters: SpaceCounters = { accepted: 0, refused: 0, unpublished: 0 };
   readonly history: History;
+  /** Events that wait for their time. */
+  readonly delayed: DelayedEvents;
   /** Accepted events by topic, a bounded number of topics. */
   readonly topicCounts: Map<string, TopicCount> = new Map();
   readonly #shared: BusShared;
@@ -77,6 +80,7 @@ export class Space {
     this.name = name;
     this.#shared = shared;
     this.history = new History(shared.historyMax);
+    this.delayed = new DelayedEvents(shared.wheel);
     this.#limiter = shared.rateLimit === undefined ? undefined : new RateLimiter(shared.rateLimit, shared.coarse);
     this.host = {
       wheel: shared.wheel,
@@ -91,9 +95,10 @@ export class Space {
     return this.#isClosed;
   }
 
-  /** Refuses publications and subscriptions from now on. */
+  /** Refuses publications and subscriptions from now on, and the events that wait for their time. */
   close(): void {
     this.#isClosed = true;
+    this.delayed.close(this.name);
   }
 
   /** @returns the id, or its promise when a full queue makes the publisher wait */
@@ -127,6 +132,32 @@ export class Space {
     }
     await Promise.all(waiting);
     return accepted.map(({ event }) => event.id);
+  }
+
+  /** Accepts an event now, except for the room in the queues, and publishes it in `delayMs` milliseconds. */
+  publishLater(draft: Draft, delayMs: number): DelayedEvent {
+    const { topic, payload, options } = draft;
+    const { state, event } = this.#orRefuse(draft, () => {
+      this.#assertOpen();
+      this.delayed.assertTakes(delayMs);
+      this.#takeTokens(1);
+      const known = this.#stateOf(topic);
+      return { state: known, event: this.#admit(known, payload, options) };
+    });
+    const { id } = event;
+    const publish = (): void | Promise<void> => this.#release(state, event, draft);
+    const refused = (error: EventplaneError): void => this.unpublished({ id, topic, context: this.name, error });
+    return this.delayed.add({ id, publish, refused }, delayMs);
+  }
+
+  /** Counts and tells that an accepted event could not be published. Never throws. */
+  unpublished(told: Unpublished): void {
+    this.counters.unpublished++;
+    try {
+      this.#shared.onUnpublished?.(told);
+    } catch {
+      this.#shared.counters.callbacksFailed++;
+    }
   }
 
   /**
@@ -186,6 +217,33 @@ export class Space {
     }
   }
 
+  /** The time of an accepted event has come: it is published as of now, if its publisher still may. */
+  #release(state: TopicState, accepted: AcceptedEvent, draft: Draft): void | Promise<void> {
+    const { id, payload, priority, correlationId, causationId, metadata } = accepted;
+    const parts = { number: 0, payload, atMs: this.#shared.coarse.wallMs() };
+    const options = { id, priority, correlationId, causationId, metadata };
+    const event = new AcceptedEvent(state.origin, parts, options);
+    const consumers = this.#orRefuse(draft, () => {
+      this.#assertOpen();
+      this.#assertMayPublish(state, draft.options.principal, undefined);
+      const found = this.#consumersOf(state);
+      this.#assertRoom(found, event);
+      return found;
+    });
+    this.#count(state, event);
+    return this.#shared.handOut.give(consumers, event, undefined);
+  }
+
+  #orRefuse<Result>(draft: Draft, accept: () => Result): Result {
+    try {
+      return accept();
+    } catch (error) {
+      this.counters.refused++;
+      this.#logRefused(draft, undefined, error);
+      throw error;
+    }
+  }
+
   #stateOf(topic: string): TopicState {
     const known = this.#topics.get(topic);
     if (known !== undefined) return known;
@@ -223,12 +281,14 @@ export class Space {
   }
 
   #admit(state: TopicState, payload: unknown, options: PublishOptions, source?: string): AcceptedEvent {
-    const { authorization, coarse } = this.#shared;
-    if (authorization.authorizePublish !== undefined) {
-      const { principal } = options;
-      assertMayPublish(authorization, { context: this.name, topic: state.origin.topic, principal, source });
-    }
-    return this.#build(state, { payload, options, source, atMs: coarse.wallMs() });
+    this.#assertMayPublish(state, options.principal, source);
+    return this.#build(state, { payload, options, source, atMs: this.#shared.coarse.wallMs() });
+  }
+
+  #assertMayPublish({ origin }: TopicState, principal: string | undefined, source: string | undefined): void {
+    const { authorization } = this.#shared;
+    if (authorization.authorizePublish === undefined) return;
+    assertMayPublish(authorization, { context: this.name, topic: origin.topic, principal, source });
   }
 
   #build({ origin, known }: TopicState, { payload, options, source, atMs }: Parts): AcceptedEvent {
@@ -290,24 +350,6 @@ export class Space {
   #logRefused({ topic, payload, options: { principal } }: Draft, source: string | undefined, error: unknown): void {
     this.#shared.log?.refused({ context: this.name, topic, payload, principal, source, error });
   }
-}
-
-/** What the publisher may say of the event, checked; nothing else of its object, least of all a source. */
-function checkedOptions(options: PublishOptions, source: string | undefined): EventOptions {
-  const { id, priority, correlationId, causationId, metadata } = options;
-  assertId("id", id);
-  assertId("correlationId", correlationId);
-  assertId("causationId", causationId);
-  if (priority !== undefined && !priorities.includes(priority))
-    throw new EventplaneError("request_invalid", `The option priority is ${priorities.join(", ")}.`);
-  // Frozen data of the type that it had.
-  const frozen = metadata === undefined ? undefined : (freezeData({ ...metadata }) as JsonObject);
-  return { id, priority, correlationId, causationId, metadata: frozen, source };
-}
-
-function assertId(name: string, value: string | undefined): void {
-  if (value === undefined || idForm.test(value)) return;
-  throw new EventplaneError("request_invalid", `The option ${name} is text of 1 to 128 printable ASCII characters.`);
 }
 
 function queueFull(name: string): EventplaneError {

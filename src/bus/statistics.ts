@@ -9,6 +9,9 @@ export interface BusStatistics {
   /** Publications accepted and refused. */
   readonly accepted: number;
   readonly refused: number;
+  /** Delayed events that wait for their time; and accepted ones that could not be published when it came. */
+  readonly delayed: number;
+  readonly unpublished: number;
   /** Events that wait for others to be handed out, in all contexts. */
   readonly waiting: number;
   /** Callbacks of the user that threw, in all contexts. */
@@ -56,6 +59,18 @@ const meters: readonly Meter[] = [
     help: "Publications refused.",
     type: "counter",
     series: ({ refused }) => [[{}, refused]],
+  },
+  {
+    name: "eventplane_bus_delayed",
+    help: "Delayed events that wait for their time.",
+    type: "gauge",
+    series: ({ delayed }) => [[{}, delayed]],
+  },
+  {
+    name: "eventplane_bus_unpublished_total",
+    help: "Events that were accepted and then could not be published.",
+    type: "counter",
+    series: ({ unpublished }) => [[{}, unpublished]],
   },
   {
     name: "eventplane_bus_deliveries_total",

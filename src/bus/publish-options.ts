@@ -1,0 +1,29 @@
+/** What a publisher says of an event, checked. */
+import { EventplaneError, type JsonObject } from "../kernel/index.js";
+import type { EventOptions, PublishOptions } from "./accepted-event.js";
+import { freezeData } from "./freeze.js";
+import { priorities } from "./priority.js";
+
+const idForm = /^[\x21-\x7e]{1,128}$/;
+
+/**
+ * What the publisher may say of the event, checked and frozen; nothing else of its object, least of all a source.
+ *
+ * @throws EventplaneError `request_invalid`
+ */
+export function checkedOptions(options: PublishOptions, source: string | undefined): EventOptions {
+  const { id, priority, correlationId, causationId, metadata } = options;
+  assertId("id", id);
+  assertId("correlationId", correlationId);
+  assertId("causationId", causationId);
+  if (priority !== undefined && !priorities.includes(priority))
+    throw new EventplaneError("request_invalid", `The option priority is ${priorities.join(", ")}.`);
+  // Frozen data of the type that it had.
+  const frozen = metadata === undefined ? undefined : (freezeData({ ...metadata }) as JsonObject);
+  return { id, priority, correlationId, causationId, metadata: frozen, source };
+}
+
+function assertId(name: string, value: string | undefined): void {
+  if (value === undefined || idForm.test(value)) return;
+  throw new EventplaneError("request_invalid", `The option ${name} is text of 1 to 128 printable ASCII characters.`);
+}

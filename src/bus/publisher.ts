@@ -1,0 +1,87 @@
+/** Publishing in one context of a bus: at once, in a batch, or later. */
+import type { PublishOptions } from "./accepted-event.js";
+import type { DelayedEvent } from "./delayed-events.js";
+import type { TopicMap, TopicOf } from "./pattern.js";
+import type { SettledEvent } from "./settlement.js";
+import type { Draft, Space } from "./space.js";
+
+/** One event of {@link Publisher.publishBatch}. */
+export type BatchItem<Topics extends TopicMap> = {
+  [Topic in TopicOf<Topics>]: { readonly topic: Topic; readonly payload: Topics[Topic] } & PublishOptions;
+}[TopicOf<Topics>];
+
+/** What a publisher may say of an event that is published later. */
+export interface DelayOptions extends PublishOptions {
+  /** Milliseconds from now, 0 to 86,400,000 (a day); it comes up to 20 ms late. */
+  readonly delayMs: number;
+}
+
+/** Publishes events of a typed bus. */
+export class Publisher<Topics extends TopicMap> {
+  readonly #space: Space;
+
+  /** Made by the bus. */
+  constructor(space: Space) {
+    this.#space = space;
+  }
+
+  /**
+   * Publishes an event: checks it, freezes it, and hands it to the subscriptions that take its topic. Handlers that return no promise have
+   * run when it returns, unless they are busy; their failures are not the publisher's.
+   *
+   * @returns the event's id; its promise when a full queue with the policy `block` makes the publisher wait
+   * @throws EventplaneError `unknown_type`, `schema_violation`, `request_invalid`, `payload_too_large`; `rate_limited`; `busy`
+   * when a queue refuses it; `unavailable` after the end. Nobody got the event then.
+   */
+  publish<Topic extends TopicOf<Topics>>(
+    topic: Topic,
+    payload: Topics[Topic],
+    options?: PublishOptions,
+  ): string | Promise<string> {
+    return this.#space.publish(topic, payload, options);
+  }
+
+  /**
+   * As {@link Publisher.publish}, and waits until every handler has ended, retries included. A handler must not wait so for an event
+   * that it gets itself.
+   *
+   * @returns what became of it at each subscription
+   */
+  publishAndSettle<Topic extends TopicOf<Topics>>(
+    topic: Topic,
+    payload: Topics[Topic],
+    options: PublishOptions = {},
+  ): Promise<SettledEvent> {
+    return this.#space.publishAndSettle({ topic, payload, options });
+  }
+
+  /**
+   * Publishes up to 1,000 events in order, all or none: one that is refused refuses them all, before anybody gets one.
+   *
+   * @returns the ids, when no full queue makes the publisher wait any more
+   * @throws EventplaneError as {@link Publisher.publish}; `too_many_events`
+   */
+  async publishBatch(items: readonly BatchItem<Topics>[]): Promise<readonly string[]> {
+    return this.#space.publishBatch(items.map(draftOf));
+  }
+
+  /**
+   * Publishes an event in `delayMs` milliseconds, unless it is cancelled before. Topic, payload, permit and rate limit are checked now; the permit again, and the
+   * room in the queues, when its time comes. An event that is refused then is told of by `settled` and to `onUnpublished`, and is counted.
+   *
+   * Delayed events are in memory: they end with the process, and `close` refuses them as `aborted`. `drain` does not wait for them.
+   *
+   * @throws EventplaneError as {@link Publisher.publish}; `request_invalid` for a delay out of its range; `busy` when 10,000 wait in the context
+   */
+  emitLater<Topic extends TopicOf<Topics>>(topic: Topic, payload: Topics[Topic], options: DelayOptions): DelayedEvent {
+    return this.#space.publishLater({ topic, payload, options }, options.delayMs);
+  }
+}
+
+function draftOf({
+  topic,
+  payload,
+  ...options
+}: PublishOptions & { readonly topic: string; readonly payload: unknown }): Draft {
+  return { topic, payload, options };
+}
