@@ -1,5 +1,6 @@
 /** Builds beside the one that is read: rebuilds, verifications, resets, pauses, newer versions; and what operators ask. */
 import { expect, test } from "vitest";
+import type { ProjectionDefinition } from "../event/index.js";
 import { newTenantId, ProjectionBench, testProjection } from "../testing/index.js";
 
 test("a rebuild folds anew beside what is read, takes its place at the same digest, and what was read is removed", async () => {
@@ -118,22 +119,51 @@ test("a newer version is folded beside the older one, which is read meanwhile; a
   expect(await bench.builds(tenantId)).toEqual(["2 v2 live 2"]);
 });
 
+/** A definition that cannot apply the event at position 1. */
+function stoppingAtFirst(version: number): ProjectionDefinition {
+  const { definition } = testProjection("plans", version);
+  const apply = new Map(definition.apply);
+  const create = definition.apply.get("organization.create");
+  apply.set("organization.create", (event, tables) => {
+    if (event.position === 1) throw new RangeError();
+    return create?.(event, tables);
+  });
+  return { ...definition, apply };
+}
+
+test("a rebuild that stops keeps its alarm while what is read goes on", async () => {
+  const bench = new ProjectionBench();
+  const tenantId = newTenantId();
+  await bench.publish(tenantId, "create", "a", { plan: "free" });
+  await bench.runner().catchUp();
+  await bench.ask("rebuild", tenantId);
+  const runner = await bench.next({ definition: stoppingAtFirst(1) });
+  await runner.catchUp();
+  await bench.publish(tenantId, "create", "b", { plan: "free" });
+  await runner.catchUp();
+  expect(await bench.builds(tenantId)).toEqual(["1 v1 live 3", "2 v1 rebuild 0"]);
+  expect((await bench.store.tenant(tenantId)).failure).toMatchObject({ code: "RangeError", position: 1 });
+});
+
+test("a rebuild that stops where what is read stopped is told once, not at every look", async () => {
+  const bench = new ProjectionBench();
+  const tenantId = newTenantId();
+  await bench.publish(tenantId, "create", "a", { plan: "poison" });
+  const runner = bench.runner();
+  await runner.catchUp();
+  await bench.ask("rebuild", tenantId);
+  for (let look = 0; look < 5; look++) await runner.catchUp();
+  expect(await bench.builds(tenantId)).toEqual(["1 v1 live 0", "2 v1 rebuild 0"]);
+  // One before the rebuild; then both builds are tried once.
+  expect(bench.errors).toHaveLength(3);
+});
+
 test("a newer version that cannot be folded leaves the older one to be read, with an alarm", async () => {
   const bench = new ProjectionBench();
   const tenantId = newTenantId();
   await bench.publish(tenantId, "create", "a", { plan: "free" });
   await bench.runner().catchUp();
-  const { definition } = testProjection("plans", 2);
-  const apply = new Map([
-    ...definition.apply,
-    [
-      "organization.create",
-      (): never => {
-        throw new RangeError();
-      },
-    ] as const,
-  ]);
-  await (await bench.next({ definition: { ...definition, apply } })).catchUp();
+  await (await bench.next({ definition: stoppingAtFirst(2) })).catchUp();
   expect(await bench.builds(tenantId)).toEqual(["1 v1 live 1", "2 v2 rebuild 0"]);
   expect((await bench.store.tenant(tenantId)).failure).toMatchObject({ code: "RangeError", position: 1 });
 });

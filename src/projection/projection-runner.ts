@@ -49,8 +49,8 @@ export class ProjectionRunner {
   readonly #heads = new Map<TenantId, number>();
   /** Ends of the logs that were looked at for requests while their tenants stood still. */
   readonly #seen = new Map<TenantId, number>();
-  /** Builds that this process could not fold on. */
-  readonly #stuck = new Map<TenantId, number>();
+  /** Builds of each tenant that this process could not fold on. */
+  readonly #stuck = new Map<TenantId, Set<number>>();
   /** When the first event was recorded that a tenant is still without. */
   readonly #behind = new Map<TenantId, number>();
   #lease: { readonly epoch: number; readonly renewAtMs: number } | undefined;
@@ -181,6 +181,10 @@ export class ProjectionRunner {
     return true;
   }
 
+  #isStuck(tenantId: TenantId, build: number): boolean {
+    return this.#stuck.get(tenantId)?.has(build) === true;
+  }
+
   /** Builds that this process may work on now. */
   #runnable(tenantId: TenantId): readonly Build[] {
     const tenant = this.#known.get(tenantId);
@@ -188,7 +192,7 @@ export class ProjectionRunner {
     const isPaused = tenant.isPaused || this.#platform.isPaused;
     return tenant.builds.filter(
       ({ build, role, fingerprint }) =>
-        role === "retired" || (!isPaused && fingerprint === this.#fingerprint && this.#stuck.get(tenantId) !== build),
+        role === "retired" || (!isPaused && fingerprint === this.#fingerprint && !this.#isStuck(tenantId, build)),
     );
   }
 
@@ -211,7 +215,7 @@ export class ProjectionRunner {
     const more = await this.#batch(tenantId, fresh, upTo);
     const now = this.#known.get(tenantId);
     const folded = now?.builds.find(({ build }) => build === fresh.build);
-    if (now === undefined || folded === undefined || this.#stuck.get(tenantId) === fresh.build) return false;
+    if (now === undefined || folded === undefined || this.#isStuck(tenantId, fresh.build)) return false;
     const position = folded.cursor?.position ?? 0;
     if (more || position < (live === undefined ? 0 : upTo)) return true;
     return this.#finish(tenantId, folded);
@@ -284,10 +288,10 @@ export class ProjectionRunner {
     return !isAll || rows.length === limit;
   }
 
-  /** What stopped the tenant once has been folded now. */
+  /** What stopped the tenant once has been folded now, unless it was another build that stands there still. */
   #recovered(tenantId: TenantId, position: number): readonly ProjectionStep[] {
     const tenant = this.#known.get(tenantId);
-    if (tenant?.failure === undefined || tenant.failure.position > position) return [];
+    if (tenant?.failure === undefined || tenant.failure.position > position || this.#stuck.has(tenantId)) return [];
     return [noteStep(tenant, { failure: undefined })];
   }
 
@@ -304,7 +308,7 @@ export class ProjectionRunner {
     const { logger, definition } = this.#options;
     const tenant = this.#known.get(tenantId);
     if (tenant === undefined) return;
-    this.#stuck.set(tenantId, build.build);
+    this.#stuck.set(tenantId, new Set(this.#stuck.get(tenantId)).add(build.build));
     this.#summaryAtMs = 0;
     logger.error({ projection: definition.name, tenantId, ...failure }, "A projection of a tenant stands still");
     await this.#change(tenantId, [noteStep(tenant, { failure })]);
