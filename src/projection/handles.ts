@@ -9,7 +9,7 @@ import {
 } from "../event/index.js";
 import { compileSchema, type JsonObject, type JsonValue, limits, type SchemaCheck } from "../kernel/index.js";
 import { rowsOf, totalsOf } from "./layout.js";
-import { type BatchWrites, invalid } from "./table-writes.js";
+import { type BatchWrites, invalid, isStorable } from "./table-writes.js";
 
 /** The group of a member, as it is stored. */
 export interface StoredMember {
@@ -113,8 +113,9 @@ function groupsHandle({ name, table, to }: OfKind<"groups">): ProjectionHandle {
 }
 
 function groupValue(table: string, name: string, value: unknown): string {
-  if (typeof value === "string") return value;
-  throw invalid(`${table}.put was given no text for ${name}`);
+  // As JSON in the key of its group it would be stored, and could never be read by its value again.
+  if (typeof value === "string" && isStorable(value)) return value;
+  throw invalid(`${table}.put was given no text for ${name}, or one with NUL or half a character`);
 }
 
 function groupNumber(table: string, name: string, value: unknown): number {

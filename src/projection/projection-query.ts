@@ -3,6 +3,7 @@ import type { ProjectionDefinition, ProjectionTable } from "../event/index.js";
 import { EventplaneError, type JsonObject, limits, type TenantId } from "../kernel/index.js";
 import type { StoredMember } from "./handles.js";
 import { rowsOf, type StoredRow, type StoredTotals, totalsOf } from "./layout.js";
+import { isStorable } from "./table-writes.js";
 
 /** A question to one table. All given parts must match. */
 export interface ProjectionQuery {
@@ -62,6 +63,7 @@ export function storedQueryOf(definition: ProjectionDefinition, query: Projectio
   if (table === undefined) throw invalid("table", `must be one of ${[...definition.tables.keys()].join(", ")}`);
   if (!Number.isInteger(limit) || limit < 1 || limit > limits.readPageMax)
     throw invalid("limit", `must be a whole number from 1 to ${limits.readPageMax}`);
+  for (const [parameter, value] of Object.entries({ ...where, key, after })) checkText(parameter, value);
   const isTotals = table.kind === "counter" || table.kind === "groups";
   return {
     projection: definition.name,
@@ -72,6 +74,11 @@ export function storedQueryOf(definition: ProjectionDefinition, query: Projectio
     after,
     limit,
   };
+}
+
+function checkText(parameter: string, value: unknown): void {
+  if (value === undefined || (typeof value === "string" && isStorable(value))) return;
+  throw invalid(parameter, "must be a text without NUL");
 }
 
 function keyOf(name: string, table: ProjectionTable, key: string | undefined): string | undefined {

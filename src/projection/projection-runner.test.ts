@@ -5,7 +5,7 @@ import type { EventRow } from "../event/index.js";
 import { systemIds } from "../kernel/index.js";
 import type { LogReader } from "../store/index.js";
 import { newTenantId, ProjectionBench } from "../testing/index.js";
-import { counter, defineProjection, documents } from "./index.js";
+import { counter, defineProjection, documents, groupBy } from "./index.js";
 
 test("the tables hold what the events say", async () => {
   const bench = new ProjectionBench();
@@ -130,13 +130,21 @@ test("a process that can apply what stopped the one before goes on, and the stop
   expect(await bench.builds(tenantId)).toEqual(["1 v1 live 1"]);
 });
 
-/** A projection with one table, for one type. */
-function small(
-  apply: (tables: { readonly n: { add(key: string, by?: number): void }; readonly d: Documents }) => unknown,
-) {
+interface SmallTables {
+  readonly n: { add(key: string, by?: number): void };
+  readonly d: Documents;
+  readonly g: { put(member: string, values: { readonly plan: string }): void };
+}
+
+/** A projection of a few tables, for one type. */
+function small(apply: (tables: SmallTables) => unknown) {
   return defineProjection({
     name: "small",
-    tables: { n: counter(), d: documents({ type: "object", additionalProperties: true }) },
+    tables: {
+      n: counter(),
+      d: documents({ type: "object", additionalProperties: true }),
+      g: groupBy({ by: ["plan"] }),
+    },
     apply: { "organization.create": (_event, tables) => apply(tables as never) as undefined },
   }).definition;
 }
@@ -151,6 +159,9 @@ test.each<readonly [string, Parameters<typeof small>[0]]>([
   ["no text of 1 to 256 characters", ({ n }) => n.add("")],
   ["no text of 1 to 256 characters", ({ n }) => n.add("x".repeat(257))],
   ["no text of 1 to 256 characters", ({ n }) => n.add("\u0000")],
+  ["NUL or half a character", ({ g }) => g.put("a", { plan: "\u0000" })],
+  ["NUL or half a character", ({ g }) => g.put("a", { plan: "\u{1f600}".slice(0, 1) })],
+  ["no text of 1 to 256 characters", ({ g }) => g.put("a", { plan: "x".repeat(253) })],
   ["is not JSON", ({ d }) => d.set("a", new Date(0))],
   ["does not fit its schema", ({ d }) => d.set("a", 1)],
   ["more than 65536 bytes", ({ d }) => d.set("a", { text: "x".repeat(70_000) })],

@@ -24,6 +24,9 @@ type Op =
 
 const forbiddenInKeys = /[\u0000\p{Surrogate}]/u;
 
+/** Whether a text can be stored and read again: it holds no NUL and no half of a character. */
+export const isStorable = (text: string): boolean => !forbiddenInKeys.test(text);
+
 /** Collects the changes of a batch. */
 export class BatchWrites implements TableWrites {
   readonly rows: Map<string, Map<string, StoredRow | undefined>> = new Map();
@@ -100,7 +103,7 @@ function tableOf<Value>(tables: Map<string, Map<string, Value>>, name: string): 
 
 function checkKey(table: string, key: unknown): void {
   const { projectionKeyCharactersMax: charactersMax } = limits;
-  if (typeof key === "string" && key !== "" && key.length <= charactersMax && !forbiddenInKeys.test(key)) return;
+  if (typeof key === "string" && key !== "" && key.length <= charactersMax && isStorable(key)) return;
   throw invalid(`a key of ${table} is no text of 1 to ${charactersMax} characters`);
 }
 

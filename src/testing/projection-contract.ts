@@ -352,6 +352,15 @@ const asking: Cases = {
     check.deepEqual((await scene.query({ table: "plans", where: { plan: "team" } })).rows, [team]);
     check.deepEqual((await scene.query({ table: "plans", where: { plan: "none" } })).rows, []);
   },
+  "texts that no row can have are refused, whatever asks for them": async (scene) => {
+    for (const query of [
+      { table: "last", key: "a\u0000" },
+      { table: "last", after: "\u0000" },
+      { table: "plans", where: { plan: "\ud83d" } },
+    ]) {
+      await check.rejects(scene.query(query), (error) => isEventplaneError(error, "request_invalid"));
+    }
+  },
   "only the live build is read, of the tenant that is asked for": async (scene) => {
     const { store, tenantId } = scene;
     const epoch = await scene.begin();
