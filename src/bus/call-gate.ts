@@ -12,6 +12,8 @@ export class CallGate {
   readonly #breaker: Breaker | undefined;
   readonly #limiter: RateLimiter | undefined;
   #timer: WheelTimer | undefined = undefined;
+  /** Whether the breaker has seen no failure since the last success: it need not be asked then. */
+  #isCalm = true;
 
   constructor(settings: SubscriptionSettings, host: ConsumerHost, wake: () => void) {
     this.#host = host;
@@ -25,17 +27,15 @@ export class CallGate {
     return this.#breaker?.isOpen ?? false;
   }
 
-  /** Whether a call may begin; takes the rate limit's token for it. */
+  /** Whether a call may begin, which begins with that; takes the rate limit's token for it. */
   mayCall(): boolean {
-    const breaker = this.#breaker;
-    if (breaker?.isOpen === true && breaker.room === 0) {
-      // While another call tries, its end leads to the next question.
-      if (breaker.triesAtMs !== undefined) this.#wakeIn(this.breakerWaitMs());
+    if (!this.#isCalm && !this.#breakerLets()) return false;
+    if (this.#limiter !== undefined && !this.#limiter.take(1)) {
+      this.#wakeIn(this.#limiter.waitMs);
       return false;
     }
-    if (this.#limiter === undefined || this.#limiter.take(1)) return true;
-    this.#wakeIn(this.#limiter.waitMs);
-    return false;
+    if (!this.#isCalm) this.begin();
+    return true;
   }
 
   /** Milliseconds until the breaker lets a call through; 0 when it does. */
@@ -46,18 +46,21 @@ export class CallGate {
     return Math.max(1, (breaker.triesAtMs ?? now) - now);
   }
 
-  /** A call begins. */
+  /** A call begins that was not asked about. */
   begin(): void {
-    if (this.#breaker?.isOpen === true) this.#breaker.begin();
+    this.#breaker?.begin();
   }
 
   /** A call succeeded. */
   succeed(): void {
+    if (this.#isCalm) return;
+    this.#isCalm = true;
     this.#breaker?.succeed();
   }
 
   /** A call failed. */
   fail(): void {
+    this.#isCalm = false;
     this.#breaker?.fail();
   }
 
@@ -65,6 +68,14 @@ export class CallGate {
   close(): void {
     if (this.#timer !== undefined) this.#host.wheel.cancel(this.#timer);
     this.#timer = undefined;
+  }
+
+  #breakerLets(): boolean {
+    const breaker = this.#breaker;
+    if (breaker === undefined || breaker.room > 0) return true;
+    // While another call tries, its end leads to the next question.
+    if (breaker.triesAtMs !== undefined) this.#wakeIn(this.breakerWaitMs());
+    return false;
   }
 
   #wakeIn(ms: number): void {

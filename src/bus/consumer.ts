@@ -20,15 +20,7 @@ export class Consumer {
   readonly name: string;
   readonly settings: SubscriptionSettings;
   readonly permit: TopicPermit = new TopicPermit();
-  readonly counters: ConsumerCounters = {
-    done: 0,
-    failed: 0,
-    dropped: 0,
-    filtered: 0,
-    attemptsFailed: 0,
-    timeouts: 0,
-    late: 0,
-  };
+  readonly #counters = { failed: 0, dropped: 0, filtered: 0, attemptsFailed: 0, timeouts: 0, late: 0 };
   readonly #handler: AnyHandler;
   readonly #host: ConsumerHost;
   readonly #queue: SubscriptionQueue;
@@ -40,13 +32,19 @@ export class Consumer {
   isFull = false;
   readonly #latency = new LatencyHistogram();
   #calls = 0;
+  #done = 0;
   #idle: (() => void)[] = [];
+  readonly #concurrency: number;
   #active = 0;
   #isPaused = false;
   #isClosed = false;
   #isPumping = false;
-  /** Something of a subscription that an event cannot pass by: a filter, `once`, a pause, a queue, the end. */
-  #hasGate: boolean;
+  /** Whether it does not take every event: it has a filter, is for one event, or has ended. */
+  #isChoosy = false;
+  /** Whether events have to queue: others do, or it is paused. */
+  #isHeld = false;
+  /** Whether somebody or something waits for the end of a call. */
+  #isWaitedFor = false;
   /** Called when a subscription for one event has got it. */
   #spent: (() => void) | undefined;
   #isSpent = false;
@@ -58,13 +56,19 @@ export class Consumer {
     this.#spent = spent;
     this.#ended = ended;
     this.settings = settings;
+    this.#concurrency = settings.concurrency;
     this.#handler = handler;
     this.#host = host;
     this.#queue = new SubscriptionQueue(settings);
     const isGated = settings.breaker !== undefined || settings.rateLimit !== undefined;
     this.#gate = isGated ? new CallGate(settings, host, () => this.#pump()) : undefined;
     this.#takesContext = handler.length !== 1;
-    this.#hasGate = this.#needsGate();
+    this.#changed();
+  }
+
+  /** Counts up to now. */
+  get counters(): ConsumerCounters {
+    return { done: this.#done, ...this.#counters };
   }
 
   /** Events that wait. */
@@ -96,7 +100,7 @@ export class Consumer {
 
   /** Whether it would refuse `count` more events of those that its filter lets through. */
   wouldRefuse(count: number): boolean {
-    const free = this.#isPaused ? 0 : Math.max(0, this.settings.concurrency - this.#active);
+    const free = this.#isPaused ? 0 : Math.max(0, this.#concurrency - this.#active);
     return this.#queue.room + free < count;
   }
 
@@ -113,25 +117,21 @@ export class Consumer {
 
   /** Hands an event over. Never throws. @returns a promise when the publisher is to wait */
   offer(event: AcceptedEvent, settlement: Settlement | undefined): Promise<void> | undefined {
-    if (this.#hasGate) return this.#offerAtGate(event, settlement);
-    settlement?.begin();
-    if (this.#mayBegin()) {
-      this.#begin(event, settlement, undefined);
-      return undefined;
-    }
-    return this.#enqueue(new Delivery(event, settlement));
+    if (this.#isChoosy && !this.#takes(event, settlement)) return undefined;
+    if (settlement !== undefined) settlement.begin();
+    if (this.#isHeld || !this.#hasSlot()) return this.#enqueue(new Delivery(event, settlement));
+    this.#active++;
+    this.#call(event, settlement, undefined);
+    return undefined;
   }
 
-  #offerAtGate(event: AcceptedEvent, settlement: Settlement | undefined): Promise<void> | undefined {
-    if (this.#isClosed || this.#isSpent) return undefined;
-    if (this.settings.filter !== undefined && !this.#passes(event, settlement)) return undefined;
-    if (this.#spent !== undefined) this.#spend(this.#spent);
-    settlement?.begin();
-    if (this.#queue.size === 0 && this.#mayBegin()) {
-      this.#begin(event, settlement, undefined);
-      return undefined;
-    }
-    return this.#enqueue(new Delivery(event, settlement));
+  #takes(event: AcceptedEvent, settlement: Settlement | undefined): boolean {
+    if (this.#isClosed || this.#isSpent) return false;
+    if (this.settings.filter !== undefined && !this.#passes(event, settlement)) return false;
+    // Before the handler is called, which may publish the next event.
+    this.#isSpent = this.#spent !== undefined;
+    this.#spent?.();
+    return true;
   }
 
   /** Hands over an event that failed before, past filter and bounds of the queue. */
@@ -144,11 +144,13 @@ export class Consumer {
   /** Holds events back; calls under way go on. */
   pause(): void {
     this.#isPaused = true;
+    this.#changed();
   }
 
   /** Goes on after {@link Consumer.pause}. */
   resume(): void {
     this.#isPaused = false;
+    this.#changed();
     this.#pump();
   }
 
@@ -163,7 +165,7 @@ export class Consumer {
   /** Drops what waits and is named by `isWanted`. */
   dropWhere(isWanted: (event: BusEvent) => boolean): void {
     const dropped = this.#queue.takeWhere(({ event }) => isWanted(event));
-    this.#queueChanged();
+    this.#changed();
     for (const delivery of dropped) this.#drop(delivery);
     this.#tellIdle();
   }
@@ -172,9 +174,10 @@ export class Consumer {
   abandon(reason: EventplaneError): void {
     this.#isClosed = true;
     this.#isPaused = true;
+    this.#changed();
     for (const delivery of this.#underWay.all()) this.#giveUp(delivery, reason);
     const waiting = this.#queue.takeWhere(() => true);
-    this.#queueChanged();
+    this.#changed();
     for (const delivery of waiting) {
       this.#active++;
       this.#giveUp(delivery, reason);
@@ -184,22 +187,25 @@ export class Consumer {
   /** Resolves when nothing waits and nothing is under way. */
   idle(): Promise<void> {
     if (this.#active === 0 && this.#queue.size === 0) return Promise.resolve();
-    return new Promise((resolve) => this.#idle.push(resolve));
+    return new Promise((resolve) => {
+      this.#idle.push(resolve);
+      this.#changed();
+    });
   }
 
-  #needsGate(): boolean {
-    return this.#isClosed || this.settings.filter !== undefined || this.#spent !== undefined || this.#queue.size > 0;
-  }
-
-  #queueChanged(): void {
-    this.isFull = this.#queue.isFull;
-    this.#hasGate = this.#needsGate();
+  /** Sums up what a publication and the end of a call look at. */
+  #changed(): void {
+    const { size, isFull } = this.#queue;
+    this.isFull = isFull;
+    this.#isHeld = size > 0 || this.#isPaused;
+    this.#isWaitedFor = size > 0 || this.#idle.length > 0;
+    this.#isChoosy = this.#isClosed || this.settings.filter !== undefined || this.#spent !== undefined;
   }
 
   #passes(event: AcceptedEvent, settlement: Settlement | undefined): boolean {
     try {
       if (this.settings.filter?.(event) === true) return true;
-      this.counters.filtered++;
+      this.#counters.filtered++;
     } catch (error) {
       settlement?.begin();
       this.#active++;
@@ -208,19 +214,13 @@ export class Consumer {
     return false;
   }
 
-  /** Before the handler is called, which may publish the next event. */
-  #spend(spent: () => void): void {
-    this.#isSpent = true;
-    spent();
-  }
-
-  #mayBegin(): boolean {
-    return !this.#isPaused && this.#active < this.settings.concurrency && (this.#gate?.mayCall() ?? true);
+  #hasSlot(): boolean {
+    return this.#active < this.#concurrency && (this.#gate === undefined || this.#gate.mayCall());
   }
 
   #enqueue(delivery: Delivery): Promise<void> | undefined {
     const { dropped, admitted } = this.#queue.push(delivery);
-    this.#queueChanged();
+    this.#changed();
     if (dropped !== undefined) this.#overflow(dropped);
     return admitted;
   }
@@ -233,7 +233,7 @@ export class Consumer {
   }
 
   #drop({ settlement, attempts }: Delivery): void {
-    this.counters.dropped++;
+    this.#counters.dropped++;
     settlement?.end({ subscription: this.name, outcome: "dropped", attempts });
   }
 
@@ -242,20 +242,16 @@ export class Consumer {
     if (this.#isPumping) return;
     this.#isPumping = true;
     try {
-      while (this.#queue.size > 0 && this.#mayBegin()) {
+      while (this.#queue.size > 0 && !this.#isPaused && this.#hasSlot()) {
         const delivery = this.#queue.take();
-        this.#queueChanged();
-        if (delivery !== undefined) this.#begin(delivery.event, delivery.settlement, delivery);
+        this.#changed();
+        if (delivery === undefined) continue;
+        this.#active++;
+        this.#call(delivery.event, delivery.settlement, delivery);
       }
     } finally {
       this.#isPumping = false;
     }
-  }
-
-  #begin(event: AcceptedEvent, settlement: Settlement | undefined, queued: Delivery | undefined): void {
-    this.#active++;
-    this.#gate?.begin();
-    this.#call(event, settlement, queued);
   }
 
   #call(event: AcceptedEvent, settlement: Settlement | undefined, known: Delivery | undefined): void {
@@ -308,7 +304,7 @@ export class Consumer {
   /** @returns false when the call had run out of time before */
   #answered(delivery: Delivery, attempts: number): boolean {
     if (!delivery.isUnderWay || delivery.attempts !== attempts) {
-      this.counters.late++;
+      this.#counters.late++;
       return false;
     }
     if (delivery.timer !== undefined) this.#host.wheel.cancel(delivery.timer);
@@ -320,7 +316,7 @@ export class Consumer {
 
   #ranOutOfTime(delivery: Delivery): void {
     const error = new EventplaneError("timeout", `${this.name} did not end within ${this.settings.timeoutMs} ms.`);
-    this.counters.timeouts++;
+    this.#counters.timeouts++;
     delivery.timer = undefined;
     delivery.end(error);
     this.#underWay.delete(delivery);
@@ -328,14 +324,14 @@ export class Consumer {
   }
 
   #succeeded(settlement: Settlement | undefined, attempts: number): void {
-    this.counters.done++;
-    this.#gate?.succeed();
-    settlement?.end({ subscription: this.name, outcome: "done", attempts });
+    this.#done++;
+    if (this.#gate !== undefined) this.#gate.succeed();
+    if (settlement !== undefined) settlement.end({ subscription: this.name, outcome: "done", attempts });
     this.#slotFree();
   }
 
   #attemptFailed(delivery: Delivery, error: unknown): void {
-    this.counters.attemptsFailed++;
+    this.#counters.attemptsFailed++;
     this.#gate?.fail();
     const isLast = delivery.attempts >= this.settings.attempts || isEventplaneError(error, "terminal_error");
     if (isLast || this.#isClosed) this.#giveUp(delivery, error);
@@ -368,7 +364,7 @@ export class Consumer {
     if (timer !== undefined) this.#host.wheel.cancel(timer);
     delivery.end(error instanceof Error ? error : undefined);
     this.#underWay.delete(delivery);
-    this.counters.failed++;
+    this.#counters.failed++;
     this.#host.failed({ event, subscription: this.name, attempts: delivery.attemptsBefore + attempts, error });
     settlement?.end({ subscription: this.name, outcome: "failed", attempts, error });
     this.#slotFree();
@@ -376,14 +372,16 @@ export class Consumer {
 
   #slotFree(): void {
     this.#active--;
+    if (!this.#isWaitedFor) return;
     if (this.#queue.size > 0) this.#pump();
-    else if (this.#idle.length > 0) this.#tellIdle();
+    else this.#tellIdle();
   }
 
   #tellIdle(): void {
     if (this.#active > 0 || this.#queue.size > 0) return;
     const waiting = this.#idle;
     this.#idle = [];
+    this.#changed();
     for (const tell of waiting) tell();
   }
 }
