@@ -7,6 +7,7 @@ import { Consumer } from "./consumer.js";
 import type { AnyHandler } from "./consumer-parts.js";
 import { DeadLetters } from "./dead-letters.js";
 import type { HandlerContext } from "./delivery.js";
+import { Emitter, type EmitterDefaults } from "./emitter.js";
 import { EventStream } from "./event-stream.js";
 import type { HistoryFilter } from "./history.js";
 import type { MonitorOptions } from "./monitor.js";
@@ -73,6 +74,11 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
   /** Its name; that of the bus itself is `default`. */
   get name(): string {
     return this.#space.name;
+  }
+
+  /** A publisher of this context with defaults. Throws `request_invalid` for defaults that no event may have. */
+  emitter(defaults: EmitterDefaults): Emitter<Topics> {
+    return new Emitter(this.#space, defaults);
   }
 
   /**
@@ -277,14 +283,15 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
 
   #prepare(definition: SubscriptionDefinition): Registration {
     const { registry, host } = this.#space;
-    const { name = registry.freeName(), handler, patterns } = definition;
+    const { name = registry.freeName(), patterns } = definition;
     if (!nameForm.test(name))
       throw new EventplaneError("request_invalid", "A subscription's name is 1 to 128 printable ASCII characters.");
-    if (typeof handler !== "function")
+    if (typeof definition.handler !== "function")
       throw new EventplaneError("config_invalid", `The handler of ${name} is a function.`);
     const spent = definition.isOnce === true ? { spent: () => void registry.remove(registration) } : {};
     const { ended = () => undefined } = definition;
     const permit = this.#permitOf(name, definition);
+    const handler = this.#space.correlation?.wrap(definition.handler) ?? definition.handler;
     const consumer = new Consumer({ name, handler, ended, ...spent }, subscriptionSettings(definition), host);
     consumer.permit.set(permit);
     const registration: Registration = registry.add(consumer, [...new Set(patterns)], definition.principal);

@@ -13,6 +13,7 @@ import type { AuthorizationOptions } from "./authorization.js";
 import { busLimits } from "./bus-limits.js";
 import { CoarseClock } from "./coarse-clock.js";
 import type { DeliveryFailure } from "./consumer-parts.js";
+import { Correlation, scopeOf } from "./correlation.js";
 import { type DeadLetterStore, MemoryDeadLetters } from "./dead-letter.js";
 import type { Unpublished } from "./delayed-events.js";
 import { EventLog, type LogOptions } from "./event-log.js";
@@ -45,6 +46,11 @@ export interface BusOptions<Topics extends TopicMap = Record<string, unknown>> e
   readonly redact?: RedactionOptions;
   /** Called with each event that was accepted and then could not be published: a delayed one. What it throws is counted, and otherwise ignored. */
   readonly onUnpublished?: (unpublished: Unpublished) => void;
+  /**
+   * Whether the bus keeps what belongs together: scopes of `correlate` and of operations, and the event that a handler works on, reach what is published in
+   * them. Off by default: `AsyncLocalStorage` of Node.js 20 makes every promise of the process dearer.
+   */
+  readonly correlation?: boolean;
   readonly clock?: Clock;
   readonly random?: Random;
   readonly ids?: IdSource;
@@ -74,6 +80,7 @@ export interface BusShared {
   readonly onFailure: ((failure: DeliveryFailure) => void) | undefined;
   readonly redaction: Redaction;
   readonly log: EventLog | undefined;
+  readonly correlation: Correlation | undefined;
   readonly onUnpublished: ((unpublished: Unpublished) => void) | undefined;
   /** Callbacks of the user that threw. */
   readonly counters: { callbacksFailed: number; eventsNumbered: number };
@@ -87,6 +94,7 @@ export interface BusShared {
 export function shareBus(options: BusOptions<TopicMap>): BusShared {
   const { clock = systemClock, random = systemRandom, ids = systemIds, rateLimit } = options;
   const coarse = new CoarseClock(clock);
+  const correlation = options.correlation === true ? new Correlation() : undefined;
   const topics = new Map<string, KnownTopic>();
   const schemas = new Map<string, JsonObject>();
   for (const [name, topic] of Object.entries<Topic>(options.topics ?? {})) {
@@ -108,12 +116,19 @@ export function shareBus(options: BusOptions<TopicMap>): BusShared {
     historyMax: whole("historyMax", options.historyMax ?? 100, { from: 0, to: busLimits.historyMax }),
     authorization: options,
     deadLetters: options.deadLetters ?? new MemoryDeadLetters(),
-    onFailure: options.onFailure,
+    onFailure: inScope(options.onFailure, correlation),
+    correlation,
     redaction,
     log: options.log === undefined ? undefined : new EventLog(options.log, { clock, coarse, redaction }),
     onUnpublished: options.onUnpublished,
     counters: { callbacksFailed: 0, eventsNumbered: 0 },
   };
+}
+
+/** What is published because of a failure follows from the event that failed. */
+function inScope(tell: BusOptions["onFailure"], correlation: Correlation | undefined): BusShared["onFailure"] {
+  if (tell === undefined || correlation === undefined) return tell;
+  return (failure) => correlation.run(scopeOf(failure.event), () => tell(failure));
 }
 
 /** The refusal of a topic that nobody declared. */

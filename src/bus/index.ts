@@ -3,10 +3,12 @@ export type { AuthorizationOptions, PublishRequest, SubscribeRequest } from "./a
 export type { BusContext, Handler, PatternsOf, SubscriptionDefinition } from "./bus-context.js";
 export type { BusOptions } from "./bus-options.js";
 export type { DeliveryFailure } from "./consumer-parts.js";
+export type { CorrelationScope } from "./correlation.js";
 export { type DeadLetter, type DeadLetterStore, MemoryDeadLetters, type NewDeadLetter } from "./dead-letter.js";
 export type { DeadLetterFilter, DeadLetters, RedriveReport } from "./dead-letters.js";
 export type { DelayedEvent, DelayedOutcome, Unpublished } from "./delayed-events.js";
 export type { HandlerContext } from "./delivery.js";
+export type { Emitter, EmitterDefaults } from "./emitter.js";
 export { EventBus } from "./event-bus.js";
 export { type EventJson, readEvent } from "./event-json.js";
 export type { LogOptions, LogStatus } from "./event-log.js";

@@ -38,8 +38,10 @@ const everyMsRange = { from: 10, to: 86_400_000 };
 export function startMonitor(options: MonitorOptions, observed: Observed): () => void {
   const everyMs = whole("everyMs", options.everyMs ?? everyMsDefault, everyMsRange);
   const finder = new AnomalyFinder(options);
-  const { wheel, clock, counters, log } = observed.shared;
-  let timer = wheel.after(0, look);
+  const { wheel, clock, counters, log, correlation } = observed.shared;
+  // The wheel turns in the scope of whoever began a wait last.
+  const begin = (): void => (correlation === undefined ? look() : correlation.outside(look));
+  let timer = wheel.after(0, begin);
   function look(): void {
     if (observed.space.isClosed) return;
     try {
@@ -53,7 +55,7 @@ export function startMonitor(options: MonitorOptions, observed: Observed): () =>
       // A callback that fails must not end the looking; the count says that it did.
       counters.callbacksFailed++;
     }
-    timer = wheel.after(everyMs, look);
+    timer = wheel.after(everyMs, begin);
   }
   return () => void wheel.cancel(timer);
 }

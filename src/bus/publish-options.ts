@@ -23,7 +23,8 @@ export function checkedOptions(options: PublishOptions, source: string | undefin
   return { id, priority, correlationId, causationId, metadata: frozen, source };
 }
 
-function assertId(name: string, value: string | undefined): void {
+/** @throws EventplaneError `request_invalid` for an id that is not 1 to 128 printable ASCII characters */
+export function assertId(name: string, value: string | undefined): void {
   if (value === undefined || idForm.test(value)) return;
-  throw new EventplaneError("request_invalid", `The option ${name} is text of 1 to 128 printable ASCII characters.`);
+  throw new EventplaneError("request_invalid", `${name} is text of 1 to 128 printable ASCII characters.`);
 }

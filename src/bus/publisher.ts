@@ -1,7 +1,10 @@
 /** Publishing in one context of a bus: at once, in a batch, or later. */
-import type { PublishOptions } from "./accepted-event.js";
+import { EventplaneError } from "../kernel/index.js";
+import type { BusEvent, PublishOptions } from "./accepted-event.js";
+import { type CorrelationScope, scopeOf } from "./correlation.js";
 import type { DelayedEvent } from "./delayed-events.js";
 import type { TopicMap, TopicOf } from "./pattern.js";
+import { assertId } from "./publish-options.js";
 import type { SettledEvent } from "./settlement.js";
 import type { Draft, Space } from "./space.js";
 
@@ -75,6 +78,28 @@ export class Publisher<Topics extends TopicMap> {
    */
   emitLater<Topic extends TopicOf<Topics>>(topic: Topic, payload: Topics[Topic], options: DelayOptions): DelayedEvent {
     return this.#space.publishLater({ topic, payload, options }, options.delayMs);
+  }
+
+  /**
+   * Calls `run` in a scope: what it publishes, after any number of awaits, belongs to the correlation id that is given, or to that of the event that is given, and
+   * follows from that event, unless it says otherwise itself. Scopes nest, and those of concurrent calls do not meet.
+   *
+   * Handlers are called in the scope of their event anyway; a loop over a stream does it by `correlate(event, …)`.
+   *
+   * @throws EventplaneError `config_invalid` when the bus has not `correlation: true`; `request_invalid` for an id that is not 1 to 128 printable ASCII characters
+   */
+  correlate<Result>(cause: string | BusEvent, run: () => Result): Result {
+    const { correlation } = this.#space;
+    if (correlation === undefined)
+      throw new EventplaneError("config_invalid", "Set the option `correlation: true` of the bus to use scopes.");
+    if (typeof cause !== "string") return correlation.run(scopeOf(cause), run);
+    assertId("correlationId", cause);
+    return correlation.run({ correlationId: cause, causationId: undefined }, run);
+  }
+
+  /** The scope of the code that runs; undefined outside of all scopes. */
+  currentScope(): CorrelationScope | undefined {
+    return this.#space.correlation?.current;
   }
 }
 

@@ -6,6 +6,7 @@ import { busLimits } from "./bus-limits.js";
 import { type BusShared, type KnownTopic, unknownTopic } from "./bus-options.js";
 import type { Consumer } from "./consumer.js";
 import type { ConsumerHost, DeliveryFailure } from "./consumer-parts.js";
+import type { Correlation } from "./correlation.js";
 import { type DeadLetter, letterOf } from "./dead-letter.js";
 import { type DelayedEvent, DelayedEvents, type Unpublished } from "./delayed-events.js";
 import { freezeData } from "./freeze.js";
@@ -67,6 +68,7 @@ export class Space {
   readonly host: ConsumerHost;
   readonly counters: SpaceCounters = { accepted: 0, refused: 0, unpublished: 0 };
   readonly history: History;
+  readonly correlation: Correlation | undefined;
   /** Events that wait for their time. */
   readonly delayed: DelayedEvents;
   /** Accepted events by topic, a bounded number of topics. */
@@ -80,6 +82,7 @@ export class Space {
     this.name = name;
     this.#shared = shared;
     this.history = new History(shared.historyMax);
+    this.correlation = shared.correlation;
     this.delayed = new DelayedEvents(shared.wheel);
     this.#limiter = shared.rateLimit === undefined ? undefined : new RateLimiter(shared.rateLimit, shared.coarse);
     this.host = {
@@ -282,7 +285,8 @@ export class Space {
 
   #admit(state: TopicState, payload: unknown, options: PublishOptions, source?: string): AcceptedEvent {
     this.#assertMayPublish(state, options.principal, source);
-    return this.#build(state, { payload, options, source, atMs: this.#shared.coarse.wallMs() });
+    const filled = this.correlation === undefined ? options : this.correlation.fill(options);
+    return this.#build(state, { payload, options: filled, source, atMs: this.#shared.coarse.wallMs() });
   }
 
   #assertMayPublish({ origin }: TopicState, principal: string | undefined, source: string | undefined): void {
