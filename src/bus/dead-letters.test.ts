@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, stat, writeFile } from "node:fs/promises";
+import { appendFile, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -264,6 +264,12 @@ describe("dead letters in a file", () => {
       expect.objectContaining({ code: "config_invalid", message: expect.stringContaining(":3 ") }),
     );
     expect(await readFile(path, "utf8")).toBe(before);
+  });
+
+  test("a symbolic link is not followed", async () => {
+    const path = join(folder, "link.ndjson");
+    await symlink("restart.ndjson", path);
+    await expect(FileDeadLetters.open(path)).rejects.toEqual(coded("config_invalid"));
   });
 
   test("the file does not grow without bound", async () => {

@@ -3,6 +3,7 @@ import { type FileHandle, open, readFile, rename } from "node:fs/promises";
 import { EventplaneError } from "../kernel/index.js";
 import { type DeadLetter, type DeadLetterStore, MemoryDeadLetters, type NewDeadLetter } from "./dead-letter.js";
 import { asEventJson } from "./event-json.js";
+import { openPrivateFile } from "./private-file.js";
 
 const fileMode = 0o600;
 /** Lines that tell of letters which are gone, before the file is written anew. */
@@ -32,10 +33,11 @@ export class FileDeadLetters implements DeadLetterStore {
   /**
    * Opens the file, or makes it with mode 0600.
    *
-   * @throws EventplaneError `config_invalid` for a bound out of its range or a file that holds something else; the system's errors otherwise
+   * @throws EventplaneError `config_invalid` for a bound out of its range, a path that is not safe or a file that holds something else; the system's
+   * errors otherwise
    */
   static async open(path: string, options: { readonly lettersMax?: number } = {}): Promise<FileDeadLetters> {
-    const file = await open(path, "a+", fileMode);
+    const file = await openPrivateFile(path);
     try {
       const letters = new MemoryDeadLetters(options);
       const text = await readFile(path, "utf8");
@@ -131,7 +133,7 @@ export class FileDeadLetters implements DeadLetterStore {
     }
     await rename(`${this.#path}.new`, this.#path);
     const old = this.#file;
-    this.#file = await open(this.#path, "a+", fileMode);
+    this.#file = await openPrivateFile(this.#path);
     this.#isBehind = false;
     await old.close();
   }
