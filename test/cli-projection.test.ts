@@ -24,7 +24,7 @@ const byPlan = defineProjection({
   name: "by_plan",
   version: ${version},
   from: [organization],
-  tables: { plans: groupBy({ by: ["plan"] }) },
+  tables: { plans: groupBy({ by: ["plan"], acrossTenants: true }) },
   apply: { "organization.create": (event, { plans }) => plans.put(event.aggregateId, { plan: event.spec.plan }) },
 });
 
@@ -68,6 +68,34 @@ describe("evtctl projection", () => {
     );
     const verified = await call("projection", "verify", "by_plan", "-o", "json");
     expect([verified.status, JSON.parse(verified.stdout)]).toMatchObject([0, { check: { isSame: true } }]);
+  });
+
+  it("shows the rows of a tenant, and those of all tenants added up", async () => {
+    expect((await call("tenant", "create", "other")).status).toBe(0);
+    const own = await call("projection", "query", "by_plan", "plans", "--where", "plan=team");
+    expect([own.status, own.stdout]).toEqual([0, "PLAN  COUNT\nteam  1\n"]);
+    const all = await call("projection", "query", "by_plan", "plans", "--across-tenants");
+    expect([all.status, all.stdout]).toEqual([0, "PLAN  COUNT  TENANTS\nteam  1      1\n"]);
+    const json = await call(
+      "projection",
+      "query",
+      "by_plan",
+      "plans",
+      "--across-tenants",
+      "--limit",
+      "1",
+      "-o",
+      "json",
+    );
+    const row = { group: { plan: "team" }, count: 1, sums: {}, tenants: 1 };
+    expect(JSON.parse(json.stdout)).toEqual({ rows: [row], next: '["team"]' });
+    const more = await call("projection", "query", "by_plan", "plans", "--across-tenants", "--limit", "1");
+    expect(more.stderr).toContain(`There are more: --after '["team"]'`);
+    const none = await call("projection", "query", "by_plan", "nothing", "--across-tenants");
+    expect([none.status, none.stderr]).toEqual([3, expect.stringContaining("must be one of plans")]);
+    const both = await call("projection", "query", "by_plan", "plans", "--across-tenants", "--min-position", "1");
+    expect([both.status, both.stderr]).toEqual([2, expect.stringContaining("does not go with --across-tenants")]);
+    expect((await call("projection", "query", "by_plan", "plans", "--where", "team")).status).toBe(2);
   });
 
   it("pauses, says so to who wants a rebuild then, and resumes", async () => {

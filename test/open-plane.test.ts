@@ -5,7 +5,16 @@ import { join } from "node:path";
 import pg from "pg";
 import { Type } from "typebox";
 import { afterAll, beforeAll, describe, expect, test, vi } from "vitest";
-import { type App, defineAggregate, defineApp, defineController, done, type MessageOf } from "../src/index.js";
+import {
+  type App,
+  counter,
+  defineAggregate,
+  defineApp,
+  defineController,
+  defineProjection,
+  done,
+  type MessageOf,
+} from "../src/index.js";
 import { type EmbeddedPlane, type OpenPlaneOptions, openPlane } from "../src/plane/embedded/index.js";
 import type { TestDatabase } from "./support/postgres-database.js";
 import { runAs } from "./support/postgres-installation.js";
@@ -18,10 +27,16 @@ const organization = defineAggregate("organization", {
 });
 type Message = MessageOf<typeof organization>;
 
+const creations = defineProjection({
+  name: "creations",
+  tables: { created: counter({ acrossTenants: true }) },
+  apply: { "organization.create": (_event, { created }) => created.add("all") },
+});
+
 /** As a reload of the application's module makes it: new objects, perhaps other code. */
 function loadApp(members: number): App<Message> {
   const quota = defineController({ name: "quota", watches: organization, reconcile: () => done({ members }) });
-  return defineApp({ aggregates: [organization], controllers: [quota] });
+  return defineApp({ aggregates: [organization], controllers: [quota], projections: [creations] });
 }
 
 let database: TestDatabase;
@@ -84,6 +99,12 @@ describe("openPlane", () => {
     const intent = organization.create({ name: "Acme" }, { aggregateId: "acme" });
     expect((await me.publish(intent, { wait: "settled" })).settled).toBe("ready");
     expect(await members(plane, "acme")).toBe(3);
+    await plane.createTenant("rival");
+    const rival = plane.as({ tenant: "rival", principal: { id: "user-2" } });
+    const { receipt } = await rival.publish(organization.create({ name: "Rival" }, { aggregateId: "rival" }));
+    await rival.query(creations, { table: "created" }, { minPosition: receipt.position });
+    const { rows } = await plane.acrossTenants(creations, { table: "created", key: "all" });
+    expect(rows).toEqual([{ key: "all", value: 2, tenants: 2 }]);
     await plane.close();
     expect(() => plane.as({ tenant: "acme", principal: { id: "u" } })).toThrow(
       expect.objectContaining({ code: "unavailable" }),
@@ -101,8 +122,8 @@ describe("openPlane", () => {
     const me = first.as({ tenant: "acme", principal: { id: "user-1" } });
     await me.publish(organization.create({ name: "Beta" }, { aggregateId: "beta" }), { wait: "settled" });
     expect([await members(first, "beta"), await members(last, "beta")]).toEqual([102, 102]);
-    // Three roles with two connections each, however often it was opened.
-    expect(await connections()).toBeLessThanOrEqual(6);
+    // Four roles with two connections each, however often it was opened.
+    expect(await connections()).toBeLessThanOrEqual(8);
 
     await first.close();
     expect(await members(last, "beta")).toBe(102);
@@ -116,7 +137,7 @@ describe("openPlane", () => {
     await planes[0]?.close(); // not the last one that opened it
     const plane = planes.at(-1);
     expect(plane?.rootPublicKey).toBe(planes[0]?.rootPublicKey);
-    expect(await connections()).toBeLessThanOrEqual(6);
+    expect(await connections()).toBeLessThanOrEqual(8);
     await plane?.close();
     await vi.waitFor(async () => expect(await connections()).toBe(0));
   });

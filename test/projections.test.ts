@@ -257,6 +257,15 @@ describe("a projection", () => {
     const missing = assertInstalled(installation.pool("projector"), [testProjection("nowhere").definition]);
     await expect(missing).rejects.toMatchObject({ code: "migration_needed", details: { projection: "nowhere" } });
     await expect(assertInstalled(installation.pool("projector"), [definition])).resolves.toBeUndefined();
+    const summed = {
+      ...definition,
+      tables: new Map([["history_totals", { kind: "counter", acrossTenants: true }] as const]),
+    };
+    await installation.asSuperuser("create table projection_plans.history_totals_totals ()");
+    await expect(assertInstalled(installation.pool("projector"), [summed])).rejects.toMatchObject({
+      details: { table: "history_totals_across_tenants" },
+    });
+    await installation.asSuperuser("drop table projection_plans.history_totals_totals");
   });
 
   it("can be installed again with other tables; its rows stay", async () => {
@@ -307,7 +316,7 @@ describe("a projection", () => {
     const total = perTenant.flat().reduce((sum, { value }) => sum + Number(value), 0);
     const added = await rowsAs("edge", "select sum(value[1]) as value from projection_sums.types_across_tenants");
     expect(added).toEqual([{ value: String(total) }]);
-    for (const role of ["reader", "auditor", "runtime"] as const) {
+    for (const role of ["reader", "auditor", "runtime", "projector"] as const) {
       await expect(rowsAs(role, view)).rejects.toMatchObject({ code: "42501" });
     }
     await storeOf(sums).resign(await holderOf(sums));

@@ -6,6 +6,7 @@ import { EventplaneError } from "../kernel/errors.js";
 import type { JsonObject } from "../kernel/index.js";
 import { AdminClient } from "./admin-client.js";
 import { problemError } from "./problem-error.js";
+import type { ProjectionQueryView } from "./projection-client.js";
 import { type SubscribeQuery, type SubscriptionItem, subscribe } from "./subscription.js";
 import { type ClientOptions, ClientTransport } from "./transport.js";
 import { uuid7 } from "./uuid7.js";
@@ -66,17 +67,6 @@ export type ResourceView = Omit<Resource, "origin" | "expected" | "effects" | "e
   /** The event that opened the current generation. */
   readonly originId: string | null;
 };
-
-/** A question to one table of a projection: `key` goes with counters, latest values and documents, `where` with groups. */
-export interface ProjectionQueryView {
-  readonly table: string;
-  readonly key?: string;
-  readonly where?: Readonly<Record<string, string>>;
-  /** `next` of the page before. */
-  readonly after?: string;
-  /** 1 to 1,000; default 100. */
-  readonly limit?: number;
-}
 
 /** A page of rows; everything up to `position` is in them. */
 export interface ProjectionPageView<Row = JsonObject> {

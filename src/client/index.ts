@@ -23,8 +23,10 @@ export {
 } from "./client.js";
 export { type ControllerChangeInfo, ControllerClient, type ControllerInfo } from "./controller-client.js";
 export {
+  type AcrossTenantsView,
   ProjectionClient,
   type ProjectionInfo,
+  type ProjectionQueryView,
   type ProjectionRequestName,
   type ProjectionTotals,
 } from "./projection-client.js";

@@ -1,4 +1,5 @@
 /** Projections for operators over HTTP. */
+import type { JsonObject } from "../kernel/index.js";
 import type { ClientTransport } from "./transport.js";
 
 /** What can be asked of a projection. */
@@ -60,6 +61,23 @@ export interface ProjectionTotals {
   }[];
 }
 
+/** A question to one table of a projection: `key` goes with counters, latest values and documents, `where` with groups. */
+export interface ProjectionQueryView {
+  readonly table: string;
+  readonly key?: string;
+  readonly where?: Readonly<Record<string, string>>;
+  /** `next` of the page before. */
+  readonly after?: string;
+  /** 1 to 1,000; default 100. */
+  readonly limit?: number;
+}
+
+/** A page of rows that are added up over all tenants; `tenants` says how many of them have such a row. */
+export interface AcrossTenantsView<Row = JsonObject> {
+  readonly rows: readonly (Row & { readonly tenants: number })[];
+  readonly next: string | null;
+}
+
 interface OfTenant {
   /** Id or slug; without one the key's own, for a key of the platform all tenants. */
   readonly tenant?: string;
@@ -85,6 +103,22 @@ export class ProjectionClient {
     const path = `${url}/${encodeURIComponent(name)}`;
     const { body } = await this.#transport.send({ path, query: { tenant }, repeatable: true, signal });
     return body as ProjectionInfo | ProjectionTotals; // the route's answer
+  }
+
+  /**
+   * A page of one table that is declared with `acrossTenants`, added up over all tenants. Needs a key of the platform.
+   *
+   * @throws EventplaneError `forbidden` for a key of a tenant; `not_found`; `request_invalid` for a table that is not
+   * declared so, or a parameter
+   */
+  async acrossTenants<Row = JsonObject>(
+    name: string,
+    { where = {}, ...rest }: ProjectionQueryView,
+    { signal }: { readonly signal?: AbortSignal } = {},
+  ): Promise<AcrossTenantsView<Row>> {
+    const path = `${url}/${encodeURIComponent(name)}/across-tenants`;
+    const { body } = await this.#transport.send({ path, query: { ...where, ...rest }, repeatable: true, signal });
+    return body as AcrossTenantsView<Row>; // the route's answer
   }
 
   /**

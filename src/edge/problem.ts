@@ -40,6 +40,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   replay_ended: 409,
   replays_open: 409,
   replay_target_unknown: 422,
+  projection_invalid: 422,
   rate_limited: 429,
   busy: 503,
   unavailable: 503,

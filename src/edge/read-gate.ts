@@ -2,7 +2,7 @@
  * Gives the store's connections out fairly, so that a tenant that reads without end keeps neither other tenants nor the
  * edge's own fold of the platform waiting.
  */
-import { EventplaneError, type TenantId } from "../kernel/index.js";
+import { EventplaneError, PLATFORM_TENANT_ID, type TenantId } from "../kernel/index.js";
 import type { ProjectionRows } from "../projection/index.js";
 import type { LogReader } from "../store/index.js";
 import type { ResourceSource } from "./dependencies.js";
@@ -106,6 +106,7 @@ export function gatedResources(resources: ResourceSource, gate: ReadGate): Resou
 export function gatedRows(rows: ProjectionRows, gate: ReadGate): ProjectionRows {
   return {
     read: (tenantId, query) => gate.run(tenantId, () => rows.read(tenantId, query)),
+    sums: (query) => gate.run(PLATFORM_TENANT_ID, () => rows.sums(query)),
     position: (tenantId, projection) => gate.run(tenantId, () => rows.position(tenantId, projection)),
   };
 }

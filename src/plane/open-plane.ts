@@ -76,6 +76,8 @@ export interface Plane extends AsyncDisposable {
    * @throws EventplaneError `platform_stale`; `forbidden` for a tenant that does not exist
    */
   as(identity: CallerIdentity): EmbeddedCaller;
+  /** Questions to projections for whoever may see all tenants. */
+  readonly queries: ProjectionQueries;
   /** Drains requests and reconciles, then ends connections. Idempotent, bounded. */
   close(): Promise<void>;
 }
@@ -179,7 +181,7 @@ async function compose(
     const queries = new ProjectionQueries({ app, rows: reading.projections.rows, clock });
     const caller = { ...shared, ...reading, queries, edge, ids: systemIds };
     const as = (identity: CallerIdentity): EmbeddedCaller => new EmbeddedCaller(caller, identity);
-    return { url, rootPublicKey: signers.rootPublicKey, edge, as, close, [Symbol.asyncDispose]: close };
+    return { url, rootPublicKey: signers.rootPublicKey, edge, as, queries, close, [Symbol.asyncDispose]: close };
   } catch (error) {
     await close();
     throw error;

@@ -46,8 +46,14 @@ export type {
   StoppedTenant,
   TenantProjection,
 } from "./projection-port.js";
-export { type ProjectionOf, ProjectionQueries, type RowOf, type TypedQuery } from "./projection-queries.js";
-export type { ProjectionPage, ProjectionQuery, ProjectionRows } from "./projection-query.js";
+export {
+  type ProjectionOf,
+  ProjectionQueries,
+  queryAcrossTenants,
+  type RowOf,
+  type TypedQuery,
+} from "./projection-queries.js";
+export type { AcrossTenantsPage, ProjectionPage, ProjectionQuery, ProjectionRows } from "./projection-query.js";
 export { ProjectionRunner, type ProjectionRunnerOptions } from "./projection-runner.js";
 export { PlatformRequests, type ProjectionRequest, projectionRequests } from "./requests.js";
 export { ResourcesProjector, type ResourcesProjectorOptions, type StoppedProjection } from "./resources-projector.js";

@@ -22,10 +22,18 @@ export interface StoredTotals {
   readonly values: readonly number[];
 }
 
+/** Totals of one key, added up over all tenants that have it. */
+export interface StoredSums extends StoredTotals {
+  readonly tenants: number;
+}
+
 /** Name of the stored rows of a declared table. */
 export const rowsOf = (table: string): string => `${table}_rows`;
 /** Name of the stored totals of a declared table. */
 export const totalsOf = (table: string): string => `${table}_totals`;
+
+/** Name of the view that adds the totals of a declared table up over all tenants. */
+export const acrossOf = (table: string): string => `${table}_across_tenants`;
 
 /** The stored tables of a projection, in the order of their names. */
 export function layoutOf({ tables }: Pick<ProjectionDefinition, "tables">): readonly StoredTable[] {

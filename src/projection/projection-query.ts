@@ -2,7 +2,7 @@
 import type { ProjectionDefinition, ProjectionTable } from "../event/index.js";
 import { EventplaneError, type JsonObject, limits, type TenantId } from "../kernel/index.js";
 import type { StoredMember } from "./handles.js";
-import { rowsOf, type StoredRow, type StoredTotals, totalsOf } from "./layout.js";
+import { rowsOf, type StoredRow, type StoredSums, type StoredTotals, totalsOf } from "./layout.js";
 import { isStorable } from "./table-writes.js";
 
 /** A question to one table. All given parts must match. */
@@ -27,9 +27,19 @@ export interface ProjectionPage<Row = JsonObject> {
   readonly next: string | null;
 }
 
+/** Groups or counters of all tenants added up: of each row, in how many tenants there is one. */
+export interface AcrossTenantsPage<Row = JsonObject> {
+  /** In the order of keys, as bytes. No tenant is named in them. */
+  readonly rows: readonly (Row & { readonly tenants: number })[];
+  /** Goes into `after` of the next page; null at the end. */
+  readonly next: string | null;
+}
+
 /** A question to a stored table. */
 export interface StoredQuery {
   readonly projection: string;
+  /** The declared one. */
+  readonly table: string;
   readonly stored: string;
   readonly kind: "rows" | "totals";
   readonly key: string | undefined;
@@ -46,6 +56,8 @@ export interface ProjectionRows {
     tenantId: TenantId,
     query: StoredQuery,
   ): Promise<{ readonly position: number; readonly rows: readonly (StoredRow | StoredTotals)[] }>;
+  /** The totals of all tenants' live builds, added up by key. Only for tables that are declared so; a sum may be unsafe. */
+  sums(query: StoredQuery): Promise<readonly StoredSums[]>;
   /** Position of the tenant's live build; 0 before the first event. */
   position(tenantId: TenantId, projection: string): Promise<number>;
 }
@@ -67,6 +79,7 @@ export function storedQueryOf(definition: ProjectionDefinition, query: Projectio
   const isTotals = table.kind === "counter" || table.kind === "groups";
   return {
     projection: definition.name,
+    table: name,
     stored: isTotals ? totalsOf(name) : rowsOf(name),
     kind: isTotals ? "totals" : "rows",
     key: keyOf(name, table, key),
@@ -79,6 +92,21 @@ export function storedQueryOf(definition: ProjectionDefinition, query: Projectio
 function checkText(parameter: string, value: unknown): void {
   if (value === undefined || (typeof value === "string" && isStorable(value))) return;
   throw invalid(parameter, "must be a text without NUL");
+}
+
+/**
+ * Checks a question to all tenants together.
+ *
+ * @throws EventplaneError `request_invalid` naming the table or the parameter
+ */
+export function acrossQueryOf(definition: ProjectionDefinition, query: ProjectionQuery): StoredQuery {
+  const stored = storedQueryOf(definition, query);
+  const summed = [...definition.tables].flatMap(([name, table]) =>
+    "acrossTenants" in table && table.acrossTenants ? [name] : [],
+  );
+  if (summed.includes(query.table)) return stored;
+  const those = "added up over tenants are those that are declared with acrossTenants";
+  throw invalid("table", `cannot be ${query.table}: ${those}, here ${summed.join(", ") || "none"}`);
 }
 
 function keyOf(name: string, table: ProjectionTable, key: string | undefined): string | undefined {
@@ -112,6 +140,19 @@ export function rowOf(table: ProjectionTable, row: StoredRow | StoredTotals): Js
     count: first,
     sums: Object.fromEntries(table.sums.map((name, index) => [name, rest[index] ?? 0])),
   };
+}
+
+/**
+ * Sums over tenants as they are given to whoever asked.
+ *
+ * @throws EventplaneError `projection_invalid` for a sum that a JSON number cannot hold
+ */
+export function sumsOf(table: ProjectionTable, row: StoredSums): JsonObject & { readonly tenants: number } {
+  if (row.values.every(Number.isSafeInteger)) return { ...rowOf(table, row), tenants: row.tenants };
+  throw new EventplaneError(
+    "projection_invalid",
+    "A sum over all tenants is beyond 2^53 - 1, which JSON numbers cannot hold: read it from the view in SQL.",
+  );
 }
 
 function invalid(name: string, why: string): EventplaneError {

@@ -4,117 +4,24 @@
  * Each test has a projection and a tenant of its own, so one store serves the whole suite.
  */
 import { strict as check } from "node:assert";
-import type { ProjectionDefinition } from "../event/index.js";
-import { isEventplaneError, systemClock, systemIds, type TenantId } from "../kernel/index.js";
+import { isEventplaneError, systemIds } from "../kernel/index.js";
+import { newTenantId } from "./drafts.js";
+import { asking, summing } from "./projection-contract-queries.js";
 import {
-  type Cursor,
-  type ProjectionPage,
-  ProjectionQueries,
-  type ProjectionQuery,
-  type ProjectionRows,
-  type ProjectionStep,
-  type ProjectionStore,
-  type TableWrites,
-} from "../projection/index.js";
-import type { Appender } from "../store/index.js";
-import { appending, appendOf, createTestSigner, draftIntent, newTenantId, signAppend } from "./drafts.js";
+  advance,
+  at,
+  type Cases,
+  leaseMs,
+  noNotes,
+  type ProjectionsUnderTest,
+  row,
+  Scene,
+  totals,
+} from "./projection-contract-scene.js";
 import { testProjection } from "./test-projection.js";
 import type { TestRunner } from "./test-runner.js";
 
-/** An opened store with its log. */
-export interface ProjectionsUnderTest {
-  readonly edge: Appender;
-  /** The store of one projection, installed. */
-  store(definition: ProjectionDefinition): Promise<ProjectionStore>;
-  /** What is asked of it, over the stores that were opened. */
-  rows(definition: ProjectionDefinition): ProjectionRows;
-  close(): Promise<void>;
-}
-
-const signer = createTestSigner("edge");
-const leaseMs = 60_000;
-const noNotes = { ownVersion: 0, platformVersion: 0, isPaused: false, failure: undefined, check: undefined } as const;
-const first = "00000000-0000-0000-0000-000000000000";
-
-class Scene {
-  readonly tenantId: TenantId = newTenantId();
-  readonly holder: string = systemIds.uuid4();
-  readonly store: ProjectionStore;
-  readonly #queries: ProjectionQueries;
-  readonly #under: ProjectionsUnderTest;
-  readonly #name: string;
-
-  constructor(
-    under: ProjectionsUnderTest,
-    parts: { readonly store: ProjectionStore; readonly definition: ProjectionDefinition },
-  ) {
-    const { store, definition } = parts;
-    this.#under = under;
-    this.store = store;
-    const app = { projections: new Map([[definition.name, definition]]) };
-    this.#name = definition.name;
-    this.#queries = new ProjectionQueries({ app, rows: under.rows(definition), clock: systemClock });
-  }
-
-  async lead(): Promise<number> {
-    const epoch = await this.store.lead(this.holder, leaseMs);
-    check.ok(epoch !== undefined);
-    return epoch;
-  }
-
-  open(build: number, role: "live" | "rebuild" = "live"): ProjectionStep {
-    return { step: "open", build, role, version: 1, fingerprint: "f1" };
-  }
-
-  /** Leads, and opens the first build. */
-  async begin(): Promise<number> {
-    const epoch = await this.lead();
-    check.equal(await this.store.change(epoch, this.tenantId, [this.open(1), { step: "note", ...noNotes }]), true);
-    return epoch;
-  }
-
-  async publish(tenantId: TenantId = this.tenantId): Promise<void> {
-    const item = appending(draftIntent({ tenantId, aggregateId: systemIds.uuid4() }), { expectedVersion: "any" });
-    const [outcome] = await this.#under.edge.append([signAppend(signer, appendOf(item))]);
-    check.equal(outcome?.result, "appended");
-  }
-
-  async digest(build = 1, tenantId: TenantId = this.tenantId): Promise<string> {
-    const [found] = await this.store.digests(tenantId, [build]);
-    check.ok(found !== undefined);
-    return found.digest;
-  }
-
-  query(query: ProjectionQuery, tenantId: TenantId = this.tenantId): Promise<ProjectionPage> {
-    return this.#queries.query(tenantId, this.#name, query);
-  }
-
-  news(platformVersion = 0, fingerprint = "f1"): Promise<readonly TenantId[]> {
-    const query = { after: first, limit: 1_000, fingerprint, platformVersion };
-    return this.store.tenantsWithNews(query).then((news) => news.map(({ tenantId }) => tenantId));
-  }
-}
-
-const at = (position: number): Cursor => ({ logEpoch: 1, position, hash: Buffer.alloc(32, position) });
-const advance = (
-  build: number,
-  [from, to]: readonly [number, number],
-  writes: Partial<TableWrites> = {},
-): ProjectionStep => ({
-  step: "advance",
-  build,
-  from: from === 0 ? undefined : at(from),
-  to: at(to),
-  writes: { rows: new Map(), totals: new Map(), ...writes },
-});
-const totals = (key: string, ...added: readonly number[]): Partial<TableWrites> => ({
-  totals: new Map([["types_totals", new Map([[key, added]])]]),
-});
-const row = (key: string, position: number, value: string | undefined): Partial<TableWrites> => ({
-  rows: new Map([["last_rows", new Map([[key, value === undefined ? undefined : { key, position, value }]])]]),
-});
-
-type Cases = Readonly<Record<string, (scene: Scene) => Promise<void>>>;
+export type { ProjectionsUnderTest } from "./projection-contract-scene.js";
 
 const leading: Cases = {
   "one leads; the next one after the lease was given back, with a higher epoch": async ({ store, holder }) => {
@@ -312,71 +219,7 @@ const finding: Cases = {
   },
 };
 
-const asking: Cases = {
-  "a question before the first event has no rows and position 0": async (scene) => {
-    check.deepEqual(await scene.query({ table: "types" }), { rows: [], position: 0, next: null });
-  },
-  "rows come in pages in the order of their keys, with the position of the same moment": async (scene) => {
-    const epoch = await scene.begin();
-    for (const [index, key] of ["b", "a", "ü", "B"].entries())
-      await scene.store.change(epoch, scene.tenantId, [advance(1, [index, index + 1], totals(key, index + 1))]);
-    const rows = [
-      { key: "B", value: 4 },
-      { key: "a", value: 2 },
-      { key: "b", value: 1 },
-    ];
-    check.deepEqual(await scene.query({ table: "types", limit: 3 }), { rows, position: 4, next: "b" });
-    const rest = { rows: [{ key: "ü", value: 3 }], position: 4, next: null };
-    check.deepEqual(await scene.query({ table: "types", limit: 3, after: "b" }), rest);
-  },
-  "one row is asked for by its key": async (scene) => {
-    const epoch = await scene.begin();
-    await scene.store.change(epoch, scene.tenantId, [advance(1, [0, 1], row("a", 1, '{"plan":"free"}'))]);
-    await scene.store.change(epoch, scene.tenantId, [advance(1, [1, 2], row("b", 2, '{"plan":"team"}'))]);
-    const rows = [{ key: "b", value: { plan: "team" }, position: 2 }];
-    check.deepEqual(await scene.query({ table: "last", key: "b", limit: 1 }), { rows, position: 2, next: null });
-    check.deepEqual((await scene.query({ table: "last", key: "c" })).rows, []);
-  },
-  "groups are asked for by their values": async (scene) => {
-    const epoch = await scene.begin();
-    const added = new Map([
-      ['["free"]', [2, 5]],
-      ['["team"]', [1, -1]],
-    ]);
-    await scene.store.change(epoch, scene.tenantId, [
-      advance(1, [0, 1], { totals: new Map([["plans_totals", added]]) }),
-    ]);
-    const free = { group: { plan: "free" }, count: 2, sums: { seats: 5 } };
-    const team = { group: { plan: "team" }, count: 1, sums: { seats: -1 } };
-    check.deepEqual((await scene.query({ table: "plans" })).rows, [free, team]);
-    check.deepEqual((await scene.query({ table: "plans", where: { plan: "team" } })).rows, [team]);
-    check.deepEqual((await scene.query({ table: "plans", where: { plan: "none" } })).rows, []);
-  },
-  "texts that no row can have are refused, whatever asks for them": async (scene) => {
-    for (const query of [
-      { table: "last", key: "a\u0000" },
-      { table: "last", after: "\u0000" },
-      { table: "plans", where: { plan: "\ud83d" } },
-    ]) {
-      await check.rejects(scene.query(query), (error) => isEventplaneError(error, "request_invalid"));
-    }
-  },
-  "only the live build is read, of the tenant that is asked for": async (scene) => {
-    const { store, tenantId } = scene;
-    const epoch = await scene.begin();
-    await store.change(epoch, tenantId, [advance(1, [0, 1], totals("a", 1)), scene.open(2, "rebuild")]);
-    await store.change(epoch, tenantId, [advance(2, [0, 2], totals("b", 1))]);
-    check.deepEqual((await scene.query({ table: "types" })).rows, [{ key: "a", value: 1 }]);
-    check.deepEqual((await scene.query({ table: "types" }, newTenantId())).rows, []);
-    await store.change(epoch, tenantId, [
-      { step: "appoint", build: 1, role: "retired" },
-      { step: "appoint", build: 2, role: "live" },
-    ]);
-    check.deepEqual(await scene.query({ table: "types" }), { rows: [{ key: "b", value: 1 }], position: 2, next: null });
-  },
-};
-
-const allCases: Cases = { ...leading, ...changing, ...writing, ...finding, ...asking };
+const allCases: Cases = { ...leading, ...changing, ...writing, ...finding, ...asking, ...summing };
 
 /** Declares the suite for one adapter. */
 export function projectionContract(runner: TestRunner, name: string, open: () => Promise<ProjectionsUnderTest>): void {

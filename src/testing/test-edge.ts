@@ -77,6 +77,11 @@ export class TestEdge {
     this.#caller = { edge: { pipeline, platform }, reader, loader, resources: table, queries, doorbell, clock, ids };
   }
 
+  /** Questions for whoever may see all tenants. */
+  get queries(): ProjectionQueries {
+    return this.#caller.queries;
+  }
+
   /** What is known of tenants. */
   get platform(): PlatformState {
     return this.#platform.state;

@@ -11,7 +11,7 @@ const organization = defineAggregate("organization", { spec, intents: { create: 
 const byPlan = defineProjection({
   name: "by_plan",
   from: [organization],
-  tables: { plans: groupBy({ by: ["plan"] }) },
+  tables: { plans: groupBy({ by: ["plan"], acrossTenants: true }) },
   apply: { "organization.create": (event, { plans }) => plans.put(event.aggregateId, { plan: event.spec.plan }) },
 });
 
@@ -28,6 +28,17 @@ test("a question is answered when the plane has settled, of each tenant alone, a
       .rows;
   expect(await ask("acme")).toEqual([{ group: { plan: "team" }, count: 2, sums: {} }]);
   expect(await ask("rival")).toEqual([]);
+});
+
+test("a table across tenants adds up what each tenant is told", async () => {
+  const app = defineApp({ aggregates: [organization], projections: [byPlan] });
+  const plane = await testPlane(app, { tenants: ["acme", "rival"] });
+  for (const tenant of ["acme", "rival", "rival"])
+    await plane.publish(organization.create({ name: tenant, plan: "team" }), { tenant });
+  await plane.settle();
+  const { rows } = await plane.acrossTenants(byPlan, { table: "plans", where: { plan: "team" } });
+  expect(rows).toEqual([{ group: { plan: "team" }, count: 3, sums: {}, tenants: 2 }]);
+  expect(rows[0]?.group.plan).toBe("team");
 });
 
 test("an apply that reads a clock stops its projection, and the log says so", async () => {

@@ -7,7 +7,16 @@ import type { CreatedKey, Edge, KeyWish } from "../edge/index.js";
 import { type AppDefinition, type Event, effectComponent, runtimeComponent, toEvent } from "../event/index.js";
 import { EventplaneError, formatUs, limits, parseUs, systemIds, type TenantId } from "../kernel/index.js";
 import type { CallerIdentity, EmbeddedCaller, TypedResource } from "../plane/embedded/index.js";
-import { MemoryProjectionStore, MemoryResourceTable } from "../projection/index.js";
+import {
+  type AcrossTenantsPage,
+  type DeclaredTables,
+  MemoryProjectionStore,
+  MemoryResourceTable,
+  type ProjectionOf,
+  queryAcrossTenants,
+  type RowOf,
+  type TypedQuery,
+} from "../projection/index.js";
 import { createDoorbell, createMemoryStore, type MemoryStore, type ReadQuery, type Receipt } from "../store/index.js";
 import { type DeadLetter, MemoryWorkStore } from "../work/index.js";
 import { CapturedLog, type LoggedEntry } from "./captured-log.js";
@@ -187,6 +196,14 @@ export class TestPlane<Message extends IntentMessage = IntentMessage> implements
   /** Whoever acts, as in `plane.as` of a plane that serves. @throws EventplaneError `forbidden` */
   as(identity: CallerIdentity): EmbeddedCaller<Message> {
     return this.#edge.as(identity);
+  }
+
+  /** A table added up over all tenants, as `acrossTenants` of a plane that serves. @throws EventplaneError as there */
+  acrossTenants<Tables extends DeclaredTables, const Name extends keyof Tables & string>(
+    projection: ProjectionOf<Tables>,
+    query: TypedQuery<Tables, Name>,
+  ): Promise<AcrossTenantsPage<RowOf<Tables[Name]>>> {
+    return queryAcrossTenants(this.#edge.queries, projection, query);
   }
 
   /**

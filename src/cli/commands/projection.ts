@@ -1,9 +1,10 @@
-/** `evtctl projection`: how projections stand, and what is asked of them; needs an admin key. */
+/** `evtctl projection`: how projections stand, what is asked of them with an admin key, and their rows. */
 import type { Command } from "commander";
 import type { ProjectionClient, ProjectionRequestName } from "../../client/index.js";
 import { exitStatus } from "../exit-codes.js";
 import type { Column } from "../output.js";
 import { follow, isOfTenant, type Standing } from "../projection/follow.js";
+import { registerQuery } from "../projection/query.js";
 import type { Shell } from "../shell.js";
 import { safe } from "../terminal.js";
 
@@ -24,7 +25,7 @@ interface Flags {
 export function register(program: Command, shell: Shell): void {
   const projection = program
     .command("projection")
-    .description("look at projections, fold them anew, compare, pause")
+    .description("look at projections and their rows, fold them anew, compare, pause")
     .addHelpText(
       "after",
       `
@@ -32,6 +33,7 @@ They are those of --tenant, or of the context's tenant; --all-tenants means all,
 asked is in the log with who asked.
 
   evtctl projection list
+  evtctl projection query organizations_by_plan plans
   evtctl projection rebuild organizations_by_plan            # reads go on meanwhile
   evtctl projection verify organizations_by_plan             # status 6 when it differs
   evtctl projection pause organizations_by_plan --all-tenants`,
@@ -54,6 +56,7 @@ asked is in the log with who asked.
       const { projections, tenant } = await connect(command, shell, flags);
       await shell.printer(command).value(await projections.get(name, tenant));
     });
+  registerQuery(projection, shell);
   for (const [request, description] of [
     ["rebuild", "fold it anew beside what is read, which it then takes the place of"],
     ["verify", "fold it anew beside what is read, and compare the state digests"],

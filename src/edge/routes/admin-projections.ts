@@ -13,8 +13,9 @@ import {
 } from "../../projection/index.js";
 import { platformApp } from "../platform/definitions.js";
 import { refusalError } from "../publish/refusal-errors.js";
-import { administrationOf } from "./admin.js";
+import { administrationOf, assertPlatform } from "./admin.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
+import { tableQueryOf } from "./projections.js";
 import { readQuery } from "./query.js";
 import { tenantOfQuery } from "./tenant-of-query.js";
 
@@ -47,6 +48,16 @@ export function addAdminProjectionRoutes(routes: Routes, parts: EdgeParts): void
       const shown = await standing(parts, definition, tenantId);
       if (tenantId !== PLATFORM_TENANT_ID) return shown;
       return { ...shown, stoppedTenants: await parts.projections.overview.stopped(definition.name, stoppedMax) };
+    },
+  });
+  routes.tenant({
+    method: "GET",
+    url: `${url}/:name/across-tenants`,
+    action,
+    handle: async (request, _reply, caller) => {
+      assertPlatform(caller);
+      const { name } = request.params as { readonly name: string }; // of the route's address
+      return parts.queries.acrossTenants(name, tableQueryOf(request.query));
     },
   });
   // The keys of the table are what can be asked.

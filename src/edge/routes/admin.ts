@@ -134,8 +134,12 @@ export function readBody(
   return value as JsonObject; // the other cases are excluded
 }
 
-/** Tenants belong to the platform: a tenant's own admin may not see or make others. */
-function assertPlatform({ principal }: Caller): void {
+/**
+ * What is of all tenants belongs to the platform: a tenant's own admin may neither see nor make others.
+ *
+ * @throws EventplaneError `forbidden`
+ */
+export function assertPlatform({ principal }: Caller): void {
   if (principal.tenantId !== PLATFORM_TENANT_ID) throw forbidden();
 }
 

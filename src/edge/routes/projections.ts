@@ -1,9 +1,10 @@
 /** Questions to projections of one's own: a table, rows by key or by group, on request not older than a position. */
 import { EventplaneError } from "../../kernel/index.js";
+import type { ProjectionQuery } from "../../projection/index.js";
 import type { EdgeParts, Routes } from "./context.js";
 import { limitOf, otherParameters, positionOf, readQuery } from "./query.js";
 
-const parameters = ["table", "key", "after", "limit", "minPosition"] as const;
+const parameters = ["table", "key", "after", "limit"] as const;
 
 /** Registers the route. */
 export function addProjectionRoutes(routes: Routes, parts: EdgeParts): void {
@@ -13,18 +14,29 @@ export function addProjectionRoutes(routes: Routes, parts: EdgeParts): void {
     action: "Read",
     handle: async (request, _reply, { tenantId }) => {
       const { name } = request.params as { readonly name: string }; // of the route's address
-      const where = otherParameters(request.query, parameters);
-      const query = readQuery(request.query, [...parameters, ...Object.keys(where)]);
-      const { table, key, after } = query;
-      if (table === undefined) throw new EventplaneError("request_invalid", "The parameter table must be given.");
-      return parts.queries.query(tenantId, name, {
-        table,
-        where,
-        limit: limitOf(query),
-        minPosition: positionOf(query, "minPosition"),
-        ...(key === undefined ? {} : { key }),
-        ...(after === undefined ? {} : { after }),
-      });
+      const query = tableQueryOf(request.query, ["minPosition"]);
+      const minPosition = positionOf(otherParameters(request.query, parameters), "minPosition");
+      return parts.queries.query(tenantId, name, { ...query, minPosition });
     },
   });
+}
+
+/**
+ * The question to a table that an address asks; what is no parameter of it are values of a group.
+ *
+ * @param besides parameters that mean something else
+ * @throws EventplaneError `request_invalid`
+ */
+export function tableQueryOf(given: unknown, besides: readonly string[] = []): ProjectionQuery {
+  const where = otherParameters(given, [...parameters, ...besides]);
+  const query = readQuery(given, [...parameters, ...besides, ...Object.keys(where)]);
+  const { table, key, after } = query;
+  if (table === undefined) throw new EventplaneError("request_invalid", "The parameter table must be given.");
+  return {
+    table,
+    where,
+    limit: limitOf(query),
+    ...(key === undefined ? {} : { key }),
+    ...(after === undefined ? {} : { after }),
+  };
 }

@@ -12,6 +12,14 @@ import type {
 import type { AppDefinition } from "../../event/index.js";
 import { EventplaneError, PLATFORM_TENANT_ID, sha256, systemIds, type TenantId } from "../../kernel/index.js";
 import { createLogger, type Logger } from "../../observe/index.js";
+import {
+  type AcrossTenantsPage,
+  type DeclaredTables,
+  type ProjectionOf,
+  queryAcrossTenants,
+  type RowOf,
+  type TypedQuery,
+} from "../../projection/index.js";
 import { resolveConfig } from "../config.js";
 import { prepareFolder } from "../data-folder.js";
 import type { CallerIdentity, EmbeddedCaller } from "../embedded-caller.js";
@@ -40,7 +48,7 @@ export interface OpenPlaneOptions {
   readonly migrate?: boolean;
   /** First part of the database roles' names; default `eventplane`. */
   readonly rolePrefix?: string;
-  /** Connections of each of the three roles; 2 to 200, default 4. */
+  /** Connections of each of the four roles; 2 to 200, default 4. */
   readonly connectionsMax?: number;
   /** Serves HTTP and SSE on a port of its own, 0 for a free one; without it nobody listens. `host` is 127.0.0.1 by default. */
   readonly http?: { readonly port: number; readonly host?: string };
@@ -133,6 +141,22 @@ export class EmbeddedPlane<Message extends IntentMessage = IntentMessage> implem
    */
   async createKey(tenant: string, wish: KeyWish, by: CallerIdentity["principal"] = ownPrincipal): Promise<CreatedKey> {
     return this.#administration.createKey(this.as({ tenant, principal: by }).tenantId, wish, requestOf(by));
+  }
+
+  /**
+   * A page of a table that is declared with `acrossTenants`, added up over all tenants as each of them stands: for the
+   * platform's operator, since whoever runs the plane may see all of them.
+   *
+   * @example
+   * (await plane.acrossTenants(byPlan, { table: "plans" })).rows // [{ group: { plan: "team" }, count: 42, sums: {}, tenants: 7 }]
+   * @throws EventplaneError `not_found` for a projection that the app does not have; `request_invalid` for a table that is
+   * not declared so; `projection_invalid` for a sum beyond 2^53 - 1; `unavailable`
+   */
+  acrossTenants<Tables extends DeclaredTables, const Name extends keyof Tables & string>(
+    projection: ProjectionOf<Tables>,
+    query: TypedQuery<Tables, Name>,
+  ): Promise<AcrossTenantsPage<RowOf<Tables[Name]>>> {
+    return queryAcrossTenants(this.#slot.standing.plane.queries, projection, query);
   }
 
   get #administration(): PlatformAdministration {

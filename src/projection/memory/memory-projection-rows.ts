@@ -1,6 +1,6 @@
 /** Reads of projections in memory. */
 import type { TenantId } from "../../kernel/index.js";
-import type { StoredRow, StoredTotals } from "../layout.js";
+import type { StoredRow, StoredSums, StoredTotals } from "../layout.js";
 import type { ProjectionRows, StoredQuery } from "../projection-query.js";
 import type { MemoryProjectionStore } from "./memory-projection-store.js";
 
@@ -25,6 +25,17 @@ export class MemoryProjectionRows implements ProjectionRows {
       .sort((one, other) => compareBytes(one.key, other.key))
       .slice(0, query.limit);
     return { position: live.cursor?.position ?? 0, rows };
+  }
+
+  async sums(query: StoredQuery): Promise<readonly StoredSums[]> {
+    const sums = new Map<string, StoredSums>();
+    for (const { key, values } of this.#stores.get(query.projection)?.liveTotals(query.stored) ?? []) {
+      if (!fits(key, query)) continue;
+      const before = sums.get(key);
+      const added = values.map((value, index) => value + (before?.values[index] ?? 0));
+      sums.set(key, { key, values: added, tenants: 1 + (before?.tenants ?? 0) });
+    }
+    return [...sums.values()].sort((one, other) => compareBytes(one.key, other.key)).slice(0, query.limit);
   }
 
   async position(tenantId: TenantId, projection: string): Promise<number> {

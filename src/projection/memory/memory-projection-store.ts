@@ -172,6 +172,14 @@ export class MemoryProjectionStore implements ProjectionStore {
     return this.#tablesOf(tenantId, build);
   }
 
+  /** A stored table of totals as all tenants read it. */
+  *liveTotals(stored: string): Generator<StoredTotals> {
+    for (const [tenantId, { builds }] of this.#tenants) {
+      const live = builds.find(({ role }) => role === "live");
+      if (live !== undefined) yield* this.#tablesOf(tenantId, live.build).totals.get(stored)?.values() ?? [];
+    }
+  }
+
   #isPossible(tenantId: TenantId, step: ProjectionStep): boolean {
     if (step.step !== "advance") return true;
     const at = this.#tenantOf(tenantId).builds.find(({ build }) => build === step.build)?.cursor;

@@ -3,7 +3,7 @@ import type pg from "pg";
 import type { ProjectionDefinition, ProjectionTable } from "../../event/index.js";
 import { EventplaneError } from "../../kernel/index.js";
 import { groupRoleSql, projectionRole, runAsOwner, translatePgError } from "../../store/postgres/index.js";
-import { layoutOf, rowsOf, type StoredTable, totalsOf } from "../layout.js";
+import { acrossOf, layoutOf, rowsOf, type StoredTable, totalsOf } from "../layout.js";
 import { schemaOf } from "./projection-sql.js";
 
 /**
@@ -27,13 +27,14 @@ export function installSql(options: {
 }
 
 /**
- * Refuses to run projections whose tables are not there.
+ * Refuses to run projections whose tables, or views across tenants, are not there.
  *
  * @throws EventplaneError `migration_needed` naming the first of them, and those of translatePgError
  */
 export async function assertInstalled(pool: pg.Pool, definitions: readonly ProjectionDefinition[]): Promise<void> {
   for (const { name, tables } of definitions) {
-    const wanted = layoutOf({ tables }).map((table) => table.name);
+    const views = [...tables].filter(([, table]) => isSummed(table)).map(([table]) => acrossOf(table));
+    const wanted = [...layoutOf({ tables }).map((table) => table.name), ...views];
     const missing = await missingOf(pool, name, wanted);
     if (missing === undefined) continue;
     throw new EventplaneError(
@@ -49,13 +50,17 @@ async function missingOf(pool: pg.Pool, projection: string, wanted: readonly str
     const { rows } = await pool.query<{ name: string }>(
       `select w.name from unnest($2::text[]) w (name) where not exists (
          select from pg_class c join pg_namespace n on n.oid = c.relnamespace
-         where n.nspname = $1::text and c.relname = w.name and c.relkind = 'r') limit 1`,
+         where n.nspname = $1::text and c.relname = w.name and c.relkind in ('r', 'v')) limit 1`,
       [schemaOf(projection), wanted],
     );
     return rows[0]?.name;
   } catch (error) {
     throw translatePgError(error);
   }
+}
+
+function isSummed(table: ProjectionTable): boolean {
+  return "acrossTenants" in table && table.acrossTenants;
 }
 
 interface Names {
@@ -128,10 +133,10 @@ function viewSql(names: Names, name: string, table: ProjectionTable): string {
   const live = `from ${schema}.${stored} r join eventplane.projection_builds b
   on b.tenant_id = r.tenant_id and b.projection = '${projection}' and b.build = r.build and b.role = 'live'`;
   return [
-    `drop view if exists ${schema}.${name}, ${schema}.${name}_across_tenants;`,
+    `drop view if exists ${schema}.${name}, ${schema}.${acrossOf(name)};`,
     `create view ${schema}.${name} with (security_invoker = true) as select r.tenant_id, ${columnsOf(table)} ${live};`,
     `grant select on ${schema}.${name} to ${role}, ${readers};`,
-    ...("acrossTenants" in table && table.acrossTenants ? [acrossSql(names, { name, table, stored, live })] : []),
+    ...(isSummed(table) ? [acrossSql(names, { name, table, stored, live })] : []),
   ].join("\n");
 }
 
@@ -153,7 +158,7 @@ function acrossSql(
     live,
   }: { readonly name: string; readonly table: ProjectionTable; readonly stored: string; readonly live: string },
 ): string {
-  const view = `${schema}.${name}_across_tenants`;
+  const view = `${schema}.${acrossOf(name)}`;
   const width = table.kind === "groups" ? 1 + table.sums.length : 1;
   const sums = Array.from({ length: width }, (_, index) => `sum(r.value[${index + 1}])::numeric`);
   return [

@@ -1,8 +1,8 @@
 /** Reads of projections under the row security of their tenant, for the roles `_edge`, `_reader` and `_auditor`. */
 import type pg from "pg";
 import type { TenantId } from "../../kernel/index.js";
-import { askInTenant } from "../../store/postgres/index.js";
-import type { StoredRow, StoredTotals } from "../layout.js";
+import { ask, askInTenant } from "../../store/postgres/index.js";
+import type { StoredRow, StoredSums, StoredTotals } from "../layout.js";
 import type { ProjectionRows, StoredQuery } from "../projection-query.js";
 import * as sql from "./projection-sql.js";
 
@@ -33,6 +33,18 @@ export class PostgresProjectionRows implements ProjectionRows {
       position: Number(found[0]?.at ?? 0),
       rows: found.flatMap((row) => (row.key === null ? [] : [decode(query.kind, { ...row, key: row.key })])),
     };
+  }
+
+  /** Only for the role `_edge`, which may read the views. */
+  async sums(query: StoredQuery): Promise<readonly StoredSums[]> {
+    const { after, limit, key = null, where = null } = query;
+    const values = [after, limit, key, where];
+    const found = await ask<{ key: string; value: string; tenants: string }>(this.#pool, sql.acrossPage(query), values);
+    return found.map((row) => ({
+      key: row.key,
+      values: row.value.split(",").map(Number),
+      tenants: Number(row.tenants),
+    }));
   }
 
   async position(tenantId: TenantId, projection: string): Promise<number> {

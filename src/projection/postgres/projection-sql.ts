@@ -1,6 +1,6 @@
 /** The SQL of projections: bookkeeping in schema eventplane, rows in the schema of each. Names are those of definitions, which are words. */
 import { sha256 } from "../../kernel/index.js";
-import type { StoredTable } from "../layout.js";
+import { acrossOf, type StoredTable } from "../layout.js";
 import type { StoredQuery } from "../projection-query.js";
 
 /** A statement; its name is made of its text, so that no two texts share one. */
@@ -154,24 +154,38 @@ export const livePosition: Statement = statement(`select position::text from eve
   where tenant_id = $1::uuid and projection = $2::text and role = 'live'`);
 
 /** One row without a key where the live build has none. $1 tenant, $2 projection, $3 after, $4 how many, $5 key, $6 values of groups. */
-export function livePage({ projection, stored, kind, key, where }: StoredQuery): Statement {
+export function livePage({ projection, stored, kind, ...narrowing }: StoredQuery): Statement {
   const columns =
     kind === "rows" ? "d.position::text, d.value" : "'0' as position, array_to_string(d.value, ',') as value";
-  const narrowed = [
-    key === undefined ? "$5::text is null" : "d.key = $5::text",
-    where === undefined
-      ? "$6::text[] is null"
-      : `not exists (
-        select from unnest($6::text[]) with ordinality w (value, place)
-        where w.value is not null and (d.key::json ->> (w.place::int - 1)) is distinct from w.value)`,
-  ];
   return statement(`select b.position::text as at, r.key, r.position, r.value
     from eventplane.projection_builds b
     left join lateral (
       select d.key, ${columns} from ${tableIn(projection, stored)} d
-      where d.tenant_id = $1::uuid and d.build = b.build and d.key > $3::text and ${narrowed.join(" and ")}
+      where d.tenant_id = $1::uuid and d.build = b.build and d.key > $3::text and ${narrowed(narrowing, [5, 6])}
       order by d.key limit $4::int) r on true
     where b.tenant_id = $1::uuid and b.projection = $2::text and b.role = 'live'`);
+}
+
+/** $1 after, $2 how many, $3 key, $4 values of groups. */
+export function acrossPage({ projection, table, ...narrowing }: StoredQuery): Statement {
+  return statement(`select d.key, array_to_string(d.value, ',') as value, d.tenants::text
+    from ${tableIn(projection, acrossOf(table))} d
+    where d.key > $1::text and ${narrowed(narrowing, [3, 4])} order by d.key limit $2::int`);
+}
+
+/** Which rows d are meant, by the parameters with these numbers: a key, and the values of a group. */
+function narrowed(
+  { key, where }: Pick<StoredQuery, "key" | "where">,
+  [keyAt, whereAt]: readonly [number, number],
+): string {
+  const ofKey = key === undefined ? `$${keyAt}::text is null` : `d.key = $${keyAt}::text`;
+  const ofGroup =
+    where === undefined
+      ? `$${whereAt}::text[] is null`
+      : `not exists (
+        select from unnest($${whereAt}::text[]) with ordinality w (value, place)
+        where w.value is not null and (d.key::json ->> (w.place::int - 1)) is distinct from w.value)`;
+  return `${ofKey} and ${ofGroup}`;
 }
 
 /** $1 tenant, $2 build, $3 how many. */
