@@ -104,6 +104,15 @@ describe("evtctl dev", () => {
     expect(ms).toBeLessThan(2_000 * patience);
   });
 
+  it.skipIf(process.platform !== "linux")("refuses a folder where there can be none", async () => {
+    const { status, stderr, ms } = await evtctl(["dev", "--data-dir", "/proc/self/a/b", "--port", "0"], {
+      cwd: folder,
+    });
+    expect(status).toBe(1);
+    expect(stderr).toContain("data_directory_unwritable");
+    expect(ms).toBeLessThan(2_000 * patience);
+  });
+
   it("refuses a configuration that cannot be loaded, with file and line", async () => {
     const config = join(folder, "broken.config.ts");
     await writeFile(config, "const fine: number = 1;\nthrow new Error(`no ${fine}`);\n");

@@ -13,7 +13,8 @@ export function register(program: Command, shell: Shell): void {
       "after",
       `
 Nothing is taken on trust from the plane: each event is hashed here, and the key of each proof must be introduced
-by the root key. Note the last hash that it prints: a log cut off at its end is only noticed by comparing.
+by the root key. Note the last hash that it prints: a log cut off at its end is only noticed by comparing. Whose id a
+slug is, the plane says: give the tenant's id to have that checked too.
 Status 6 when something does not hold; the message names the tenant and the position.
 
   evtctl verify
@@ -31,13 +32,21 @@ Status 6 when something does not hold; the message names the tenant and the posi
       const client = await credentials.client();
       const { verifyLog } = await import("../verify/verify-log.js");
       const { terminal } = shell;
-      const log = await verifyLog(client, rootKey, (position) => {
-        if (terminal.isInteractive) terminal.redraw(`position ${position} …`);
+      const tenant = credentials.tenant().value ?? "";
+      const log = await verifyLog(client, {
+        tenant,
+        rootPublicKey: rootKey,
+        onEvents: (position) => {
+          if (terminal.isInteractive) terminal.redraw(`position ${position} …`);
+        },
       });
       if (terminal.isInteractive) terminal.redraw("");
       const printer = shell.printer(command);
-      if (printer.format !== "table") await printer.value({ tenant: credentials.tenant().value, holds: true, ...log });
+      if (printer.format !== "table") await printer.value({ tenant, holds: true, ...log });
       else if (log.position === 0) await terminal.line("the log is empty: there is nothing to check");
-      else await terminal.line(`chain 1…${log.position} holds, ${log.position} proofs hold   last hash ${log.hash}`);
+      else {
+        await terminal.line(`chain 1…${log.position} holds, ${log.position} proofs hold   last hash ${log.hash}`);
+        await terminal.line(`of tenant ${log.tenantId}`);
+      }
     });
 }
