@@ -39,8 +39,19 @@ const messageCharactersMax = 300;
 /** A schema is compiled once in its life. */
 const outputChecks = new WeakMap<JsonObject, SchemaCheck>();
 
-/** Reads the end of a call. */
+/** Reads the end of a call. Never throws, whatever the worker returned or threw. */
 export function outcomeOf(worker: WorkerDefinition, end: CallEnd): Outcome {
+  try {
+    return read(worker, end);
+  } catch {
+    // Members of what came may throw themselves, or be what no type says.
+    if (end.end === "returned") return unfit(worker, "it cannot be read");
+    const { code, message } = describeFailure(undefined, `Worker ${worker.name}`);
+    return { outcome: "unknown", failure: { code, message } };
+  }
+}
+
+function read(worker: WorkerDefinition, end: CallEnd): Outcome {
   switch (end.end) {
     case "returned":
       return returned(worker, end.output);
@@ -80,6 +91,10 @@ function returned(worker: WorkerDefinition, output: unknown): Outcome {
     const ok = JSON.parse(JSON.stringify(output)) as JsonObject; // checked; detached from the worker's own object
     return { outcome: "answered", result: { ok } };
   }
+  return unfit(worker, misfit);
+}
+
+function unfit(worker: WorkerDefinition, misfit: string): Outcome {
   const message = `What worker ${worker.name} returned does not fit its output schema: ${misfit}. Correct the worker, then redrive: the call is made again with the same key.`;
   return { outcome: "unfit", failure: { code: "effect_output_invalid", message } };
 }

@@ -263,6 +263,42 @@ describe("answers", () => {
     expect((await bench.resource("acme")).phase).toBe("Ready");
   });
 
+  test.each<readonly [string, TestRun, string, number]>([
+    [
+      "returns",
+      () => ({
+        get id(): string {
+          throw new Error("secret");
+        },
+      }),
+      "effect_output_invalid",
+      1,
+    ],
+    [
+      "throws",
+      () => {
+        throw Object.assign(new TerminalError("refused"), { message: 5 });
+      },
+      "Error",
+      5,
+    ],
+  ])(
+    "what a worker %s that cannot be read is a dead letter after the attempts that it has",
+    async (_, run, code, count) => {
+      const { calls, run: counted } = scriptedRun(run);
+      const bench = createWorkerBench(testCustomer(counted));
+      await bench.publish("create", "acme", { name: "Acme" });
+      for (let round = 0; round < 12; round++) {
+        await bench.settleAll();
+        await bench.clock.advance(60_000);
+      }
+      const [letter] = await bench.work.deadLetters(bench.tenantId);
+      expect(letter).toMatchObject({ attempts: count, failure: { code } });
+      expect(calls).toHaveLength(count);
+      expect(JSON.stringify([letter, bench.logged])).not.toContain("secret");
+    },
+  );
+
   test("a worker whose input schema became stricter than an ask gives a dead letter, not a call", async () => {
     const { calls, run } = scriptedRun(ok);
     const bench = createWorkerBench(testCustomer(run));
