@@ -2,7 +2,7 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
 import type { EventRow } from "../event/index.js";
-import { systemIds } from "../kernel/index.js";
+import { EventplaneError, systemIds } from "../kernel/index.js";
 import type { LogReader } from "../store/index.js";
 import { newTenantId, ProjectionBench } from "../testing/index.js";
 import { counter, defineProjection, documents, groupBy } from "./index.js";
@@ -116,6 +116,27 @@ test("P10: an apply that throws stops its tenant at that position, with an alarm
   await runner.catchUp();
   expect(runner.summary?.stopped).toEqual([{ code: "RangeError", tenants: 1 }]);
   expect(bench.errors.length).toBe(1);
+});
+
+test("P13: a tenant whose rows somebody holds does not keep the others waiting", async () => {
+  const bench = new ProjectionBench();
+  const [tenantId = newTenantId(), neighbour = newTenantId()] = [newTenantId(), newTenantId()].sort();
+  for (const each of [tenantId, neighbour]) await bench.publish(each, "create", "a", { plan: "free" });
+  const { reader } = bench.log;
+  let isHeld = true;
+  const held: LogReader = {
+    ...reader,
+    read: async (of, query) => {
+      if (isHeld && of === tenantId) throw new EventplaneError("busy", "held");
+      return reader.read(of, query);
+    },
+  };
+  const runner = bench.runner({ reader: held });
+  await runner.catchUp();
+  expect([await bench.builds(tenantId), await bench.builds(neighbour)]).toEqual([["1 v1 live 0"], ["1 v1 live 1"]]);
+  isHeld = false;
+  await runner.catchUp();
+  expect(await bench.builds(tenantId)).toEqual(["1 v1 live 1"]);
 });
 
 test("a process that can apply what stopped the one before goes on, and the stop is over", async () => {

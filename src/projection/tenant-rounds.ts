@@ -119,7 +119,19 @@ export class TenantRounds {
 
   async #turn(tenants: readonly TenantId[], signal: AbortSignal | undefined): Promise<readonly TenantId[]> {
     const more: TenantId[] = [];
-    for (const tenantId of tenants) if (await this.#options.serve(tenantId, signal)) more.push(tenantId);
+    for (const tenantId of tenants) if (await this.#serve(tenantId, signal)) more.push(tenantId);
     return more;
+  }
+
+  /** Rows of one tenant that somebody holds do not keep the others waiting: it is found again by polling. */
+  async #serve(tenantId: TenantId, signal: AbortSignal | undefined): Promise<boolean> {
+    const { logger, serve, what } = this.#options;
+    try {
+      return await serve(tenantId, signal);
+    } catch (error) {
+      if (!isEventplaneError(error, "busy")) throw error;
+      logger.warn({ tenantId, code: error.code }, `${what} is held up for a tenant; it tries again`);
+      return false;
+    }
   }
 }
