@@ -36,7 +36,7 @@ export interface OpenPlaneOptions {
   readonly databaseUrl?: string;
   /**
    * A `pg.Pool` of the application instead of a URL: the same database is used. Its connections are not: they log in as
-   * the application, and no role but Eventplane's may write the log.
+   * the application, and no role but Eventplane's may write the log. They are encrypted as the pool's are.
    */
   readonly pool?: PoolAddress;
   /** Folder with keys and role passwords, the one that `evtctl migrate up` was run with; default `.eventplane`. */
