@@ -40,6 +40,18 @@ describe.each(edgeStores)("two edges on %s", (_name, openStore) => {
     expect(performance.now() - revokedAt).toBeLessThan(1_000);
   });
 
+  test("a key that one makes opens at the other at once, 50 times in a row, and a wrong secret never does", async () => {
+    const admin = createClient({ baseUrl: first.url, apiKey: first.adminKey }).admin;
+    for (let n = 0; n < 50; n++) {
+      const { key } = await admin.createKey("acme", { name: "new", grants: ["reader"] });
+      const wrong = key.slice(0, -43) + key.slice(-42) + key.slice(-43, -42);
+      const answers = await Promise.all(
+        [key, wrong].map((each) => fetch(`${second.url}/v1/tenants/acme/events?limit=1`, call(each))),
+      );
+      expect(answers.map(({ status }) => status)).toEqual([200, 401]);
+    }
+  });
+
   test("events of one reach subscribers of the other", async () => {
     const subscriber = createClient({ baseUrl: second.url, apiKey: acme.key, tenant: "acme" }).subscribe();
     const arriving = (async () => {

@@ -19,6 +19,8 @@ export interface IssuedKey {
 export interface PresentedKey {
   /** The key id it names; a UUID that no key has when it is malformed. */
   readonly keyId: string;
+  /** Whether it has the form of a key. One that has not is none at any edge. */
+  readonly isWellFormed: boolean;
   readonly secretDigest: Uint8Array;
 }
 
@@ -39,7 +41,8 @@ export function issueKey(keyId: string): IssuedKey {
 /** Reads an Authorization header. Never fails: what is malformed names nobody. */
 export function readAuthorization(header: string | undefined): PresentedKey {
   const match = pattern.exec((header ?? "").slice(0, headerCharactersMax));
-  return { keyId: match?.[1] ?? nobody.keyId, secretDigest: secretDigest(match?.[2] ?? nobody.secret) };
+  const [, keyId = nobody.keyId, secret = nobody.secret] = match ?? [];
+  return { keyId, isWellFormed: match !== null, secretDigest: secretDigest(secret) };
 }
 
 /** Whether the secret is the stored one; `undefined` stands for a key that does not exist. Constant time. */

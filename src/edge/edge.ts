@@ -7,6 +7,7 @@ import { EventFactory, type EventRow, verifyLink } from "../event/index.js";
 import { type ErrorCode, EventplaneError, type TenantId } from "../kernel/index.js";
 import { PositionWaits, ProjectionQueries } from "../projection/index.js";
 import { createLogHub } from "../store/index.js";
+import { Authentication } from "./authentication.js";
 import type { EdgeDependencies } from "./dependencies.js";
 import { failureFields } from "./failure-fields.js";
 import { HeldBytes } from "./held-bytes.js";
@@ -125,6 +126,7 @@ function assemble(given: EdgeDependencies): EdgeParts {
   return {
     ...dependencies,
     platform,
+    authentication: new Authentication({ platform, clock }),
     refusals,
     pipeline,
     administration,

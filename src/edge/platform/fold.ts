@@ -34,7 +34,10 @@ export class PlatformFold {
   readonly #changed = new Set<() => void>();
   #freshFromMs = Number.NEGATIVE_INFINITY;
   #failing: unknown;
+  /** What reads now. */
   #round: Promise<void> | undefined;
+  /** What reads after it, for all who asked meanwhile. */
+  #upcoming: Promise<void> | undefined;
 
   constructor(dependencies: PlatformFoldDependencies) {
     this.#dependencies = dependencies;
@@ -87,11 +90,11 @@ export class PlatformFold {
   async catchUp(position = 0): Promise<void> {
     const { clock } = this.#dependencies;
     const deadline = clock.monotonicMs() + catchUpTimeoutMs;
-    await this.#nextRound();
+    await this.nextRound();
     while (this.#state.position < position) {
       if (clock.monotonicMs() > deadline)
         throw new EventplaneError("timeout", "The platform log was not read in time.");
-      await this.#nextRound();
+      await this.nextRound();
     }
   }
 
@@ -100,7 +103,7 @@ export class PlatformFold {
     while (!signal.aborted) {
       const rung = this.#rung(signal);
       try {
-        await this.#nextRound();
+        await this.nextRound();
         this.#note(undefined);
       } catch (error) {
         this.#note(error);
@@ -109,9 +112,19 @@ export class PlatformFold {
     }
   }
 
-  /** A round that begins now or later; rounds never overlap. */
-  async #nextRound(): Promise<void> {
-    while (this.#round !== undefined) await this.#round.catch(() => undefined);
+  /**
+   * The round that begins next, and so holds all that was appended before the call. However many ask, it is one.
+   *
+   * @throws EventplaneError what the round failed with
+   */
+  nextRound(): Promise<void> {
+    return (this.#upcoming ??= this.#readNext());
+  }
+
+  /** Rounds never overlap. */
+  async #readNext(): Promise<void> {
+    await this.#round?.catch(() => undefined);
+    this.#upcoming = undefined;
     this.#round = this.#readToEnd();
     try {
       await this.#round;

@@ -4,7 +4,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { EventplaneError, limits, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
 import type { PositionWaits, ProjectionQueries } from "../../projection/index.js";
-import { authenticate } from "../authentication.js";
+import type { Authentication } from "../authentication.js";
 import type { EdgeDependencies } from "../dependencies.js";
 import type { HeldBytes } from "../held-bytes.js";
 import type { PlatformAdministration } from "../platform/administration.js";
@@ -18,6 +18,7 @@ import type { SubscriptionHub } from "../sse/hub.js";
 /** The parts of an edge that routes use. */
 export interface EdgeParts extends EdgeDependencies {
   readonly platform: PlatformFold;
+  readonly authentication: Authentication;
   readonly refusals: RefusalLog;
   readonly pipeline: PublishPipeline;
   readonly administration: PlatformAdministration;
@@ -98,14 +99,13 @@ export class Routes {
       url: route.url,
       onRequest: (request, reply, done) => {
         request.action = route.action;
-        const principal = authenticate(request.headers.authorization, this.#parts.platform, this.#parts.clock);
-        request.principal = principal;
-        const { t } = request.params as { readonly t?: string }; // the only parameter of this name
-        const tenantId = route.ofCaller === true ? principal.tenantId : this.#tenantOf(principal, t, route.action);
-        if (route.authorize !== "handler") assertAllowed(principal, route.action, tenantId);
-        this.#makeRoom(tenantId, request, reply);
-        request.caller = { principal, tenantId };
-        done();
+        const found = this.#parts.authentication.identify(request.headers.authorization);
+        if (!(found instanceof Promise)) {
+          this.#admit(found, { route, request, reply });
+          done();
+          return;
+        }
+        found.then((principal) => this.#admit(principal, { route, request, reply })).then(() => done(), done);
       },
       handler: (request, reply) => {
         const { caller } = request;
@@ -114,6 +114,19 @@ export class Routes {
         return route.handle(request, reply, caller);
       },
     });
+  }
+
+  /** The tenant of the address must be the caller's, and the rules must allow what the route does. */
+  #admit(
+    principal: Principal,
+    { route, request, reply }: { route: TenantRoute; request: FastifyRequest; reply: FastifyReply },
+  ): void {
+    request.principal = principal;
+    const { t } = request.params as { readonly t?: string }; // the only parameter of this name
+    const tenantId = route.ofCaller === true ? principal.tenantId : this.#tenantOf(principal, t, route.action);
+    if (route.authorize !== "handler") assertAllowed(principal, route.action, tenantId);
+    this.#makeRoom(tenantId, request, reply);
+    request.caller = { principal, tenantId };
   }
 
   /** Tenant equality, before any rule: foreign and unknown tenants are the same, in time too, to those who may not look. */
