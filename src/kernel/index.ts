@@ -41,4 +41,5 @@ export { isSecretName, namesHolding, redactedValue } from "./redact.js";
 export { secretReferenceCharactersMax, secretReferenceFormat } from "./secret-reference.js";
 export { terminalSafe } from "./terminal.js";
 export { TerminalError } from "./terminal-error.js";
+export { type ThrownData, thrownData, thrownError } from "./thrown.js";
 export { type Clock, formatUs, parseUs, systemClock } from "./time.js";

@@ -1,8 +1,8 @@
 /** One thread: it is started, gets one call at a time, and ends, by itself or because it does not answer. */
 import { Worker } from "node:worker_threads";
-import { assert } from "../../kernel/index.js";
+import { assert, thrownError } from "../../kernel/index.js";
 import type { Logger } from "../../observe/index.js";
-import { type LoadedApp, type ThreadMessage, thrownError } from "./messages.js";
+import type { LoadedApp, ThreadMessage } from "./messages.js";
 import { stackOfThread } from "./thread-place.js";
 
 /** How to start a thread. */

@@ -1,15 +1,8 @@
 /** What crosses to a thread and back. */
 import { expect, test } from "vitest";
 import { emptyFold } from "../../event/index.js";
-import { EventplaneError, isEventplaneError, TerminalError } from "../../kernel/index.js";
 import { newTenantId } from "../../testing/index.js";
-import { describeFailure } from "../../work/index.js";
-import { answerOf, callText, thrownData, thrownError } from "./messages.js";
-
-/** As a message port would hand it over. */
-function crossed(error: unknown): Error {
-  return thrownError(structuredClone(thrownData(error)));
-}
+import { answerOf, callText } from "./messages.js";
 
 test("a call has all that a controller may see of the origin, and nothing of who asked", () => {
   const origin = {
@@ -37,32 +30,4 @@ test("a call has all that a controller may see of the origin, and nothing of who
 
 test("an answer of nothing stays nothing", () => {
   expect(answerOf(JSON.stringify({ decisions: undefined, asks: [] }))).toEqual({ asks: [] });
-});
-
-test("errors keep name, text, code, details and place", () => {
-  const ours = new EventplaneError("decision_invalid", "It is none.", { details: { controller: "quota" } });
-  const crossedOurs = crossed(ours);
-  expect(isEventplaneError(crossedOurs, "decision_invalid")).toBe(true);
-  expect(crossedOurs).toMatchObject({ message: "It is none.", details: { controller: "quota" }, stack: ours.stack });
-  const foreign = new RangeError("too far");
-  expect(crossed(foreign)).toMatchObject({ name: "RangeError", message: "too far", stack: foreign.stack });
-});
-
-test("a TerminalError is one on the other side, with its reason", () => {
-  const terminal = crossed(new TerminalError("Never.", { reason: "gone" }));
-  expect(terminal).toBeInstanceOf(TerminalError);
-  expect(terminal).toMatchObject({ name: "TerminalError", reason: "gone" });
-  expect(describeFailure(terminal).isTerminal).toBe(true);
-  expect((crossed(new TerminalError("Never.")) as TerminalError).reason).toBeUndefined();
-});
-
-test("whatever is thrown crosses: what is no error, and what cannot even be looked at", () => {
-  const hostile = Object.defineProperty(new Error("x"), "message", {
-    get: () => {
-      throw new Error("gotcha");
-    },
-  });
-  for (const thrown of ["text", undefined, null, 7, { name: "TerminalError" }, Symbol("s"), hostile]) {
-    expect(describeFailure(crossed(thrown))).toMatchObject({ code: "Error", isTerminal: false });
-  }
 });

@@ -2,9 +2,9 @@
 
 import { type ReconcileCall, reconcile } from "../../controller/index.js";
 import { type AppDefinition, checkDecisions, deepFreeze, foldDigest } from "../../event/index.js";
-import { assert, type Clock } from "../../kernel/index.js";
+import { assert, type Clock, thrownData } from "../../kernel/index.js";
 import type { Logger } from "../../observe/index.js";
-import { type CallMessage, type LoadedApp, type LogData, type ThreadMessage, thrownData } from "./messages.js";
+import type { CallMessage, LoadedApp, LogData, ThreadMessage } from "./messages.js";
 
 /** The thread's end of the way to the plane; `parentPort` of node:worker_threads. */
 export interface ThreadPort {
