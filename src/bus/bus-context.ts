@@ -20,6 +20,8 @@ import type { Space } from "./space.js";
 import type { BusStatistics } from "./statistics.js";
 import { type Subscription, statusOf } from "./subscription.js";
 import { type SubscriptionOptions, subscriptionSettings } from "./subscription-options.js";
+import { ContextThreads, type Isolated } from "./threads/context-threads.js";
+import { isThreadHandler, type ThreadHandler } from "./threads/thread-handler.js";
 
 /**
  * Gets the events that a subscription's patterns take. What it throws, or its promise rejects with, is its own failure and reaches
@@ -38,7 +40,7 @@ export type PatternsOf<Topics extends TopicMap, Patterns extends string> =
 /** A subscription as data, made by {@link BusContext.define}; its types were checked there. */
 export interface SubscriptionDefinition extends SubscriptionOptions {
   readonly patterns: readonly string[];
-  readonly handler: AnyHandler;
+  readonly handler: AnyHandler | ThreadHandler;
   readonly isOnce?: boolean;
   /** Called when the subscription ends. */
   readonly ended?: () => void;
@@ -59,6 +61,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
   readonly #space: Space;
   readonly #onClosed: () => void;
   readonly #sources = new Map<string, Source>();
+  readonly #threads = new ContextThreads();
   /** What its subscriptions could not handle. */
   readonly deadLetters: DeadLetters;
 
@@ -90,7 +93,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
    */
   on<const Patterns extends string>(
     patterns: PatternsOf<Topics, Patterns>,
-    handler: Handler<Topics, Patterns>,
+    handler: Handler<Topics, Patterns> | ThreadHandler,
     options: SubscriptionOptions<EventOf<Topics, Patterns>> = {},
   ): Subscription {
     return this.#add([plain(patterns, handler, options)])[0] as Subscription; // one definition, one subscription
@@ -99,7 +102,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
   /** As {@link BusContext.on}, for one event: the subscription has ended when its handler is called. */
   once<const Patterns extends string>(
     patterns: PatternsOf<Topics, Patterns>,
-    handler: Handler<Topics, Patterns>,
+    handler: Handler<Topics, Patterns> | ThreadHandler,
     options: SubscriptionOptions<EventOf<Topics, Patterns>> = {},
   ): Subscription {
     return this.#add([{ ...plain(patterns, handler, options), isOnce: true }])[0] as Subscription; // as above
@@ -114,7 +117,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
   /** The subscription that {@link BusContext.on} would add, as data for {@link BusContext.register}. */
   define<const Patterns extends string>(
     patterns: PatternsOf<Topics, Patterns>,
-    handler: Handler<Topics, Patterns>,
+    handler: Handler<Topics, Patterns> | ThreadHandler,
     options: SubscriptionOptions<EventOf<Topics, Patterns>> = {},
   ): SubscriptionDefinition {
     return plain(patterns, handler, options);
@@ -236,6 +239,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
       registration.consumer.abandon(new EventplaneError("aborted", `The context ${this.name} was closed.`));
       this.#end(registration);
     }
+    await this.#threads.close();
     await this.#shared.log?.flush(logClosingMs);
     this.#onClosed();
     return isDrained;
@@ -286,16 +290,39 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     const { name = registry.freeName(), patterns } = definition;
     if (!nameForm.test(name))
       throw new EventplaneError("request_invalid", "A subscription's name is 1 to 128 printable ASCII characters.");
-    if (typeof definition.handler !== "function")
-      throw new EventplaneError("config_invalid", `The handler of ${name} is a function.`);
-    const spent = definition.isOnce === true ? { spent: () => void registry.remove(registration) } : {};
-    const { ended = () => undefined } = definition;
+    const settings = subscriptionSettings(definition);
+    const threads = isThreadHandler(definition.handler)
+      ? this.#threads.isolate(definition.handler, { name, settings, host, consumer: () => consumer })
+      : undefined;
+    const called = threads?.handler ?? definition.handler;
+    if (typeof called !== "function")
+      throw new EventplaneError("config_invalid", `The handler of ${name} is a function, or one in threads.`);
+    const ended = (): void => {
+      threads?.retire();
+      definition.ended?.();
+    };
+    const spent = (): void => {
+      registry.remove(registration);
+      // The one call begins after this.
+      if (threads !== undefined) void Promise.resolve().then(() => consumer.idle().then(threads.retire));
+    };
     const permit = this.#permitOf(name, definition);
-    const handler = this.#space.correlation?.wrap(definition.handler) ?? definition.handler;
-    const consumer = new Consumer({ name, handler, ended, ...spent }, subscriptionSettings(definition), host);
+    const handler = this.#space.correlation?.wrap(called) ?? called;
+    const parts = { name, handler, ended, ...(definition.isOnce === true ? { spent } : {}) };
+    const consumer: Consumer = new Consumer(parts, threads?.settings ?? settings, host);
     consumer.permit.set(permit);
     const registration: Registration = registry.add(consumer, [...new Set(patterns)], definition.principal);
+    this.#startThreads(threads, registration);
     return registration;
+  }
+
+  #startThreads(threads: Isolated | undefined, registration: Registration): void {
+    try {
+      threads?.start();
+    } catch (error) {
+      this.#end(registration);
+      throw error;
+    }
   }
 
   #permitOf(
@@ -321,6 +348,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     return {
       name: consumer.name,
       patterns,
+      ready: () => this.#threads.ready(consumer),
       status: () => statusOf(consumer),
       pause: () => consumer.pause(),
       resume: () => consumer.resume(),
@@ -333,5 +361,5 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
 /** Handlers, filters and patterns without the types of the topics: what a pattern takes, a handler of that pattern gets. */
 function plain(patterns: unknown, handler: unknown, options: object): SubscriptionDefinition {
   const list = typeof patterns === "string" ? [patterns] : patterns;
-  return { ...options, patterns: list as readonly string[], handler: handler as AnyHandler };
+  return { ...options, patterns: list as readonly string[], handler: handler as AnyHandler | ThreadHandler };
 }

@@ -33,19 +33,6 @@ export interface ConsumerHost {
   readonly random: Random;
   /** Never throws. */
   readonly failed: (failure: DeliveryFailure) => void;
-}
-
-/** Counts since the subscription began. */
-export interface ConsumerCounters {
-  /** Events that were done, that failed for good, and that were dropped from the queue. */
-  done: number;
-  failed: number;
-  dropped: number;
-  /** Events that the filter passed over. */
-  filtered: number;
-  /** Calls that threw, rejected or ran out of time; each attempt counts. */
-  attemptsFailed: number;
-  timeouts: number;
-  /** Answers of calls that had run out of time. */
-  late: number;
+  /** Calls a callback of the user; that it threw is counted. Never throws. */
+  readonly callback: (call: () => void) => void;
 }

@@ -2,7 +2,8 @@
 import { backoffMs, EventplaneError, isEventplaneError } from "../kernel/index.js";
 import type { AcceptedEvent, BusEvent } from "./accepted-event.js";
 import { CallGate } from "./call-gate.js";
-import type { AnyHandler, ConsumerCounters, ConsumerHost, ConsumerParts } from "./consumer-parts.js";
+import { type ConsumerCounters, noCounts } from "./consumer-counters.js";
+import type { AnyHandler, ConsumerHost, ConsumerParts } from "./consumer-parts.js";
 import { Attempt, Delivery } from "./delivery.js";
 import { DeliverySet } from "./delivery-set.js";
 import { type Latency, LatencyHistogram } from "./latency-histogram.js";
@@ -20,7 +21,7 @@ export class Consumer {
   readonly name: string;
   readonly settings: SubscriptionSettings;
   readonly permit: TopicPermit = new TopicPermit();
-  readonly #counters = { failed: 0, dropped: 0, filtered: 0, attemptsFailed: 0, timeouts: 0, late: 0 };
+  readonly #counters = noCounts();
   readonly #handler: AnyHandler;
   readonly #host: ConsumerHost;
   readonly #queue: SubscriptionQueue;
@@ -69,6 +70,11 @@ export class Consumer {
   /** Counts up to now. */
   get counters(): ConsumerCounters {
     return { done: this.#done, ...this.#counters };
+  }
+
+  /** Counts what its threads brought about. */
+  count(what: "timeouts" | "late" | "threadRestarts"): void {
+    this.#counters[what]++;
   }
 
   /** Events that wait. */

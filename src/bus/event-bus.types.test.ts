@@ -1,6 +1,6 @@
 import { describe, expect, expectTypeOf, test } from "vitest";
 import { z } from "zod";
-import { type BusEvent, EventBus, topic } from "./index.js";
+import { type BusEvent, EventBus, type Handler, topic } from "./index.js";
 
 interface Topics {
   "user.created": { readonly name: string };
@@ -80,6 +80,33 @@ describe("types of a bus", () => {
       if (result.done !== true) expectTypeOf(result.value.payload).toEqualTypeOf<Topics["order.placed"]>();
     });
     await stream.return?.();
+  });
+
+  test("a handler in threads takes the same patterns and filters, and its module's function the same type", () => {
+    const module = new URL("data:text/javascript,export default () => undefined");
+    const closed = AbortSignal.abort();
+    bus.on(
+      "user.*",
+      { isolation: "thread", module },
+      {
+        signal: closed,
+        filter: (event) => {
+          expectTypeOf(event.topic).toEqualTypeOf<"user.created" | "user.login">();
+          return true;
+        },
+      },
+    );
+    // @ts-expect-error a pattern that takes no topic
+    bus.once("usr.*", { isolation: "thread", module }, { signal: closed });
+    // @ts-expect-error there is no other isolation
+    expect(() => bus.on("user.*", { isolation: "process", module })).toThrow("function");
+    const inModule: Handler<Topics, "order.*"> = ({ payload }, { signal }) => {
+      expectTypeOf(payload).toEqualTypeOf<Topics["order.placed"]>();
+      expectTypeOf(signal).toEqualTypeOf<AbortSignal>();
+    };
+    bus.on("order.*", inModule, { signal: closed });
+    // @ts-expect-error the payload of another topic
+    bus.on("user.created", inModule, { signal: closed });
   });
 
   test("topics follow from JSON Schema and from Standard Schema", () => {

@@ -1,5 +1,5 @@
 /** Freezes payloads: what one handler, or the publisher later, does to an event cannot reach another handler. */
-import { EventplaneError } from "../kernel/index.js";
+import { EventplaneError } from "../kernel/errors.js";
 import { busLimits } from "./bus-limits.js";
 
 /**

@@ -30,6 +30,7 @@ export type { StandardIssue, StandardResult, StandardSchema } from "./standard-s
 export { type BusStatistics, prometheusText } from "./statistics.js";
 export type { Subscription, SubscriptionStatus } from "./subscription.js";
 export type { OverflowPolicy, SubscriptionOptions } from "./subscription-options.js";
+export type { ThreadHandler } from "./threads/thread-handler.js";
 export { type Topic, type TopicOptions, topic, type Upcaster } from "./topic.js";
 export {
   type Covered,

@@ -91,6 +91,7 @@ export class Space {
       clock: shared.clock,
       random: shared.random,
       failed: (failure) => this.#failed(failure),
+      callback: (call) => this.#callback(call),
     };
   }
 
@@ -156,11 +157,7 @@ export class Space {
   /** Counts and tells that an accepted event could not be published. Never throws. */
   unpublished(told: Unpublished): void {
     this.counters.unpublished++;
-    try {
-      this.#shared.onUnpublished?.(told);
-    } catch {
-      this.#shared.counters.callbacksFailed++;
-    }
+    this.#callback(() => this.#shared.onUnpublished?.(told));
   }
 
   /**
@@ -339,16 +336,22 @@ export class Space {
   }
 
   #failed(failure: DeliveryFailure): void {
-    const { deadLetters, coarse, onFailure, counters, log } = this.#shared;
+    const { deadLetters, coarse, onFailure, log } = this.#shared;
     let deadLetter: number | undefined;
-    try {
+    this.#callback(() => {
       deadLetter = deadLetters.add(letterOf(failure, coarse.wallMs())).number;
       onFailure?.(failure);
+    });
+    log?.failed(failure, deadLetter);
+  }
+
+  #callback(call: () => void): void {
+    try {
+      call();
     } catch {
       // A callback that fails must not fail what it is told about; the count says that it did.
-      counters.callbacksFailed++;
+      this.#shared.counters.callbacksFailed++;
     }
-    log?.failed(failure, deadLetter);
   }
 
   #logRefused({ topic, payload, options: { principal } }: Draft, source: string | undefined, error: unknown): void {

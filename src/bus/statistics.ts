@@ -90,6 +90,12 @@ const meters: readonly Meter[] = [
     series: perSubscription(({ attemptsFailed }) => attemptsFailed),
   },
   {
+    name: "eventplane_bus_thread_restarts_total",
+    help: "Threads of handlers that were started in place of lost ones.",
+    type: "counter",
+    series: perSubscription(({ threadRestarts }) => threadRestarts),
+  },
+  {
     name: "eventplane_bus_depth",
     help: "Events that wait for a subscription.",
     type: "gauge",

@@ -19,6 +19,8 @@ export interface SubscriptionStatus {
   readonly attemptsFailed: number;
   readonly timeouts: number;
   readonly late: number;
+  /** Threads that were started in place of lost ones; 0 for handlers of this process. */
+  readonly threadRestarts: number;
   /** How long calls that succeeded took, from a sample; undefined without one. */
   readonly latency: Latency | undefined;
 }
@@ -27,6 +29,12 @@ export interface SubscriptionStatus {
 export interface Subscription {
   readonly name: string;
   readonly patterns: readonly string[];
+  /**
+   * Resolves when its handler can be called: at once, or when the first thread of a handler with `isolation: "thread"` has loaded its module.
+   *
+   * @throws EventplaneError `config_invalid` when the module does not load or has no such export, `aborted` when the subscription ended before
+   */
+  ready(): Promise<void>;
   /** Counts up to now. */
   status(): SubscriptionStatus;
   /** Lets events wait in the queue. */

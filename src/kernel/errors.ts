@@ -97,6 +97,7 @@ const retryableCodes = [
   "reconcile_timeout",
   "effect_unknown",
   "effect_timeout",
+  "thread_lost",
   "try_again",
   "disk_full",
   "database_unreachable",

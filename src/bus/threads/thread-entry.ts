@@ -1,0 +1,79 @@
+/**
+ * The thread of a handler: loads its module and calls it.
+ *
+ * What runs here later may be hostile. So the port of the protocol is in no variable that a module can import, what is needed of it is bound before the
+ * module is loaded, and the thread's public port is closed. Whatever gets hold of the port all the same can end this one call, whose handler it is.
+ *
+ * It loads little: each thread pays for it.
+ */
+import { type MessagePort, parentPort } from "node:worker_threads";
+import { EventplaneError } from "../../kernel/errors.js";
+import { thrownData, thrownError } from "../../kernel/thrown.js";
+import { AcceptedEvent } from "../accepted-event.js";
+import type { AnyHandler } from "../consumer-parts.js";
+import { Attempt } from "../delivery.js";
+import type { EventJson } from "../event-json.js";
+import { freezeData } from "../freeze.js";
+import type { FromThread, StartMessage, ToThread } from "./thread-messages.js";
+
+parentPort?.once("message", ({ port, module, exportName }: StartMessage) => {
+  parentPort?.close();
+  void serve(port, () => load(module, exportName));
+});
+
+async function serve(port: MessagePort, loadHandler: () => Promise<AnyHandler>): Promise<void> {
+  const tell: (message: FromThread) => void = port.postMessage.bind(port);
+  const listen = port.on.bind(port);
+  try {
+    const handler = await loadHandler();
+    const calls = new Calls(handler, tell);
+    listen("message", (message: ToThread) => calls.take(message));
+    tell({ isReady: true });
+  } catch (error) {
+    tell({ broken: thrownData(error) });
+  }
+}
+
+async function load(module: string, exportName: string): Promise<AnyHandler> {
+  const loaded = (await import(module)) as Readonly<Record<string, unknown>>; // a module is an object of its exports
+  const handler = loaded[exportName];
+  if (typeof handler === "function") return handler as AnyHandler; // what it takes cannot be known
+  throw new EventplaneError("config_invalid", `it exports no function named ${exportName}`);
+}
+
+/** The call under way. */
+class Calls {
+  readonly #handler: AnyHandler;
+  readonly #tell: (message: FromThread) => void;
+  #current: { readonly token: string; readonly attempt: Attempt } | undefined;
+
+  constructor(handler: AnyHandler, tell: (message: FromThread) => void) {
+    this.#handler = handler;
+    this.#tell = tell;
+  }
+
+  take(message: ToThread): void {
+    if ("token" in message) void this.#call(message.token, message.event, new Attempt(message.attempt));
+    else if (this.#current?.token === message.abort) this.#current.attempt.abort(thrownError(message.reason));
+  }
+
+  async #call(token: string, event: EventJson, attempt: Attempt): Promise<void> {
+    this.#current = { token, attempt };
+    try {
+      await this.#handler(eventOf(event), attempt);
+      this.#tell({ token });
+    } catch (error) {
+      this.#tell({ token, thrown: thrownData(error) });
+    }
+  }
+}
+
+/** The copy as the event that it was. */
+function eventOf({ topic, context, schemaVersion, payload, atMs, metadata, ...options }: EventJson): AcceptedEvent {
+  const frozen = freezeData(metadata) as EventJson["metadata"]; // the same value
+  return new AcceptedEvent(
+    { topic, context, schemaVersion, idPrefix: "" },
+    { number: 0, payload: freezeData(payload), atMs },
+    { ...options, metadata: frozen },
+  );
+}
