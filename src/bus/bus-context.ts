@@ -5,14 +5,16 @@ import { type Permit, permitFor } from "./authorization.js";
 import type { BusShared } from "./bus-options.js";
 import { Consumer } from "./consumer.js";
 import type { AnyHandler } from "./consumer-parts.js";
-import { DeadLetters } from "./dead-letters.js";
+import { DeadLetters, type Redeliver } from "./dead-letters.js";
 import type { HandlerContext } from "./delivery.js";
 import { Emitter, type EmitterDefaults } from "./emitter.js";
 import { EventStream } from "./event-stream.js";
+import { type ExportFormat, historyText, performanceText } from "./export.js";
 import type { HistoryFilter } from "./history.js";
 import type { MonitorOptions } from "./monitor.js";
-import { startMonitor, statisticsOf } from "./observation.js";
+import { type Observed, startMonitor, statisticsOf } from "./observation.js";
 import type { PatternOf, TopicMap } from "./pattern.js";
+import { type PerformanceReport, performanceOf } from "./performance.js";
 import { Publisher } from "./publisher.js";
 import type { Registration } from "./registry.js";
 import { Source, type SourceOptions } from "./source.js";
@@ -71,7 +73,8 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     this.#space = space;
     this.#shared = shared;
     this.#onClosed = onClosed;
-    this.deadLetters = new DeadLetters(space.name, shared.deadLetters, (letter) => space.redeliver(letter));
+    const redeliver: Redeliver = (letter) => space.redeliver(letter);
+    this.deadLetters = new DeadLetters(space.name, { store: shared.deadLetters, redeliver, log: shared.log });
   }
 
   /** Its name; that of the bus itself is `default`. */
@@ -194,9 +197,27 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     return this.#space.history.list(filter);
   }
 
+  /**
+   * The events of {@link BusContext.history} as one JSON array or as CSV, as the event log shows them: redacted, harmless, bounded. Texts that a
+   * spreadsheet could take for formulas begin with `'` in CSV.
+   */
+  exportHistory(format: ExportFormat, filter: HistoryFilter = {}): string {
+    return historyText(this.#observed, format, filter);
+  }
+
+  /** How topics and subscriptions did: the busiest topics and the slowest subscriptions first. */
+  performance(): PerformanceReport {
+    return performanceOf(this.#observed);
+  }
+
+  /** The subscriptions of {@link BusContext.performance} as one JSON array or as CSV. */
+  exportPerformance(format: ExportFormat): string {
+    return performanceText(this.#observed, format);
+  }
+
   /** What the context did so far. `prometheusText` turns it into what Prometheus reads. */
   statistics(): BusStatistics {
-    return statisticsOf({ space: this.#space, shared: this.#shared, sources: this.#sources });
+    return statisticsOf(this.#observed);
   }
 
   /**
@@ -205,7 +226,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
    * @throws EventplaneError `config_invalid`
    */
   monitor(options: MonitorOptions): () => void {
-    return startMonitor(options, { space: this.#space, shared: this.#shared, sources: this.#sources });
+    return startMonitor(options, this.#observed);
   }
 
   /** Its subscriptions, in the order in which they came. */
@@ -247,6 +268,10 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
 
   async [Symbol.asyncDispose](): Promise<void> {
     await this.close();
+  }
+
+  get #observed(): Observed {
+    return { space: this.#space, shared: this.#shared, sources: this.#sources };
   }
 
   async #idle(consumers: () => readonly Consumer[], deadlineMs: number): Promise<boolean> {

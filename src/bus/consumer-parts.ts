@@ -31,8 +31,9 @@ export interface ConsumerHost {
   readonly coarse: CoarseClock;
   readonly clock: Pick<Clock, "monotonicMs">;
   readonly random: Random;
-  /** Never throws. */
+  /** For good, or to be tried again. Neither throws. */
   readonly failed: (failure: DeliveryFailure) => void;
+  readonly attemptFailed: (failure: DeliveryFailure) => void;
   /** Calls a callback of the user; that it threw is counted. Never throws. */
   readonly callback: (call: () => void) => void;
 }

@@ -340,9 +340,10 @@ export class Consumer {
     this.#counters.attemptsFailed++;
     this.#gate?.fail();
     const isLast = delivery.attempts >= this.settings.attempts || isEventplaneError(error, "terminal_error");
-    if (isLast || this.#isClosed) this.#giveUp(delivery, error);
-    else
-      this.#tryAgainIn(backoffMs(delivery.attempts, { ...this.settings.backoff, random: this.#host.random }), delivery);
+    if (isLast || this.#isClosed) return this.#giveUp(delivery, error);
+    const { event, attempts } = delivery;
+    this.#host.attemptFailed({ event, subscription: this.name, attempts: delivery.attemptsBefore + attempts, error });
+    this.#tryAgainIn(backoffMs(attempts, { ...this.settings.backoff, random: this.#host.random }), delivery);
   }
 
   /** The slot is kept, so that what follows does not overtake. */

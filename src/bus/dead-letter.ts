@@ -2,6 +2,7 @@
 import { cleanText, EventplaneError } from "../kernel/index.js";
 import type { DeliveryFailure } from "./consumer-parts.js";
 import type { EventJson } from "./event-json.js";
+import type { Redaction } from "./redaction.js";
 
 /** An event that one subscription could not handle. */
 export interface DeadLetter {
@@ -92,21 +93,23 @@ function checkedLettersMax(lettersMax: number = lettersMaxDefault): number {
   throw new EventplaneError("config_invalid", `The option lettersMax is a whole number from 1 to ${lettersMaxMax}.`);
 }
 
-/** What is kept of a failure. */
-export function letterOf(failure: DeliveryFailure, failedAtMs: number): NewDeadLetter {
-  const { event, subscription, attempts, error } = failure;
-  return { subscription, event: event.toJSON(), attempts, error: errorOf(error), failedAtMs };
+/** What is kept of a failure: the event as it was, to be redriven; the error without what is redacted in the event. */
+export function letterOf(failure: DeliveryFailure, failedAtMs: number, redaction: Redaction): NewDeadLetter {
+  const { event, subscription, attempts, error: thrown } = failure;
+  const { found } = redaction.redact(event.topic, event);
+  const error = errorOf(thrown, (text, max) => cleanText(found.replace(text), max));
+  return { subscription, event: event.toJSON(), attempts, error, failedAtMs };
 }
 
 const messageCharactersMax = 500;
 
 /** Anything may be thrown, also what throws when it is looked at. */
-function errorOf(thrown: unknown): DeadLetter["error"] {
+function errorOf(thrown: unknown, clean: (text: string, max: number) => string): DeadLetter["error"] {
   try {
     if (!(thrown instanceof Error))
       return { name: "NotAnError", message: `a value of type ${typeof thrown} was thrown` };
-    const code = "code" in thrown && typeof thrown.code === "string" ? { code: cleanText(thrown.code, 100) } : {};
-    return { name: cleanText(thrown.name, 100), ...code, message: cleanText(thrown.message, messageCharactersMax) };
+    const code = "code" in thrown && typeof thrown.code === "string" ? { code: clean(thrown.code, 100) } : {};
+    return { name: clean(thrown.name, 100), ...code, message: clean(thrown.message, messageCharactersMax) };
   } catch {
     return { name: "Unreadable", message: "what was thrown cannot be read" };
   }

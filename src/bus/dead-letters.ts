@@ -1,6 +1,7 @@
 /** The dead letters of one context: looking at them, trying them again, throwing them away. */
 import { EventplaneError, isEventplaneError } from "../kernel/index.js";
 import type { DeadLetter, DeadLetterStore } from "./dead-letter.js";
+import type { EventLog } from "./event-log.js";
 import { patternTokens, topicTokens } from "./pattern.js";
 import { PatternTrie } from "./pattern-trie.js";
 import type { HandlerOutcome } from "./settlement.js";
@@ -28,18 +29,26 @@ export interface RedriveReport {
 /** Gives one event to one subscription again. */
 export type Redeliver = (letter: DeadLetter) => Promise<HandlerOutcome> | undefined;
 
+interface DeadLettersParts {
+  readonly store: DeadLetterStore;
+  readonly redeliver: Redeliver;
+  readonly log: EventLog | undefined;
+}
+
 /** Dead letters of one context. */
 export class DeadLetters {
   readonly #context: string;
   readonly #store: DeadLetterStore;
   readonly #redeliver: Redeliver;
+  readonly #log: EventLog | undefined;
   readonly #underWay = new Set<number>();
 
   /** Made by the bus. */
-  constructor(context: string, store: DeadLetterStore, redeliver: Redeliver) {
+  constructor(context: string, { store, redeliver, log }: DeadLettersParts) {
     this.#context = context;
     this.#store = store;
     this.#redeliver = redeliver;
+    this.#log = log;
   }
 
   /** Those that the filter means, the oldest first. Throws `request_invalid` for a pattern that is none. */
@@ -89,7 +98,10 @@ export class DeadLetters {
 
   /** Throws away those that the filter means. @returns how many */
   purge(filter: DeadLetterFilter = {}): number {
-    return this.list(filter).filter(({ number }) => this.#store.remove(number)).length;
+    const purged = this.list(filter).filter(({ number }) => this.#store.remove(number)).length;
+    const fields = { context: this.#context, ...filter, purged };
+    this.#log?.happened({ level: "info", message: "dead letters purged", fields });
+    return purged;
   }
 
   async #tryToBegin(letter: DeadLetter): Promise<HandlerOutcome | undefined> {
@@ -112,8 +124,14 @@ export class DeadLetters {
       .then((ended) => {
         // One that failed again was added anew; one that was dropped from a queue was not, and stays.
         if (ended.outcome !== "dropped") this.#store.remove(letter.number);
+        this.#logRedriven(letter, ended);
         return ended;
       });
+  }
+
+  #logRedriven({ number: deadLetter, subscription }: DeadLetter, { outcome }: HandlerOutcome): void {
+    const fields = { context: this.#context, subscription, deadLetter, outcome };
+    this.#log?.happened({ level: "info", message: "dead letter redriven", fields });
   }
 }
 

@@ -122,6 +122,32 @@ describe("an entry", () => {
     expect(lines.join("")).not.toContain("hunter22");
   });
 
+  test("tells of attempts that failed, and of what was done with dead letters, whose texts are redacted as well", async () => {
+    const bus = busWith({}, { keys: ["email"] });
+    bus.on("a", ({ payload }) => Promise.reject(new Error(`bad ${JSON.stringify(payload)}`)), {
+      name: "mail",
+      retry: { attempts: 2, baseMs: 1, capMs: 1 },
+    });
+    void bus.publish("a", { email: "ada@example.com" });
+    await clock.advance(100);
+    expect(bus.deadLetters.list()).toMatchObject([
+      { event: { payload: { email: "ada@example.com" } }, error: { message: 'bad {"email":"[redacted]"}' } },
+    ]);
+    const redriven = bus.deadLetters.redriveAll();
+    await clock.advance(100);
+    await redriven;
+    expect(bus.deadLetters.purge({ subscription: "mail" })).toBe(1);
+    expect((await entries()).slice(1)).toMatchObject([
+      { level: "warn", message: "attempt failed", subscription: "mail", attempts: 1 },
+      { level: "error", message: "delivery failed", attempts: 2, deadLetter: 1 },
+      { level: "warn", message: "attempt failed", attempts: 3 },
+      { level: "error", message: "delivery failed", attempts: 4, deadLetter: 2 },
+      { level: "info", message: "dead letter redriven", deadLetter: 1, outcome: "failed" },
+      { level: "info", message: "dead letters purged", subscription: "mail", purged: 1 },
+    ]);
+    expect(lines.join("")).not.toContain("ada@");
+  });
+
   test("tells of refused subscriptions, withdrawn permits, refused messages and anomalies", async () => {
     let may = true;
     const bus = new EventBus({

@@ -1,16 +1,10 @@
 /** The event log of a bus: what happened, for people and machines that read it later, without ever being in the way of it. */
-import {
-  type Clock,
-  cleanFields,
-  EventplaneError,
-  formatUs,
-  isEventplaneError,
-  type JsonObject,
-} from "../kernel/index.js";
+import { type Clock, EventplaneError, isEventplaneError, type JsonObject } from "../kernel/index.js";
 import type { BusEvent } from "./accepted-event.js";
 import { busLimits } from "./bus-limits.js";
 import type { CoarseClock } from "./coarse-clock.js";
 import type { DeliveryFailure } from "./consumer-parts.js";
+import { cleanEntry, eventEntry, timeText } from "./event-entry.js";
 import {
   type EventLogFields,
   type EventLogger,
@@ -108,13 +102,14 @@ export class EventLog {
     if (this.#levelMin > 1) return;
     this.#add(() => ({
       level: "info",
-      fields: { at: timeOf(event.atMs), ...this.#eventFields(event, {}) },
+      fields: { at: timeText(event.atMs), ...this.#entryOf(event) },
       message: "event accepted",
     }));
   }
 
   /** A publication was refused. Only what a check of the payload says can hold parts of it. */
   refused({ context, topic, payload, principal, source, error }: Refusal): void {
+    if (this.#levelMin > 2) return;
     const mayQuote = isEventplaneError(error, "schema_violation");
     const found = mayQuote ? this.#parts.redaction.redact(topic, { payload }).found : undefined;
     this.happened(
@@ -123,12 +118,23 @@ export class EventLog {
     );
   }
 
+  /** A call of a handler failed, and the event will be tried again. */
+  attemptFailed({ event, subscription, attempts, error }: DeliveryFailure): void {
+    if (this.#levelMin > 2) return;
+    const at = this.#now();
+    this.#add(() => ({
+      level: "warn",
+      fields: { at, subscription, attempts, ...this.#entryOf(event, { error: describable(error) }) },
+      message: "attempt failed",
+    }));
+  }
+
   /** A delivery failed for good; `deadLetter` is the number under which it is kept. */
   failed({ event, subscription, attempts, error }: DeliveryFailure, deadLetter: number | undefined): void {
     const at = this.#now();
     this.#add(() => ({
       level: "error",
-      fields: { at, subscription, attempts, deadLetter, ...this.#eventFields(event, { error: describable(error) }) },
+      fields: { at, subscription, attempts, deadLetter, ...this.#entryOf(event, { error: describable(error) }) },
       message: "delivery failed",
     }));
   }
@@ -137,7 +143,7 @@ export class EventLog {
   happened({ level, message, fields }: Happening, found?: FoundValues): void {
     if (levels.indexOf(level) < this.#levelMin) return;
     const at = this.#now();
-    this.#add(() => ({ level, fields: { at, ...this.#clean(fields, found) }, message }));
+    this.#add(() => ({ level, fields: { at, ...cleanEntry(fields, this.#withStack, found) }, message }));
   }
 
   /**
@@ -161,25 +167,17 @@ export class EventLog {
     while (this.#isBusy && !signal.aborted) await this.#change();
   }
 
-  #eventFields(event: BusEvent, others: EventLogFields): JsonObject {
-    const { context, topic, id, schemaVersion, priority, correlationId, causationId, source } = event;
-    const { payload, metadata, found } = this.#parts.redaction.redact(topic, event);
-    const shown = this.#withPayloads ? { payload, metadata } : {};
-    return {
-      context,
-      topic,
-      ...this.#clean({ id, schemaVersion, priority, correlationId, causationId, source, ...others, ...shown }, found),
-    };
+  #entryOf(event: BusEvent, others?: EventLogFields): JsonObject {
+    const options = { payload: this.#withPayloads, stack: this.#withStack };
+    return eventEntry(this.#parts.redaction, event, others === undefined ? options : { ...options, others });
   }
 
-  #clean(fields: EventLogFields, found: FoundValues | undefined): JsonObject {
-    const stack = this.#levelMin === 0;
-    if (found === undefined || found.isEmpty) return cleanFields(fields, { stack });
-    return cleanFields(fields, { stack, replace: (text) => found.replace(text) });
+  get #withStack(): boolean {
+    return this.#levelMin === 0;
   }
 
   #now(): string {
-    return timeOf(this.#parts.coarse.wallMs());
+    return timeText(this.#parts.coarse.wallMs());
   }
 
   #add(entry: () => LogEntry): void {
@@ -260,10 +258,6 @@ export class EventLog {
     this.#changed = [];
     for (const tell of waiting) tell();
   }
-}
-
-function timeOf(ms: number): string {
-  return formatUs(ms * 1000);
 }
 
 /** Anything may be thrown; what is no error is told by its type, because it may be a part of the event. */

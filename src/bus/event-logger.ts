@@ -36,8 +36,12 @@ const unsafeInLines = /[\u007f-\u009f\u2028\u2029]|\p{Bidi_Control}/gu;
  */
 export function entryLine({ level, fields, message }: LogEntry): string {
   const { at: time, level: _, time: __, message: ___, ...others } = fields;
-  const json = JSON.stringify({ level, time, ...others, message });
-  return `${json.replace(unsafeInLines, unicodeEscape)}\n`;
+  return `${harmlessJson({ level, time, ...others, message })}\n`;
+}
+
+/** One line of JSON without control and bidirectional characters. */
+export function harmlessJson(value: unknown): string {
+  return JSON.stringify(value).replace(unsafeInLines, unicodeEscape);
 }
 
 function unicodeEscape(character: string): string {

@@ -56,6 +56,8 @@ export interface SpaceCounters {
 /** Events of one topic. */
 export interface TopicCount {
   accepted: number;
+  /** Deliveries that failed for good. */
+  failed: number;
 }
 
 const otherTopics = "(other)";
@@ -91,6 +93,7 @@ export class Space {
       clock: shared.clock,
       random: shared.random,
       failed: (failure) => this.#failed(failure),
+      attemptFailed: (failure) => this.#shared.log?.attemptFailed(failure),
       callback: (call) => this.#callback(call),
     };
   }
@@ -268,7 +271,7 @@ export class Space {
   #countOf(topic: string): TopicCount {
     const name = this.topicCounts.size < busLimits.topicsCountedMax ? topic : otherTopics;
     let count = this.topicCounts.get(topic) ?? this.topicCounts.get(name);
-    if (count === undefined) this.topicCounts.set(name, (count = { accepted: 0 }));
+    if (count === undefined) this.topicCounts.set(name, (count = { accepted: 0, failed: 0 }));
     return count;
   }
 
@@ -336,10 +339,11 @@ export class Space {
   }
 
   #failed(failure: DeliveryFailure): void {
-    const { deadLetters, coarse, onFailure, log } = this.#shared;
+    const { deadLetters, coarse, onFailure, log, redaction } = this.#shared;
     let deadLetter: number | undefined;
+    this.#countOf(failure.event.topic).failed++;
     this.#callback(() => {
-      deadLetter = deadLetters.add(letterOf(failure, coarse.wallMs())).number;
+      deadLetter = deadLetters.add(letterOf(failure, coarse.wallMs(), redaction)).number;
       onFailure?.(failure);
     });
     log?.failed(failure, deadLetter);
