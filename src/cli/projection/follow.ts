@@ -13,27 +13,38 @@ export function isOfTenant(standing: Standing): standing is ProjectionInfo {
 }
 
 const lookMs = 200;
+/** Looks in a row that find the same place, beside an event that cannot be applied. */
+const stillLooksMax = 10;
 
 /**
- * Looks until the request is carried out and nothing is folded anew any more.
+ * Looks until the request is carried out and nothing is folded anew any more. What is read may stand still meanwhile: to
+ * fold it anew is the way out then.
  *
  * @param wanted what `ask` returned
- * @throws EventplaneError `projection_invalid` when an event cannot be applied, `usage` when the projection is paused, those of `look`
+ * @throws EventplaneError `projection_invalid` when an event cannot be applied and nothing moves for 2 s, `usage` when the
+ * projection is paused, those of `look`
  */
 export async function follow(
   look: () => Promise<Standing>,
-  options: { readonly wanted: number; readonly terminal: Terminal },
+  options: { readonly wanted: number; readonly terminal: Terminal; readonly pause?: (ms: number) => Promise<unknown> },
 ): Promise<Standing> {
-  const bar = await openBar(options.terminal);
+  const { wanted, terminal, pause = sleep } = options;
+  const bar = await openBar(terminal);
+  let place = "";
+  let stillLooks = 0;
   try {
     for (;;) {
       const standing = await look();
-      assertMoves(standing);
-      const { position, head, isDone } = progressOf(standing, options.wanted);
+      assertRuns(standing);
+      const { position, head, isDone } = progressOf(standing, wanted);
       bar?.setTotal(Math.max(1, head));
       bar?.update(position);
       if (isDone) return standing;
-      await sleep(lookMs);
+      const now = placeOf(standing);
+      stillLooks = now === place ? stillLooks + 1 : 0;
+      place = now;
+      if (stillLooks >= stillLooksMax) assertNoneStopped(standing);
+      await pause(lookMs);
     }
   } finally {
     bar?.stop();
@@ -54,17 +65,31 @@ function progressOf(
   return isDone ? { position: 1, head: 1, isDone } : { ...fresh, isDone };
 }
 
-function assertMoves(standing: Standing): void {
+function placeOf(standing: Standing): string {
+  const begun = isOfTenant(standing) ? standing.requests : standing.waiting;
+  return JSON.stringify([begun, standing.fresh]);
+}
+
+function assertRuns(standing: Standing): void {
   const isPaused = isOfTenant(standing) ? standing.state === "paused" : standing.isPaused;
-  if (isPaused) {
-    throw new EventplaneError(
-      "usage",
-      `Projection ${standing.name} is paused, so it waits with this: evtctl projection resume ${standing.name}.`,
-    );
+  if (!isPaused) return;
+  throw new EventplaneError(
+    "usage",
+    `Projection ${standing.name} is paused, so it waits with this: evtctl projection resume ${standing.name}.`,
+  );
+}
+
+function assertNoneStopped(standing: Standing): void {
+  const { name } = standing;
+  if (!isOfTenant(standing)) {
+    const [first] = standing.stoppedTenants ?? [];
+    if (first === undefined) return;
+    const message = `Projection ${name} stands still for tenant ${first.tenantId}, maybe for others, at position ${first.position}: ${first.message}`;
+    throw new EventplaneError("projection_invalid", message);
   }
-  const failure = isOfTenant(standing) ? standing.failure : null;
+  const { failure } = standing;
   if (failure === null) return;
-  const message = `Projection ${standing.name} stands still at position ${failure.position}: ${failure.message}`;
+  const message = `Projection ${name} stands still at position ${failure.position}: ${failure.message}`;
   throw new EventplaneError("projection_invalid", message);
 }
 
