@@ -1,5 +1,6 @@
 /** The event that handlers get. */
 import type { JsonObject, JsonValue } from "../kernel/index.js";
+import type { EventIds } from "./event-ids.js";
 import type { EventJson } from "./event-json.js";
 import type { TopicMap, TopicsTaken } from "./pattern.js";
 import type { Priority } from "./priority.js";
@@ -51,8 +52,8 @@ export interface EventOrigin {
   readonly topic: string;
   readonly context: string;
   readonly schemaVersion: number;
-  /** Begins every id that the bus makes; the number of the event ends it. */
-  readonly idPrefix: string;
+  /** Makes its id of its number. */
+  readonly ids: EventIds;
 }
 
 /** What is kept of a publisher's options: checked and frozen. */
@@ -93,7 +94,7 @@ export class AcceptedEvent implements BusEvent {
   }
 
   get id(): string {
-    return this.#options.id ?? this.#origin.idPrefix + this.#number.toString(36);
+    return this.#options.id ?? this.#origin.ids.of(this.#number);
   }
 
   get topic(): string {

@@ -16,6 +16,7 @@ import type { DeliveryFailure } from "./consumer-parts.js";
 import { Correlation, scopeOf } from "./correlation.js";
 import { type DeadLetterStore, MemoryDeadLetters } from "./dead-letter.js";
 import type { Unpublished } from "./delayed-events.js";
+import { EventIds } from "./event-ids.js";
 import { EventLog, type LogOptions } from "./event-log.js";
 import { HandOut } from "./hand-out.js";
 import type { TopicMap, TopicOf } from "./pattern.js";
@@ -70,7 +71,7 @@ export interface BusShared {
   readonly wheel: TimerWheel;
   readonly random: Random;
   readonly handOut: HandOut;
-  readonly idPrefix: string;
+  readonly ids: EventIds;
   readonly topics: ReadonlyMap<string, KnownTopic>;
   readonly allowsUnknown: boolean;
   readonly rateLimit: RateLimit | undefined;
@@ -109,7 +110,7 @@ export function shareBus(options: BusOptions<TopicMap>): BusShared {
     wheel: new TimerWheel(clock, coarse),
     random,
     handOut: new HandOut(clock),
-    idPrefix: `${ids.uuid7()}.`,
+    ids: new EventIds(`${ids.uuid7()}.`),
     topics,
     allowsUnknown: options.unknownTopics === "allow",
     rateLimit: rateLimit === undefined ? undefined : checkedRateLimit("rateLimit", rateLimit),

@@ -2,6 +2,8 @@
 import { EventplaneError } from "../kernel/errors.js";
 import { busLimits } from "./bus-limits.js";
 
+const { payloadDepthMax, payloadPartsMax } = busLimits;
+
 /**
  * Freezes a value with everything in it, and gives it back.
  *
@@ -9,7 +11,7 @@ import { busLimits } from "./bus-limits.js";
  * undefined, or nests deeper than 32 levels (or in a circle); `payload_too_large` beyond 100,000 parts. Some parts may be frozen then.
  */
 export function freezeData(value: unknown): unknown {
-  if (typeof value === "object" && value !== null) freezeObject(value, busLimits.payloadDepthMax, 0);
+  if (typeof value === "object" && value !== null) freezeObject(value, payloadDepthMax, 0);
   else if (typeof value === "function" || typeof value === "symbol") throw noData();
   return value;
 }
@@ -23,13 +25,15 @@ function freezeObject(value: object, depthLeft: number, partsBefore: number): nu
   Object.freeze(value);
   let parts = partsBefore;
   for (const name in value) {
-    if (++parts > busLimits.payloadPartsMax)
-      throw new EventplaneError("payload_too_large", "A payload has too many parts.");
     // Members of an object by its own names.
     const part = (value as Readonly<Record<string, unknown>>)[name];
+    parts++;
+    // The usual ones first: each question costs as much as reading the part.
+    if (typeof part === "string" || typeof part === "number" || typeof part === "boolean") continue;
     if (typeof part === "object" && part !== null) parts = freezeObject(part, depthLeft - 1, parts);
     else if (typeof part === "function" || typeof part === "symbol") throw noData();
   }
+  if (parts > payloadPartsMax) throw new EventplaneError("payload_too_large", "A payload has too many parts.");
   return parts;
 }
 

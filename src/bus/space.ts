@@ -254,8 +254,8 @@ export class Space {
     // The registry checks what a topic looks like before the name is used in a message.
     this.registry.match(topic);
     if (definition === undefined && !this.#shared.allowsUnknown) throw unknownTopic(topic);
-    const { idPrefix } = this.#shared;
-    const origin = { topic, context: this.name, schemaVersion: definition?.version ?? 1, idPrefix };
+    const { ids } = this.#shared;
+    const origin = { topic, context: this.name, schemaVersion: definition?.version ?? 1, ids };
     const state = { origin, known: definition, count: this.#countOf(topic), consumers: [], change: -1 };
     this.#topics.set(topic, state);
     return state;

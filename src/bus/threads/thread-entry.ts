@@ -12,6 +12,7 @@ import { thrownData, thrownError } from "../../kernel/thrown.js";
 import { AcceptedEvent } from "../accepted-event.js";
 import type { AnyHandler } from "../consumer-parts.js";
 import { Attempt } from "../delivery.js";
+import { EventIds } from "../event-ids.js";
 import type { EventJson } from "../event-json.js";
 import { freezeData } from "../freeze.js";
 import type { FromThread, StartMessage, ToThread } from "./thread-messages.js";
@@ -68,11 +69,14 @@ class Calls {
   }
 }
 
+/** An event that comes here has its id. */
+const noIds = new EventIds("");
+
 /** The copy as the event that it was. */
 function eventOf({ topic, context, schemaVersion, payload, atMs, metadata, ...options }: EventJson): AcceptedEvent {
   const frozen = freezeData(metadata) as EventJson["metadata"]; // the same value
   return new AcceptedEvent(
-    { topic, context, schemaVersion, idPrefix: "" },
+    { topic, context, schemaVersion, ids: noIds },
     { number: 0, payload: freezeData(payload), atMs },
     { ...options, metadata: frozen },
   );
