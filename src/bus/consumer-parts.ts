@@ -31,6 +31,8 @@ export interface ConsumerHost {
   readonly coarse: CoarseClock;
   readonly clock: Pick<Clock, "monotonicMs">;
   readonly random: Random;
+  /** How many consumers of the context are full, so that a publication need not look at each. */
+  readonly queues: { full: number };
   /** For good, or to be tried again. Neither throws. */
   readonly failed: (failure: DeliveryFailure) => void;
   readonly attemptFailed: (failure: DeliveryFailure) => void;

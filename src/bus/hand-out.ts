@@ -33,6 +33,11 @@ export class HandOut {
     this.#clock = clock;
   }
 
+  /** Whether no more events are taken now. */
+  get isFull(): boolean {
+    return this.#isBusy && this.#waiting.length >= busLimits.nestedMax;
+  }
+
   /** How many more events are taken while one is handed out. */
   get room(): number {
     return this.#isBusy ? busLimits.nestedMax - this.#waiting.length : Number.POSITIVE_INFINITY;

@@ -6,7 +6,7 @@ const buckets = 32 * perDoubling;
 
 /** What is known of the durations; undefined without a sample. */
 export interface Latency {
-  /** Calls that were measured: one in 16. */
+  /** Calls that were measured: one in 16, after 4,096 calls one in 64. */
   readonly samples: number;
   readonly p50Ms: number;
   readonly p90Ms: number;

@@ -92,6 +92,7 @@ export class Space {
       coarse: shared.coarse,
       clock: shared.clock,
       random: shared.random,
+      queues: { full: 0 },
       failed: (failure) => this.#failed(failure),
       attemptFailed: (failure) => this.#shared.log?.attemptFailed(failure),
       callback: (call) => this.#callback(call),
@@ -308,22 +309,16 @@ export class Space {
   }
 
   #assertOpen(): void {
-    if (this.#isClosed)
-      throw new EventplaneError(
-        "unavailable",
-        `The context ${this.name} is closed: nothing is published or subscribed any more.`,
-      );
+    if (this.#isClosed) throw closed(this.name);
   }
 
   #takeTokens(count: number): void {
-    if (this.#limiter === undefined || this.#limiter.take(count)) return;
-    throw new EventplaneError("rate_limited", `The context ${this.name} publishes faster than its rate limit allows.`, {
-      details: { context: this.name },
-    });
+    if (this.#limiter !== undefined && !this.#limiter.take(count)) throw rateLimited(this.name);
   }
 
   #assertRoom(consumers: readonly Consumer[], event: AcceptedEvent): void {
-    if (this.#shared.handOut.room < 1) throw tooManyNested();
+    if (this.#shared.handOut.isFull) throw tooManyNested();
+    if (this.host.queues.full === 0) return;
     for (const consumer of consumers)
       if (consumer.isFull && consumer.wouldRefuse(1) && consumer.wants(event)) throw queueFull(consumer.name);
   }
@@ -361,6 +356,21 @@ export class Space {
   #logRefused({ topic, payload, options: { principal } }: Draft, source: string | undefined, error: unknown): void {
     this.#shared.log?.refused({ context: this.name, topic, payload, principal, source, error });
   }
+}
+
+// Made outside of the functions that throw them, which are run for every event and are compiled into one another while they are small.
+
+function closed(name: string): EventplaneError {
+  return new EventplaneError(
+    "unavailable",
+    `The context ${name} is closed: nothing is published or subscribed any more.`,
+  );
+}
+
+function rateLimited(name: string): EventplaneError {
+  return new EventplaneError("rate_limited", `The context ${name} publishes faster than its rate limit allows.`, {
+    details: { context: name },
+  });
 }
 
 function queueFull(name: string): EventplaneError {

@@ -115,7 +115,7 @@ const meters: readonly Meter[] = [
   },
   {
     name: "eventplane_bus_latency_seconds",
-    help: "Duration of calls of a handler, by quantile, of one call in 16.",
+    help: "Duration of calls of a handler, by quantile, of one call in 16, of busy handlers in 64.",
     type: "gauge",
     series: ({ subscriptions }) =>
       Object.entries(subscriptions).flatMap(([subscription, { latency }]) =>
