@@ -45,7 +45,7 @@ export interface BusOptions<Topics extends TopicMap = Record<string, unknown>> e
   readonly log?: LogOptions;
   /** What nobody may read in the event log and in exports, beside what has a secret's name. */
   readonly redact?: RedactionOptions;
-  /** Called with each event that was accepted and then could not be published: a delayed one. What it throws is counted, and otherwise ignored. */
+  /** Called with each event that was accepted and then could not be published: a delayed one, or the end of an operation. What it throws is counted, and otherwise ignored. */
   readonly onUnpublished?: (unpublished: Unpublished) => void;
   /**
    * Whether the bus keeps what belongs together: scopes of `correlate` and of operations, and the event that a handler works on, reach what is published in

@@ -2,6 +2,7 @@
 import { cleanText, EventplaneError } from "../kernel/index.js";
 import type { DeliveryFailure } from "./consumer-parts.js";
 import type { EventJson } from "./event-json.js";
+import { type KeptError, keptError } from "./kept-error.js";
 import type { Redaction } from "./redaction.js";
 
 /** An event that one subscription could not handle. */
@@ -12,8 +13,8 @@ export interface DeadLetter {
   readonly event: EventJson;
   /** Calls for this event, those of earlier redrives included. */
   readonly attempts: number;
-  /** What the last call threw: name, code and text without secrets, control characters and stack. */
-  readonly error: { readonly name: string; readonly code?: string; readonly message: string };
+  /** What the last call threw. */
+  readonly error: KeptError;
   readonly failedAtMs: number;
 }
 
@@ -97,20 +98,6 @@ function checkedLettersMax(lettersMax: number = lettersMaxDefault): number {
 export function letterOf(failure: DeliveryFailure, failedAtMs: number, redaction: Redaction): NewDeadLetter {
   const { event, subscription, attempts, error: thrown } = failure;
   const { found } = redaction.redact(event.topic, event);
-  const error = errorOf(thrown, (text, max) => cleanText(found.replace(text), max));
+  const error = keptError(thrown, (text, max) => cleanText(found.replace(text), max));
   return { subscription, event: event.toJSON(), attempts, error, failedAtMs };
-}
-
-const messageCharactersMax = 500;
-
-/** Anything may be thrown, also what throws when it is looked at. */
-function errorOf(thrown: unknown, clean: (text: string, max: number) => string): DeadLetter["error"] {
-  try {
-    if (!(thrown instanceof Error))
-      return { name: "NotAnError", message: `a value of type ${typeof thrown} was thrown` };
-    const code = "code" in thrown && typeof thrown.code === "string" ? { code: clean(thrown.code, 100) } : {};
-    return { name: clean(thrown.name, 100), ...code, message: clean(thrown.message, messageCharactersMax) };
-  } catch {
-    return { name: "Unreadable", message: "what was thrown cannot be read" };
-  }
 }

@@ -17,12 +17,13 @@ export interface DelayedEvent {
   cancel(): boolean;
 }
 
-/** An event that was accepted and never reached anybody. */
+/** A delayed event, or the end of an operation, that never reached anybody. */
 export interface Unpublished {
+  /** Of the event, or of the operation. */
   readonly id: string;
   readonly topic: string;
   readonly context: string;
-  /** Why: `forbidden`, `busy`, or `aborted` at the end of the context. */
+  /** Why, as of `publish`; `aborted` for a delayed event at the end of its context. */
   readonly error: EventplaneError;
 }
 

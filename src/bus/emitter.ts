@@ -52,6 +52,10 @@ export class Emitter<Topics extends TopicMap> extends Publisher<Topics> {
     return super.emitLater(topic, payload, this.#with(options));
   }
 
+  protected override correlationOf(options: PublishOptions): string | undefined {
+    return super.correlationOf(this.#with(options));
+  }
+
   #with<Options extends PublishOptions>(options: Options): Options {
     const { metadata } = this.#defaults;
     const merged = { ...this.#defaults, ...options };

@@ -17,13 +17,25 @@ export type { ExportFormat } from "./export.js";
 export { FileDeadLetters } from "./file-dead-letters.js";
 export { FileLog, type FileLogOptions, type FileLogStatus } from "./file-log.js";
 export type { HistoryFilter } from "./history.js";
+export type { KeptError } from "./kept-error.js";
 export type { Latency } from "./latency-histogram.js";
 export type { LogFileBounds } from "./log-files.js";
 export type { Anomaly, MonitorBounds, MonitorOptions } from "./monitor.js";
+export {
+  type Operation,
+  type OperationCounts,
+  type OperationEnded,
+  type OperationOptions,
+  type OperationOutcome,
+  type OperationStarted,
+  type OperationTopics,
+  type OperationUpdated,
+  operationTopics,
+} from "./operation.js";
 export type { PatternOf, Takes, TopicMap, TopicOf, TopicsTaken } from "./pattern.js";
 export type { PerformanceReport, SubscriptionPerformance, TopicPerformance } from "./performance.js";
 export type { Priority } from "./priority.js";
-export type { BatchItem, DelayOptions, Publisher } from "./publisher.js";
+export type { BatchItem, DelayOptions, OperationOf, Publisher } from "./publisher.js";
 export type { RateLimit } from "./rate-limiter.js";
 export type { RedactionOptions } from "./redaction.js";
 export type { HandlerOutcome, OutcomeKind, SettledEvent } from "./settlement.js";

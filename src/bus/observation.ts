@@ -20,6 +20,7 @@ export function statisticsOf({ space, shared, sources }: Observed): BusStatistic
   return {
     context: space.name,
     ...space.counters,
+    operations: { ...space.counters.operations },
     delayed: space.delayed.size,
     waiting: handOut.waiting,
     callbacksFailed: counters.callbacksFailed,

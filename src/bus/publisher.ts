@@ -2,7 +2,8 @@
 import { EventplaneError } from "../kernel/index.js";
 import type { BusEvent, PublishOptions } from "./accepted-event.js";
 import { type CorrelationScope, scopeOf } from "./correlation.js";
-import type { DelayedEvent } from "./delayed-events.js";
+import type { DelayedEvent, Unpublished } from "./delayed-events.js";
+import { OpenOperation, type Operation, type OperationOptions } from "./operation.js";
 import type { TopicMap, TopicOf } from "./pattern.js";
 import { assertId } from "./publish-options.js";
 import type { SettledEvent } from "./settlement.js";
@@ -12,6 +13,18 @@ import type { Draft, Space } from "./space.js";
 export type BatchItem<Topics extends TopicMap> = {
   [Topic in TopicOf<Topics>]: { readonly topic: Topic; readonly payload: Topics[Topic] } & PublishOptions;
 }[TopicOf<Topics>];
+
+/** The operations whose three topics a bus has. */
+export type OperationOf<Topics extends TopicMap> =
+  string extends TopicOf<Topics>
+    ? string
+    : {
+        [Topic in TopicOf<Topics>]: Topic extends `${infer Name}.started`
+          ? `${Name}.updated` | `${Name}.ended` extends TopicOf<Topics>
+            ? Name
+            : never
+          : never;
+      }[TopicOf<Topics>];
 
 /** What a publisher may say of an event that is published later. */
 export interface DelayOptions extends PublishOptions {
@@ -97,9 +110,58 @@ export class Publisher<Topics extends TopicMap> {
     return correlation.run({ correlationId: cause, causationId: undefined }, run);
   }
 
+  /**
+   * Does a piece of work that takes time, and tells of it: `<name>.started` now, `<name>.ended` when `work` has returned, thrown or rejected, with
+   * the duration and the outcome. The topics are those of `operationTopics(name)`. `work` runs in a scope of the operation, and may `update` it.
+   *
+   * The result is that of `work`. An end that cannot be published changes nothing about it: it is told to `onUnpublished`, and counted.
+   *
+   * @throws EventplaneError as {@link Publisher.publish} when the start is refused; `work` is not called then
+   */
+  async operation<Name extends OperationOf<Topics>, Result>(
+    name: Name,
+    work: (operation: Operation) => Result | Promise<Result>,
+    options: OperationOptions = {},
+  ): Promise<Result> {
+    return this.#open(name, options).complete(work);
+  }
+
+  /**
+   * As {@link Publisher.operation}, for work that is no one function: declare it with `using`, and it ends as `abandoned` when nothing has ended it
+   * before. One that is never disposed of is counted as open in the statistics.
+   */
+  startOperation<Name extends OperationOf<Topics>>(name: Name, options: OperationOptions = {}): Operation {
+    return this.#open(name, options);
+  }
+
   /** The scope of the code that runs; undefined outside of all scopes. */
   currentScope(): CorrelationScope | undefined {
     return this.#space.correlation?.current;
+  }
+
+  /** The correlation id that an event with these options has. */
+  protected correlationOf(options: PublishOptions): string | undefined {
+    return options.correlationId ?? this.currentScope()?.correlationId;
+  }
+
+  #open(name: string, options: OperationOptions): OpenOperation {
+    const { correlation, counters, host } = this.#space;
+    // The name was checked against the topics.
+    const publisher = this as unknown as Publisher<Record<string, unknown>>;
+    const operationHost = {
+      publish: (topic: string, payload: unknown, with_: PublishOptions) => publisher.publish(topic, payload, with_),
+      unpublished: (told: Omit<Unpublished, "context">) => this.#space.unpublished(told),
+      monotonicMs: () => host.clock.monotonicMs(),
+      correlation,
+      counts: counters.operations,
+    };
+    const correlationId = this.correlationOf(options);
+    const about = { id: this.#space.freeId(), name };
+    return new OpenOperation(
+      operationHost,
+      about,
+      correlationId === undefined ? options : { ...options, correlationId },
+    );
   }
 }
 

@@ -12,6 +12,7 @@ import { type DelayedEvent, DelayedEvents, type Unpublished } from "./delayed-ev
 import { freezeData } from "./freeze.js";
 import { GenerationsMap } from "./generations-map.js";
 import { History } from "./history.js";
+import type { OperationCounts } from "./operation.js";
 import { checkedOptions } from "./publish-options.js";
 import { RateLimiter } from "./rate-limiter.js";
 import { Registry } from "./registry.js";
@@ -51,6 +52,7 @@ export interface SpaceCounters {
   accepted: number;
   refused: number;
   unpublished: number;
+  readonly operations: OperationCounts;
 }
 
 /** Events of one topic. */
@@ -68,7 +70,12 @@ export class Space {
   readonly name: string;
   readonly registry: Registry = new Registry();
   readonly host: ConsumerHost;
-  readonly counters: SpaceCounters = { accepted: 0, refused: 0, unpublished: 0 };
+  readonly counters: SpaceCounters = {
+    accepted: 0,
+    refused: 0,
+    unpublished: 0,
+    operations: { open: 0, done: 0, failed: 0, abandoned: 0 },
+  };
   readonly history: History;
   readonly correlation: Correlation | undefined;
   /** Events that wait for their time. */
@@ -154,14 +161,19 @@ export class Space {
     });
     const { id } = event;
     const publish = (): void | Promise<void> => this.#release(state, event, draft);
-    const refused = (error: EventplaneError): void => this.unpublished({ id, topic, context: this.name, error });
+    const refused = (error: EventplaneError): void => this.unpublished({ id, topic, error });
     return this.delayed.add({ id, publish, refused }, delayMs);
   }
 
+  /** An id that no event has. */
+  freeId(): string {
+    return this.#shared.ids.of(++this.#shared.counters.eventsNumbered);
+  }
+
   /** Counts and tells that an accepted event could not be published. Never throws. */
-  unpublished(told: Unpublished): void {
+  unpublished(told: Omit<Unpublished, "context">): void {
     this.counters.unpublished++;
-    this.#callback(() => this.#shared.onUnpublished?.(told));
+    this.#callback(() => this.#shared.onUnpublished?.({ ...told, context: this.name }));
   }
 
   /**

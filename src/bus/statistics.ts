@@ -1,5 +1,6 @@
 /** What a context did so far, as plain data and as Prometheus reads it. */
 import type { LogStatus } from "./event-log.js";
+import type { OperationCounts } from "./operation.js";
 import type { SourceStatus } from "./source.js";
 import type { SubscriptionStatus } from "./subscription.js";
 
@@ -12,6 +13,8 @@ export interface BusStatistics {
   /** Delayed events that wait for their time; and accepted ones that could not be published when it came. */
   readonly delayed: number;
   readonly unpublished: number;
+  /** Operations under way, and those that ended, by outcome. */
+  readonly operations: Readonly<OperationCounts>;
   /** Events that wait for others to be handed out, in all contexts. */
   readonly waiting: number;
   /** Callbacks of the user that threw, in all contexts. */
@@ -45,6 +48,7 @@ function perSource(value: (status: SourceStatus) => number): Meter["series"] {
 
 const outcomes = ["done", "failed", "dropped", "filtered"] as const;
 const entryResults = ["written", "failed", "dropped"] as const;
+const operationOutcomes = ["done", "failed", "abandoned"] as const;
 const receptions = ["accepted", "unverified", "refused"] as const;
 
 const meters: readonly Meter[] = [
@@ -71,6 +75,18 @@ const meters: readonly Meter[] = [
     help: "Events that were accepted and then could not be published.",
     type: "counter",
     series: ({ unpublished }) => [[{}, unpublished]],
+  },
+  {
+    name: "eventplane_bus_operations_open",
+    help: "Operations under way.",
+    type: "gauge",
+    series: ({ operations }) => [[{}, operations.open]],
+  },
+  {
+    name: "eventplane_bus_operations_total",
+    help: "Operations that ended, by how.",
+    type: "counter",
+    series: ({ operations }) => operationOutcomes.map((outcome) => [{ outcome }, operations[outcome]]),
   },
   {
     name: "eventplane_bus_deliveries_total",
