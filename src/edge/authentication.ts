@@ -9,7 +9,7 @@ import { type Clock, EventplaneError } from "../kernel/index.js";
 import { type PresentedKey, readAuthorization, secretMatches } from "./credentials.js";
 import type { PlatformFold } from "./platform/fold.js";
 import { isKeyUsable, type PlatformState } from "./platform/state.js";
-import type { Principal } from "./rules.js";
+import type { Principal } from "./principal.js";
 
 /** Credentials that wait for a round at once; further ones are told to come again. */
 const waitingMax = 1_000;

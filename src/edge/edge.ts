@@ -8,6 +8,9 @@ import { type ErrorCode, EventplaneError, type TenantId } from "../kernel/index.
 import { PositionWaits, ProjectionQueries } from "../projection/index.js";
 import { createLogHub } from "../store/index.js";
 import { Authentication } from "./authentication.js";
+import { Authorizer } from "./authz/authorizer.js";
+import { Cedar } from "./authz/cedar.js";
+import { basePolicySet } from "./authz/policy-set.js";
 import type { EdgeDependencies } from "./dependencies.js";
 import { failureFields } from "./failure-fields.js";
 import { HeldBytes } from "./held-bytes.js";
@@ -66,7 +69,7 @@ export interface Edge {
  * Stop it with `close()` before the adapters that it was given.
  */
 export async function createEdge(dependencies: EdgeDependencies): Promise<Edge> {
-  const parts = assemble(dependencies);
+  const parts = assemble(dependencies, await Cedar.load());
   const server = await createHttpServer({
     ids: dependencies.ids,
     clock: dependencies.clock,
@@ -77,7 +80,7 @@ export async function createEdge(dependencies: EdgeDependencies): Promise<Edge> 
   return start(server, parts);
 }
 
-function assemble(given: EdgeDependencies): EdgeParts {
+function assemble(given: EdgeDependencies, cedar: Cedar): EdgeParts {
   const { logger, clock, reader, doorbell, metrics } = given;
   const gate = new ReadGate();
   // What tenants ask for goes through the gate; the platform's fold and the tails of the logs must never wait behind it.
@@ -94,9 +97,16 @@ function assemble(given: EdgeDependencies): EdgeParts {
         logger.error(failureFields(failure), "The platform log cannot be followed; requests are refused until it can.");
     },
   });
+  const authorizer = new Authorizer({
+    cedar,
+    policies: { policySet: () => basePolicySet },
+    report: (failure, { rulingId, policySetHash }) =>
+      logger.error({ failure, rulingId, policySetHash }, "The policies could not decide; the request was denied."),
+  });
   const factory = new EventFactory({ app: platformApp, ids: dependencies.ids });
   const refusals = new RefusalLog({
     ...dependencies,
+    authorizer,
     factory,
     report: (failure) => logger.warn(failureFields(failure), "Refusals could not be written and stay counted."),
   });
@@ -116,10 +126,11 @@ function assemble(given: EdgeDependencies): EdgeParts {
   });
   const pipeline = new PublishPipeline({
     ...dependencies,
+    authorizer,
     refusals,
     onSecret: (rule) => metrics.secretRefused(rule),
   });
-  const administration = new PlatformAdministration({ ...dependencies, platform });
+  const administration = new PlatformAdministration({ ...dependencies, platform, authorizer });
   const position = (tenantId: TenantId): Promise<number> => resources.position(tenantId);
   const positions = new PositionWaits({ clock, what: "The resources", position });
   const queries = new ProjectionQueries({ app: given.app, rows: gatedRows(given.projections.rows, gate), clock });
@@ -127,6 +138,7 @@ function assemble(given: EdgeDependencies): EdgeParts {
     ...dependencies,
     platform,
     authentication: new Authentication({ platform, clock }),
+    authorizer,
     refusals,
     pipeline,
     administration,

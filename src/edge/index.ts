@@ -1,3 +1,7 @@
+export { Authorizer } from "./authz/authorizer.js";
+export { Cedar } from "./authz/cedar.js";
+export { basePolicySet } from "./authz/policy-set.js";
+export type { Action, Ruling } from "./authz/ruling.js";
 export { issueKey } from "./credentials.js";
 export type { EdgeDependencies, EventLog, GuardLoader, ResourcePage, ResourceSource } from "./dependencies.js";
 export { createEdge, type Edge } from "./edge.js";
@@ -10,12 +14,12 @@ export {
 export { platformApp, principalIdOf } from "./platform/definitions.js";
 export { PlatformFold } from "./platform/fold.js";
 export type { KeyEntry, PlatformState, TenantEntry } from "./platform/state.js";
+export type { Grant, Principal } from "./principal.js";
 export type { Problem } from "./problem.js";
 export type { IntentInput } from "./publish/intent-input.js";
 export { readPublishBody } from "./publish/intent-input.js";
 export { type PublishOptions, PublishPipeline } from "./publish/pipeline.js";
 export type { PublishResult } from "./publish/publish-result.js";
 export { RefusalLog } from "./refusals.js";
-export { type Action, builtInPolicySetHash, type Grant, type Principal, type Ruling } from "./rules.js";
 export { unsentBytesMax } from "./sse/connection.js";
 export { stampOf } from "./stamp.js";

@@ -2,9 +2,10 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { type AppendItem, EventFactory } from "../event/index.js";
 import { type ErrorCode, EventplaneError, PLATFORM_TENANT_ID, systemIds, type TenantId } from "../kernel/index.js";
 import { VirtualClock } from "../testing/index.js";
+import type { Ruling } from "./authz/ruling.js";
 import { platformApp } from "./platform/definitions.js";
+import type { Principal } from "./principal.js";
 import { RefusalLog } from "./refusals.js";
-import type { Principal } from "./rules.js";
 
 const tenantId = "01900000-0000-7000-8000-00000000000a" as TenantId;
 const attacker: Principal = {
@@ -12,6 +13,13 @@ const attacker: Principal = {
   id: "01900000-0000-8000-8000-00000000000b",
   tenantId,
   grants: new Set(),
+};
+
+const ruling: Ruling = {
+  allowed: false,
+  rulingId: "01900000-0000-8000-8000-00000000000c",
+  policySetHash: "h",
+  policies: [],
 };
 
 let clock: VirtualClock;
@@ -34,6 +42,7 @@ beforeEach(() => {
         return { result: "appended", receipts: [] };
       },
     },
+    authorizer: { rule: () => ruling },
     clock,
     edge: "edge-1",
     report: (failure) => failures.push(failure),

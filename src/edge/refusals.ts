@@ -6,9 +6,11 @@
  */
 import type { CausedBy, EventFactory } from "../event/index.js";
 import { type Clock, type ErrorCode, type EventplaneError, formatUs, PLATFORM_TENANT_ID } from "../kernel/index.js";
+import type { Authorizer } from "./authz/authorizer.js";
+import { basePolicySet } from "./authz/policy-set.js";
+import type { Action } from "./authz/ruling.js";
 import type { EventLog } from "./dependencies.js";
-import type { Action, Principal } from "./rules.js";
-import { builtInPolicySetHash, rule } from "./rules.js";
+import type { Principal } from "./principal.js";
 import { stampOf } from "./stamp.js";
 
 /** One refusal, as the edge saw it. */
@@ -25,6 +27,7 @@ export interface Refusal {
 export interface RefusalLogDependencies {
   readonly factory: EventFactory;
   readonly log: EventLog;
+  readonly authorizer: Pick<Authorizer, "rule">;
   readonly clock: Clock;
   readonly edge: string;
   /** Hears of refusals that could not be written; they stay counted. */
@@ -179,12 +182,12 @@ export class RefusalLog {
   }
 
   #stamp({ refusal, principalId }: Tracked): CausedBy {
-    const { clock, edge } = this.#dependencies;
+    const { authorizer, clock, edge } = this.#dependencies;
     const { principal, action = "Read", via, requestId } = refusal;
     const ruling =
       principal === undefined
-        ? { rulingId: requestId, policySetHash: builtInPolicySetHash }
-        : rule(principal, action, principal.tenantId);
+        ? { rulingId: requestId, policySetHash: basePolicySet.hash }
+        : authorizer.rule(principal, action, { tenantId: principal.tenantId });
     const keyId = principal?.keyId === undefined ? {} : { keyId: principal.keyId };
     return stampOf({
       principal: { type: principal?.type ?? anonymousId, id: principalId, ...keyId },

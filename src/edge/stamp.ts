@@ -1,6 +1,7 @@
 /** The stamp of the edge: who asked, with which credential, and which ruling allowed it. */
 import type { CausedBy } from "../event/index.js";
-import type { Principal, Ruling } from "./rules.js";
+import type { Ruling } from "./authz/ruling.js";
+import type { Principal } from "./principal.js";
 
 /** What the edge knows of a request. */
 export interface StampedRequest {

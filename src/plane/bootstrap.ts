@@ -2,7 +2,7 @@
  * What must be in the platform log before anybody can be served: the introductions of this plane's signing keys, the
  * schemas of its app, and a first admin key. Every step repeats harmlessly.
  */
-import { builtInPolicySetHash, issueKey, platformApp, principalIdOf, stampOf } from "../edge/index.js";
+import { basePolicySet, issueKey, platformApp, principalIdOf, stampOf } from "../edge/index.js";
 import {
   type AppDefinition,
   type AppendItem,
@@ -193,7 +193,7 @@ export class Bootstrap {
       principal: { type: "system", id: "plane" },
       via: "system",
       requestId,
-      ruling: { rulingId: requestId, policySetHash: builtInPolicySetHash, policies: [] },
+      ruling: { rulingId: requestId, policySetHash: basePolicySet.hash, policies: [] },
       edge: this.#edgeName,
       at: formatUs(this.#clock.nowUs()),
     });

@@ -1,6 +1,9 @@
 /** The edge of a test plane: the pipeline, the platform's log and its tenants, without HTTP. */
 import type { IntentMessage } from "../controller/index.js";
 import {
+  Authorizer,
+  basePolicySet,
+  type Cedar,
   type CreatedKey,
   type Grant,
   type KeyWish,
@@ -36,6 +39,7 @@ export interface TestEdgeParts {
   readonly app: AppDefinition;
   readonly store: MemoryStore;
   readonly signer: Signer;
+  readonly cedar: Cedar;
   readonly verifier: Verifier;
   readonly clock: Clock;
   readonly doorbell: Doorbell;
@@ -65,12 +69,24 @@ export class TestEdge {
     const log = new Coalescer({ appender: store.edge, signer, clock, doorbell });
     const factory = new EventFactory({ app: platformApp, ids });
     const report = (failure: unknown): void => logger.warn({ error: failure }, "Refusals could not be written.");
-    const refusals = new RefusalLog({ factory, log, clock, edge, report });
+    const authorizer = new Authorizer({
+      cedar: parts.cedar,
+      policies: { policySet: () => basePolicySet },
+      report: (failure) => logger.error({ failure }, "The policies could not decide; the request was denied."),
+    });
+    const refusals = new RefusalLog({ factory, log, authorizer, clock, edge, report });
     void refusals.run(new AbortController().signal); // it sleeps on the plane's clock, and ends with it
     const loader = new ResourceLoader({ reader, verifier, app });
     this.#platform = new PlatformFold({ reader, doorbell, clock, verify: (row) => verifier.verify(row) });
-    this.#administration = new PlatformAdministration({ log, clock, ids, platform: this.#platform, edge });
-    const pipeline = new PublishPipeline({ app, ids, clock, log, reader, loader, refusals, edge });
+    this.#administration = new PlatformAdministration({
+      log,
+      clock,
+      ids,
+      platform: this.#platform,
+      authorizer,
+      edge,
+    });
+    const pipeline = new PublishPipeline({ app, ids, clock, log, reader, loader, authorizer, refusals, edge });
     // Nobody else writes to this platform's log, so what is known of it is never old.
     const platform = { fresh: () => this.#platform.state };
     const queries = new ProjectionQueries({ app, rows: new MemoryProjectionRows(projections), clock });

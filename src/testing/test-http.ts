@@ -10,7 +10,7 @@ import type { MemoryWorkStore } from "../work/index.js";
 import type { TestEdgeParts } from "./test-edge.js";
 
 /** What it needs beside the parts of the plane. */
-export interface TestHttpParts extends TestEdgeParts {
+export interface TestHttpParts extends Omit<TestEdgeParts, "cedar"> {
   readonly work: MemoryWorkStore;
   readonly directory: KeyDirectory;
 }

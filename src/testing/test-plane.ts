@@ -3,7 +3,7 @@
  * are, over the store and the work rows in memory, on a clock that stands still until the test lets time pass.
  */
 import type { AnyAggregate, App, IntentMessage } from "../controller/index.js";
-import type { CreatedKey, Edge, KeyWish } from "../edge/index.js";
+import { Cedar, type CreatedKey, type Edge, type KeyWish } from "../edge/index.js";
 import { type AppDefinition, type Event, effectComponent, runtimeComponent, toEvent } from "../event/index.js";
 import { EventplaneError, formatUs, limits, parseUs, systemIds, type TenantId } from "../kernel/index.js";
 import type { CallerIdentity, EmbeddedCaller, TypedResource } from "../plane/embedded/index.js";
@@ -67,7 +67,7 @@ export async function testPlane<Message extends IntentMessage, Workers>(
   options: TestPlaneOptions<Workers> = {},
 ): Promise<TestPlane<Message>> {
   const { tenants = ["acme"], workers = {} } = options;
-  const plane = new TestPlane<Message>(app, { ...options, workers });
+  const plane = new TestPlane<Message>(app, { ...options, workers, cedar: await Cedar.load() });
   for (const slug of tenants) await plane.createTenant(slug);
   return plane;
 }
@@ -94,7 +94,11 @@ export class TestPlane<Message extends IntentMessage = IntentMessage> implements
   /** Use {@link testPlane}. */
   constructor(
     given: AppDefinition,
-    { workers, now }: { readonly workers: Readonly<Record<string, unknown>>; readonly now?: string },
+    {
+      workers,
+      cedar,
+      now,
+    }: { readonly workers: Readonly<Record<string, unknown>>; readonly cedar: Cedar; readonly now?: string },
   ) {
     const clock = new VirtualClock(...(now === undefined ? [] : [timeOf(now)]));
     const { edge: signer, runtime, verifier } = this.#keys;
@@ -120,7 +124,7 @@ export class TestPlane<Message extends IntentMessage = IntentMessage> implements
       doorbell: createDoorbell(),
       logger,
     };
-    this.#edge = new TestEdge({ ...shared, signer });
+    this.#edge = new TestEdge({ ...shared, signer, cedar });
     this.#parts = {
       ...shared,
       signer: runtime,

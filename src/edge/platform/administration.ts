@@ -17,10 +17,11 @@ import {
   uuid8,
 } from "../../kernel/index.js";
 import type { AppendOutcome } from "../../store/index.js";
+import type { Authorizer } from "../authz/authorizer.js";
 import { issueKey } from "../credentials.js";
 import type { EventLog } from "../dependencies.js";
+import type { Grant, Principal } from "../principal.js";
 import { mismatch, refusalError } from "../publish/refusal-errors.js";
-import { type Grant, type Principal, rule } from "../rules.js";
 import { stampOf } from "../stamp.js";
 import {
   createTenantIntentId,
@@ -63,6 +64,7 @@ export interface KeyWish {
 export interface AdministrationDependencies {
   readonly log: EventLog;
   readonly platform: PlatformFold;
+  readonly authorizer: Authorizer;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly edge: string;
@@ -165,8 +167,8 @@ export class PlatformAdministration {
 
   /** The stamp of an administrative act. */
   stamp({ principal, requestId, via }: AdministrationRequest, tenantId: TenantId = PLATFORM_TENANT_ID): CausedBy {
-    const { clock, edge } = this.#dependencies;
-    const ruling = rule(principal, "Administer", tenantId);
+    const { authorizer, clock, edge } = this.#dependencies;
+    const ruling = authorizer.rule(principal, "Administer", { tenantId });
     return stampOf({ principal, via, requestId, ruling, edge, at: formatUs(clock.nowUs()) });
   }
 

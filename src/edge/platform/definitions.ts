@@ -6,7 +6,7 @@
 import type { AggregateDefinition, AppDefinition, IntentDefinition } from "../../event/index.js";
 import { type JsonObject, PLATFORM_TENANT_ID, type TenantId, uuid8 } from "../../kernel/index.js";
 import { replayDefinition } from "../../replay/index.js";
-import { grantNames } from "../rules.js";
+import { grantNames } from "../principal.js";
 
 /** The slug of the tenant that holds tenants, keys and schemas themselves. */
 export const PLATFORM_SLUG = "platform";

@@ -4,7 +4,7 @@
 import type { EventRow } from "../../event/index.js";
 import { EventplaneError, type JsonObject, PLATFORM_TENANT_ID, parseUs, type TenantId } from "../../kernel/index.js";
 import { storedHashBytes } from "../credentials.js";
-import { type Grant, grantNames } from "../rules.js";
+import { type Grant, grantNames } from "../principal.js";
 import { PLATFORM_SLUG } from "./definitions.js";
 
 /** A tenant that exists. */

@@ -19,7 +19,7 @@ import {
   uuidVersion,
 } from "../../kernel/index.js";
 import { findSecret } from "../../schema/index.js";
-import type { Principal } from "../rules.js";
+import type { Principal } from "../principal.js";
 import type { IntentInput } from "./intent-input.js";
 import { secretFound } from "./refusal-errors.js";
 

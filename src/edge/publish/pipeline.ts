@@ -1,7 +1,7 @@
 /**
  * From intents to events in the log, in the order of DESIGN §13.6; HTTP and embedded callers take the same way.
  *
- * tenant equality → rules → id look-up → schema → secrets → guard → append. The look-up is done only when a check fails: the append
+ * tenant equality → policies → id look-up → schema → secrets → guard → append. The look-up is done only when a check fails: the append
  * itself answers for known ids before anything else, so the result is as if every id had been looked up first.
  */
 import type { AggregateDefinition, AppDefinition, AppendItem, CausedBy, IntentRequest } from "../../event/index.js";
@@ -15,17 +15,19 @@ import {
   type TenantId,
 } from "../../kernel/index.js";
 import type { AppendOutcome, LogReader } from "../../store/index.js";
+import type { Authorizer } from "../authz/authorizer.js";
+import type { Ruling } from "../authz/ruling.js";
 import type { EventLog, GuardLoader } from "../dependencies.js";
+import type { Principal } from "../principal.js";
 import { asEventplaneError } from "../problem.js";
 import type { RefusalLog } from "../refusals.js";
-import { type Principal, type Ruling, rule } from "../rules.js";
 import { stampOf } from "../stamp.js";
 import { Drafter, draftBytes, typeRootOf } from "./drafter.js";
 import { type Guard, guardRefusal } from "./guard.js";
 import type { IntentInput } from "./intent-input.js";
 import { unlessAllKnown, unlessKnown } from "./known-ids.js";
 import type { PublishResult } from "./publish-result.js";
-import { forbidden, inItem, refusalError } from "./refusal-errors.js";
+import { inItem, refusalError } from "./refusal-errors.js";
 
 /** How a request publishes. */
 export interface PublishOptions {
@@ -51,6 +53,7 @@ export interface PublishPipelineDependencies {
   readonly log: EventLog;
   readonly reader: LogReader;
   readonly loader: GuardLoader;
+  readonly authorizer: Authorizer;
   readonly refusals: RefusalLog;
   /** Hears of specs that were refused for a secret, by the rule that found it. */
   readonly onSecret?: (rule: string) => void;
@@ -90,7 +93,7 @@ export class PublishPipeline {
     options: PublishOptions,
   ): Promise<readonly PublishResult[]> {
     try {
-      const ruling = authorizePublish(principal, tenantId);
+      const ruling = this.#dependencies.authorizer.assertAllowed(principal, "PublishIntent", { tenantId });
       const request = { tenantId, causedBy: this.#stamp(principal, ruling, options), options };
       const { idempotencyKey, traceparent, isList = false } = options;
       const naming = { principal, tenantId, idempotencyKey, traceparent, isList };
@@ -266,13 +269,6 @@ function wasOvertaken(outcome: AppendOutcome, intent: IntentRequest | undefined)
 
 function overtaken(): EventplaneError {
   return new EventplaneError("busy", "The resource changes faster than its guard can look at it. Try again shortly.");
-}
-
-/** Tenant equality in code, then the rules. */
-function authorizePublish(principal: Principal, tenantId: TenantId): Ruling {
-  const ruling = rule(principal, "PublishIntent", tenantId);
-  if (principal.tenantId === tenantId && ruling.allowed) return ruling;
-  throw forbidden();
 }
 
 function resultOf(outcome: AppendOutcome, item: AppendItem): PublishResult {

@@ -1,24 +1,27 @@
 /**
- * What every route of a tenant has: who asks, of which tenant, and that the rules allow it.
+ * What every route of a tenant has: who asks, of which tenant, and that the policies allow it.
  */
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { EventplaneError, limits, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
 import type { PositionWaits, ProjectionQueries } from "../../projection/index.js";
 import type { Authentication } from "../authentication.js";
+import type { Authorizer } from "../authz/authorizer.js";
+import type { Action } from "../authz/ruling.js";
 import type { EdgeDependencies } from "../dependencies.js";
 import type { HeldBytes } from "../held-bytes.js";
 import type { PlatformAdministration } from "../platform/administration.js";
 import type { PlatformFold } from "../platform/fold.js";
+import type { Principal } from "../principal.js";
 import type { PublishPipeline } from "../publish/pipeline.js";
 import { forbidden } from "../publish/refusal-errors.js";
 import type { RefusalLog } from "../refusals.js";
-import { type Action, type Principal, rule } from "../rules.js";
 import type { SubscriptionHub } from "../sse/hub.js";
 
 /** The parts of an edge that routes use. */
 export interface EdgeParts extends EdgeDependencies {
   readonly platform: PlatformFold;
   readonly authentication: Authentication;
+  readonly authorizer: Authorizer;
   readonly refusals: RefusalLog;
   readonly pipeline: PublishPipeline;
   readonly administration: PlatformAdministration;
@@ -45,7 +48,7 @@ export interface TenantRoute {
   readonly action: Action;
   /** The tenant is the caller's own: the handler finds the one that is meant in the query. */
   readonly ofCaller?: boolean;
-  /** `handler`: the handler reads the body before the rules are asked (DESIGN §13.6), and asks them itself. */
+  /** `handler`: the handler reads the body before the policies are asked (DESIGN §13.6), and asks them itself. */
   readonly authorize?: "first" | "handler";
   readonly handle: (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<unknown>;
 }
@@ -55,7 +58,7 @@ declare module "fastify" {
     /** Set as soon as the credential is known; refusals are counted under it. */
     principal?: Principal | undefined;
     action?: Action | undefined;
-    /** Set when the rules of the route have let the request in. */
+    /** Set when the policies have let the request in. */
     caller?: Caller | undefined;
   }
 }
@@ -116,7 +119,7 @@ export class Routes {
     });
   }
 
-  /** The tenant of the address must be the caller's, and the rules must allow what the route does. */
+  /** The tenant of the address must be the caller's, and the policies must allow what the route does. */
   #admit(
     principal: Principal,
     { route, request, reply }: { route: TenantRoute; request: FastifyRequest; reply: FastifyReply },
@@ -124,7 +127,7 @@ export class Routes {
     request.principal = principal;
     const { t } = request.params as { readonly t?: string }; // the only parameter of this name
     const tenantId = route.ofCaller === true ? principal.tenantId : this.#tenantOf(principal, t, route.action);
-    if (route.authorize !== "handler") assertAllowed(principal, route.action, tenantId);
+    if (route.authorize !== "handler") this.#parts.authorizer.assertAllowed(principal, route.action, { tenantId });
     this.#makeRoom(tenantId, request, reply);
     request.caller = { principal, tenantId };
   }
@@ -149,13 +152,4 @@ export class Routes {
   #note(method: string, url: string): void {
     this.#methods.set(url, [...(this.#methods.get(url) ?? []), method]);
   }
-}
-
-/**
- * Asks the rules.
- *
- * @throws EventplaneError `forbidden`
- */
-export function assertAllowed(principal: Principal, action: Action, tenantId: TenantId): void {
-  if (!rule(principal, action, tenantId).allowed) throw forbidden();
 }

@@ -5,7 +5,7 @@ import { failureFields } from "../failure-fields.js";
 import { httpStatus, problemOf } from "../problem.js";
 import { type IntentInput, readPublishBody } from "../publish/intent-input.js";
 import type { PublishResult } from "../publish/publish-result.js";
-import { assertAllowed, type Caller, type EdgeParts, type Routes } from "./context.js";
+import type { Caller, EdgeParts, Routes } from "./context.js";
 import { readQuery } from "./query.js";
 
 const idempotencyKeyForm = /^[\x21-\x7e]{1,255}$/;
@@ -32,7 +32,7 @@ async function publish(parts: EdgeParts, { request, reply, caller }: Exchange): 
   readQuery(request.query, []);
   const idempotencyKey = idempotencyKeyOf(request);
   const body = await readPublishBody(bodyOf(request));
-  assertAllowed(caller.principal, "PublishIntent", caller.tenantId);
+  parts.authorizer.assertAllowed(caller.principal, "PublishIntent", { tenantId: caller.tenantId });
   const intents = withIfMatch(request, body);
   const results = await parts.pipeline.publish(caller.principal, caller.tenantId, intents, {
     atomic: body.atomic,

@@ -1,13 +1,13 @@
 /** The tenant that an address of the administration is about. */
 import { PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
 import { forbidden } from "../publish/refusal-errors.js";
-import { assertAllowed, type Caller, type EdgeParts } from "./context.js";
+import type { Caller, EdgeParts } from "./context.js";
 
 /** The named tenant, or the caller's own, if the caller may administer it. @throws EventplaneError `forbidden` */
 export function tenantOfQuery(parts: EdgeParts, tenant: string | undefined, { principal }: Caller): TenantId {
   const entry = parts.platform.state.tenant(tenant ?? principal.tenantId);
-  // The rules are asked for an unknown tenant too, so that it takes as long as a foreign one.
-  assertAllowed(principal, "Administer", entry?.id ?? PLATFORM_TENANT_ID);
+  // The policies are asked for an unknown tenant too, so that it takes as long as a foreign one.
+  parts.authorizer.assertAllowed(principal, "Administer", { tenantId: entry?.id ?? PLATFORM_TENANT_ID });
   if (entry === undefined) throw forbidden();
   return entry.id;
 }

@@ -1,0 +1,20 @@
+/** Who asks, and what an API key can be granted. */
+import type { TenantId } from "../kernel/index.js";
+
+/** The grants that a key can have; `authz/base-policies.ts` says what each allows. */
+export const grantNames = ["publisher", "reader", "subscriber", "admin"] as const;
+/** One of {@link grantNames}. */
+export type Grant = (typeof grantNames)[number];
+
+/** Who asks: taken from the credential alone. */
+export interface Principal {
+  /** `service` for an API key; `anonymous` before authentication; `system` for the plane itself. */
+  readonly type: string;
+  /** Opaque; survives key rotation. */
+  readonly id: string;
+  readonly tenantId: TenantId;
+  /** One object for as long as the credential is what it is: rulings are kept by it. */
+  readonly grants: ReadonlySet<Grant>;
+  /** The API key that was shown, when one was; its revocation ends open connections. */
+  readonly keyId?: string;
+}
