@@ -86,4 +86,27 @@ describe("eventplane/bus", () => {
     expect(status).toBe(0);
     expect((JSON.parse(said) as { readonly failed: number }).failed).toBeGreaterThan(0);
   });
+
+  it("runs a handler in a thread that sees neither environment nor arguments, and lets the process end", async () => {
+    const handler = `import { writeSync } from "node:fs";
+      export default ({ payload }) => {
+        const { SECRET = "none", PATH = "none" } = process.env;
+        console.log("not on the output of the process");
+        writeSync(1, [payload, SECRET, PATH, process.argv.length].join(" ") + "\\n");
+      };`;
+    // Neither closed nor unsubscribed; the event is published before the threads have started.
+    const program = `import { EventBus } from "eventplane/bus";
+      const bus = new EventBus({ unknownTopics: "allow" });
+      const module = new URL("data:text/javascript," + encodeURIComponent(${JSON.stringify(handler)}));
+      bus.on("*", { isolation: "thread", module });
+      bus.on("hello", { isolation: "thread", module });
+      bus.publish("hello", "world");`;
+    const { stdout, stderr } = await run(process.execPath, ["--input-type=module", "-e", program, "argument"], {
+      cwd: repository,
+      timeout: 20_000,
+      env: { ...process.env, SECRET: "s3cret" },
+    });
+    expect(stdout).toBe("world none none 2\nworld none none 2\n");
+    expect(stderr).toBe("");
+  });
 });

@@ -1,5 +1,6 @@
 /* oxlint-disable import/no-default-export, eslint/no-console, typescript/only-throw-error -- all of that is what is tested */
 /** Handlers for threads: some do what handlers do, the others whatever a thread can do to others. */
+import { execFileSync } from "node:child_process";
 import { isMainThread, parentPort, threadId, workerData } from "node:worker_threads";
 import { TerminalError } from "eventplane";
 
@@ -90,6 +91,11 @@ const acts = {
     for (const name of ["uncaughtException", "unhandledRejection", "exit"]) process.on(name, () => undefined);
     for (;;);
   },
+  "waits for the others": async ({ others }) => {
+    Atomics.add(workerData, 0, 1);
+    while (Atomics.load(workerData, 0) < others) await sleep(5);
+  },
+  "a call of the operating system": ({ seconds }) => void execFileSync("sleep", [String(seconds)]),
   prints: ({ lines }) => {
     for (let line = 0; line < lines; line++) console.log(`line ${line}\u001b[2J`);
     console.error("an error");

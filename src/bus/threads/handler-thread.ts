@@ -21,7 +21,7 @@ const youngMbMax = 16;
 
 /** A running thread. It keeps the process alive only between {@link HandlerThread.hold} and {@link HandlerThread.letGo}. */
 export class HandlerThread {
-  readonly worker: Worker;
+  readonly #worker: Worker;
   readonly #port: MessagePort;
   readonly #listener: ThreadListener;
   readonly #ended: Promise<void>;
@@ -29,15 +29,16 @@ export class HandlerThread {
   #isTold = false;
 
   /** Starts it. @throws what node:worker_threads says of `data` that cannot be cloned */
-  constructor({ module, exportName, heapMbMax, data }: ThreadSettings, listener: ThreadListener) {
+  constructor({ module, exportName, heapMbMax, data, onOutput }: ThreadSettings, listener: ThreadListener) {
     this.#listener = listener;
-    this.worker = new Worker(new URL("./thread-entry.js", import.meta.url), {
+    this.#worker = new Worker(new URL("./thread-entry.js", import.meta.url), {
       workerData: data,
       resourceLimits: { maxOldGenerationSizeMb: heapMbMax, maxYoungGenerationSizeMb: youngMbMax },
       // Nothing of the process is handed on.
       env: {},
       argv: [],
       execArgv: [],
+      // The entry takes what is printed; nothing gets past it to the process by the way of Node.
       stdout: true,
       stderr: true,
       name: "eventplane bus handler",
@@ -47,11 +48,11 @@ export class HandlerThread {
     port1.on("message", (message: unknown) => this.#hear(message));
     port1.on("messageerror", () => this.#hear(undefined));
     port1.unref();
-    this.worker.unref();
-    this.worker.on("error", (error: unknown) => this.#note(error));
-    this.#ended = new Promise((resolve) => this.worker.once("exit", () => resolve(this.#over())));
-    const start: StartMessage = { port: port2, module: module.href, exportName };
-    this.worker.postMessage(start, [port2]);
+    this.#worker.unref();
+    this.#worker.on("error", (error: unknown) => this.#note(error));
+    this.#ended = new Promise((resolve) => this.#worker.once("exit", () => resolve(this.#over())));
+    const start: StartMessage = { port: port2, module: module.href, exportName, wantsOutput: onOutput !== undefined };
+    this.#worker.postMessage(start, [port2]);
   }
 
   /** Sends a message. @throws what node:worker_threads says of an event that cannot be cloned */
@@ -70,12 +71,12 @@ export class HandlerThread {
 
   /** Keeps the process alive. */
   hold(): void {
-    this.worker.ref();
+    this.#worker.ref();
   }
 
   /** Lets the process end. */
   letGo(): void {
-    this.worker.unref();
+    this.#worker.unref();
   }
 
   /** Ends it, whatever it does, except for a call of the operating system, which ends first. Its listener hears no more messages. Idempotent. */
@@ -85,7 +86,7 @@ export class HandlerThread {
     this.#end = undefined;
     this.#port.close();
     this.letGo();
-    void this.worker.terminate();
+    void this.#worker.terminate();
   }
 
   /** Resolves when it has ended. */

@@ -4,7 +4,7 @@
  * A thread has one call at a time, so what is lost with a thread is the culprit's own. Threads are started when calls need them, as many as the
  * subscription's concurrency; one that is lost is replaced after it has ended, at a bounded rate.
  */
-import { backoffMs, EventplaneError, systemIds, thrownData, thrownError } from "../../kernel/index.js";
+import { backoffMs, cleanText, EventplaneError, systemIds, thrownData, thrownError } from "../../kernel/index.js";
 import type { BusEvent } from "../accepted-event.js";
 import type { AnyHandler, ConsumerHost } from "../consumer-parts.js";
 import type { HandlerContext } from "../delivery.js";
@@ -16,7 +16,6 @@ import { noThread, notLoaded, threadLost, threadsClosed, timedOut } from "./thre
 import type { ThreadSettings } from "./thread-handler.js";
 import { threadLimits } from "./thread-limits.js";
 import type { FromThread } from "./thread-messages.js";
-import { readOutput } from "./thread-output.js";
 
 /** What the threads are for. */
 export interface ThreadsOptions {
@@ -65,6 +64,7 @@ export class HandlerThreads {
   readonly #slots: readonly Slot[];
   readonly #waiting: Call[] = [];
   readonly #restarts: RateLimiter;
+  readonly #lines: RateLimiter;
   readonly #ready: Promise<void>;
   #tellReady: { readonly resolve: () => void; readonly reject: (error: Error) => void } | undefined;
   #wake: WheelTimer | undefined;
@@ -74,7 +74,10 @@ export class HandlerThreads {
   constructor(module: ThreadSettings, options: ThreadsOptions) {
     this.#module = module;
     this.#options = options;
-    this.#restarts = new RateLimiter(threadLimits.restarts, options.host.coarse);
+    const { coarse } = options.host;
+    const linesMax = 2 * options.settings.concurrency * threadLimits.output.linesPerSecondMax;
+    this.#restarts = new RateLimiter(threadLimits.restarts, coarse);
+    this.#lines = new RateLimiter({ perSecond: linesMax }, coarse);
     this.#slots = Array.from({ length: options.settings.concurrency }, () => ({
       state: "none",
       thread: undefined,
@@ -181,7 +184,6 @@ export class HandlerThreads {
 
   #spawn(slot: Slot): void {
     const { host, count } = this.#options;
-    const { onOutput } = this.#module;
     let thread: HandlerThread;
     try {
       thread = new HandlerThread(this.#module, {
@@ -200,8 +202,6 @@ export class HandlerThreads {
       thread.hearNow();
       if (slot.thread === thread && slot.state === "starting") this.#broken(slot, "it takes too long");
     });
-    readOutput(thread.worker.stdout, host, (line) => onOutput?.(line, "stdout"));
-    readOutput(thread.worker.stderr, host, (line) => onOutput?.(line, "stderr"));
   }
 
   #begin(slot: Slot, call: Call): void {
@@ -227,7 +227,15 @@ export class HandlerThreads {
     if (message === undefined) this.#lose(slot, { why: "protocol" });
     else if ("isReady" in message) this.#loaded(slot);
     else if ("broken" in message) this.#broken(slot, message.broken.message, thrownError(message.broken));
+    else if ("line" in message) this.#printed(slot, message);
     else this.#answered(slot, message);
+  }
+
+  #printed(slot: Slot, { line, from }: Extract<FromThread, { readonly line: string }>): void {
+    // The entry of the thread keeps to half of that.
+    if (!this.#lines.take(1)) return this.#lose(slot, { why: "protocol" });
+    const text = cleanText(line, threadLimits.output.lineCharactersMax);
+    this.#options.host.callback(() => this.#module.onOutput?.(text, from));
   }
 
   #loaded(slot: Slot): void {

@@ -16,14 +16,18 @@ import { EventIds } from "../event-ids.js";
 import type { EventJson } from "../event-json.js";
 import { freezeData } from "../freeze.js";
 import type { FromThread, StartMessage, ToThread } from "./thread-messages.js";
+import { captureOutput } from "./thread-output.js";
 
-parentPort?.once("message", ({ port, module, exportName }: StartMessage) => {
+type Tell = (message: FromThread) => void;
+
+parentPort?.once("message", ({ port, module, exportName, wantsOutput }: StartMessage) => {
   parentPort?.close();
-  void serve(port, () => load(module, exportName));
+  const tell: Tell = port.postMessage.bind(port);
+  captureOutput(wantsOutput ? (line, from) => tell({ line, from }) : undefined);
+  void serve(port, tell, () => load(module, exportName));
 });
 
-async function serve(port: MessagePort, loadHandler: () => Promise<AnyHandler>): Promise<void> {
-  const tell: (message: FromThread) => void = port.postMessage.bind(port);
+async function serve(port: MessagePort, tell: Tell, loadHandler: () => Promise<AnyHandler>): Promise<void> {
   const listen = port.on.bind(port);
   try {
     const handler = await loadHandler();
@@ -45,10 +49,10 @@ async function load(module: string, exportName: string): Promise<AnyHandler> {
 /** The call under way. */
 class Calls {
   readonly #handler: AnyHandler;
-  readonly #tell: (message: FromThread) => void;
+  readonly #tell: Tell;
   #current: { readonly token: string; readonly attempt: Attempt } | undefined;
 
-  constructor(handler: AnyHandler, tell: (message: FromThread) => void) {
+  constructor(handler: AnyHandler, tell: Tell) {
     this.#handler = handler;
     this.#tell = tell;
   }

@@ -17,7 +17,7 @@ export interface ThreadHandler {
   readonly heapMbMax?: number;
   /** `workerData` of node:worker_threads in the module: anything that can be cloned. Environment and arguments are empty there. */
   readonly data?: unknown;
-  /** Told of each line that the module prints, made harmless; at most 100 a second, 10 at a time. Without it they are thrown away. */
+  /** Told of each line that the module prints, made harmless; at most 100 a second of a thread. Without it they are thrown away. */
   readonly onOutput?: (line: string, from: "stdout" | "stderr") => void;
 }
 

@@ -14,6 +14,8 @@ export const threadLimits = {
   endMsMax: 1_000,
   /** Threads of one subscription that are started in place of lost ones. */
   restarts: { perSecond: 1, burst: 10 },
+  /** Lines that a thread may print, and characters of one; the rest is left out. */
+  output: { linesPerSecondMax: 100, lineCharactersMax: 1_000 },
   /** The wait before a thread is started where threads end again and again without an answer. */
   backoff: { baseMs: 100, capMs: 10_000 },
 } as const;

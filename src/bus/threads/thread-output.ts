@@ -1,32 +1,41 @@
-/** What a thread prints: lines that are harmless, and not more than somebody could read. */
-import type { Readable } from "node:stream";
-import { cleanText } from "../../kernel/index.js";
-import type { ConsumerHost } from "../consumer-parts.js";
-import { RateLimiter } from "../rate-limiter.js";
+/** What a module prints, in its thread: lines, and not more than somebody could read. */
+import { Writable } from "node:stream";
+import { systemClock } from "../../kernel/time.js";
+import { threadLimits } from "./thread-limits.js";
 
-/** Pieces that are taken from a stream; what comes faster waits in the thread, whose heap is bounded. */
-const pieces = { perSecond: 10, burst: 10 } as const;
-/** Lines of one piece, and characters of one line; the rest is left out. */
-const linesMax = 10;
-const lineCharactersMax = 1_000;
+const { linesPerSecondMax, lineCharactersMax } = threadLimits.output;
+const secondMs = 1_000;
 
-/** Reads `stream` as long as it lasts. `tell` may throw. */
-export function readOutput(stream: Readable, host: ConsumerHost, tell: (line: string) => void): void {
-  const limiter = new RateLimiter(pieces, host.coarse);
-  stream.setEncoding("utf8");
-  stream.on("data", (piece: string) => {
-    if (!limiter.take(1)) {
-      stream.pause();
-      host.wheel.after(limiter.waitMs, () => void stream.resume());
-    }
-    for (const line of linesOf(piece)) host.callback(() => tell(line));
-  });
+/** Where a line was printed. */
+export type OutputStream = "stdout" | "stderr";
+
+/** Puts streams of our own in the place of the thread's. Without `tell` all is thrown away. Lines beyond the limits are left out. */
+export function captureOutput(tell: ((line: string, from: OutputStream) => void) | undefined): void {
+  let second = 0;
+  let lines = 0;
+  const tellSome = (line: string, from: OutputStream): void => {
+    const now = Math.floor(systemClock.monotonicMs() / secondMs);
+    if (now !== second) lines = 0;
+    second = now;
+    if (++lines <= linesPerSecondMax) tell?.(line, from);
+  };
+  for (const from of ["stdout", "stderr"] as const) {
+    const stream = new Writable({
+      decodeStrings: false,
+      write: (chunk: unknown, _encoding, done) => {
+        for (const line of tell === undefined ? [] : linesOf(chunk)) tellSome(line, from);
+        done();
+      },
+    });
+    // oxlint-disable-next-line eslint/no-restricted-globals -- its streams are what is replaced
+    Object.defineProperty(process, from, { value: stream, configurable: false, writable: false });
+  }
 }
 
-function linesOf(piece: string): readonly string[] {
-  const lines = piece.slice(0, linesMax * lineCharactersMax).split("\n");
-  return lines
+function linesOf(chunk: unknown): readonly string[] {
+  const text = String(chunk).slice(0, linesPerSecondMax * lineCharactersMax);
+  return text
+    .split("\n", linesPerSecondMax)
     .filter((line) => line !== "")
-    .slice(0, linesMax)
-    .map((line) => cleanText(line, lineCharactersMax));
+    .map((line) => line.slice(0, lineCharactersMax));
 }
