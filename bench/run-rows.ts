@@ -4,6 +4,7 @@ import { busAsync } from "./rows/bus-async.js";
 import { busMatch } from "./rows/bus-match.js";
 import { busMillion } from "./rows/bus-million.js";
 import { busPublish } from "./rows/bus-publish.js";
+import { busThread } from "./rows/bus-thread.js";
 import { bytes } from "./rows/bytes.js";
 import { edge } from "./rows/edge.js";
 import { memory } from "./rows/memory.js";
@@ -33,6 +34,7 @@ const rows: readonly Row[] = [
   ...busPublish,
   ...busMatch,
   ...busAsync,
+  busThread,
   busMillion,
 ];
 
