@@ -216,19 +216,20 @@ describe("an entry", () => {
         holder: { properties: { iban: { "x-eventplane-personal": true }, next: { $ref: "#/$defs/holder" } } },
       },
     } as const;
+    const bus = new EventBus({
+      topics: { t: topic(schema) },
+      clock,
+      log: { to: collector(), payloads: true, level: "debug" },
+      redact: { keys: ["pin"], paths: { t: ["payload.list.*.x"] } },
+    });
+    let everything = "";
+    bus.on("t", ({ payload }) => {
+      throw Object.assign(new Error(`bad ${everything} in ${JSON.stringify(payload)}`), { code: everything });
+    });
     await fc.assert(
       fc.asyncProperty(node, fc.array(canary, { minLength: 4, maxLength: 4 }), async (around, secrets) => {
-        const bus = new EventBus({
-          topics: { t: topic(schema) },
-          clock,
-          log: { to: collector(), payloads: true, level: "debug" },
-          redact: { keys: ["pin"], paths: { t: ["payload.list.*.x"] } },
-        });
         const [a = "", b = "", c = "", d = ""] = secrets;
-        const everything = secrets.join(", ");
-        bus.on("t", ({ payload }) => {
-          throw Object.assign(new Error(`bad ${everything} in ${JSON.stringify(payload)}`), { code: everything });
-        });
+        everything = secrets.join(", ");
         const holder = { iban: a, next: { next: { iban: [b] }, note: everything } };
         const list = [{ x: { deep: [c] }, y: c }, around];
         const payload = { holder, list, cardPin: d, [`about ${everything}`]: around, note: everything };

@@ -1,6 +1,6 @@
 /** Turns what a caller wants logged into small, plain, harmless JSON: redacted, terminal-safe, bounded in depth, number and length. */
 import { types } from "node:util";
-import { type CleanError, describeError } from "./describe-error.js";
+import { describeError, framesOf } from "./describe-error.js";
 import type { JsonObject, JsonValue } from "./json-types.js";
 import { isSecretName, redactedValue, redactText } from "./redact.js";
 import { terminalSafe } from "./terminal.js";
@@ -73,7 +73,7 @@ function cleanValue(value: unknown, budget: Budget, depth: number): JsonValue {
 
 function cleanObject(value: object, budget: Budget, depth: number): JsonValue {
   if (depth > depthMax) return "[too deep]";
-  if (value instanceof Error) return cleanError(describeError(value), budget, depth);
+  if (value instanceof Error) return cleanError(value, budget, depth);
   if (types.isDate(value)) return Number.isNaN(value.valueOf()) ? "[invalid date]" : value.toISOString();
   if (value instanceof URL) return textOf(value.href, budget);
   if (ArrayBuffer.isView(value)) return `[${value.byteLength} bytes]`;
@@ -110,12 +110,13 @@ function cleanMembers(value: object, budget: Budget, depth: number): JsonObject 
   return clean;
 }
 
-function cleanError(error: CleanError, budget: Budget, depth: number): JsonObject {
-  const { frames, cause, details, ...texts } = error;
+function cleanError(error: Error, budget: Budget, depth: number): JsonObject {
+  const { cause, details, ...texts } = describeError(error);
   const clean: Record<string, JsonValue> = {};
   for (const [name, text] of Object.entries(texts)) clean[name] = textOf(text, budget);
   if (details !== undefined) clean["details"] = cleanValue(details, budget, depth + 1);
-  if (budget.stack && frames.length > 0) clean["stack"] = frames.map((frame) => textOf(frame, budget));
+  const frames = budget.stack ? framesOf(error) : [];
+  if (frames.length > 0) clean["stack"] = frames.map((frame) => textOf(frame, budget));
   if (cause !== undefined) clean["cause"] = cleanValue(cause, budget, depth + 1);
   return clean;
 }

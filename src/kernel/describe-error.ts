@@ -6,8 +6,6 @@ export interface CleanError {
   readonly name: string;
   readonly code?: string;
   readonly message: string;
-  /** Lines of the stack, outermost call last, without the message. */
-  readonly frames: readonly string[];
   readonly details?: EventplaneError["details"];
   readonly cause?: Error;
 }
@@ -17,7 +15,7 @@ const framesMax = 20;
 const quotingSqlState = /^(?:22|P0)/;
 
 /**
- * Name, code, message and frames of an error, and its cause if that is an error too.
+ * Name, code and message of an error, and its cause if that is an error too.
  *
  * Other members are never read: `detail`, `where`, `hint` and `internalQuery` of a PostgreSQL error hold row values. Messages that
  * quote their input (data exceptions of PostgreSQL, JSON.parse) are replaced.
@@ -28,14 +26,15 @@ export function describeError(error: Error): CleanError {
     name: error.name,
     ...(code === undefined ? {} : { code }),
     message: messageOf(error, code),
-    frames: (error.stack ?? "")
-      .split("\n")
-      .map((line) => line.trim())
-      .filter((line) => line.startsWith("at "))
-      .slice(0, framesMax),
     ...(error instanceof EventplaneError ? { details: error.details } : {}),
     ...(error.cause instanceof Error ? { cause: error.cause } : {}),
   };
+}
+
+/** Lines of the stack, outermost call last, without the message. Reading a stack for the first time prints it, which costs more than the rest. */
+export function framesOf(error: Error): readonly string[] {
+  const lines = (error.stack ?? "").split("\n").map((line) => line.trim());
+  return lines.filter((line) => line.startsWith("at ")).slice(0, framesMax);
 }
 
 function codeOf(error: Error): string | undefined {
