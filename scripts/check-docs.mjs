@@ -1,7 +1,8 @@
 /**
  * Type-checks the documents' code against the built package: every block that begins with "```ts check" in the *.md
  * files of the folder given (by default the repository: its root and docs/). Each block becomes a file whose lines have
- * the numbers they have in the document, so the compiler's complaints point into it.
+ * the numbers they have in the document, so the compiler's complaints point into it. A block that begins with
+ * "```ts check continued" belongs to the file of the block before it.
  */
 import { spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
@@ -33,9 +34,15 @@ function blocksOf(document) {
   const found = [];
   let open;
   for (const [index, line] of lines.entries()) {
-    if (open === undefined && /^```ts check\s*$/u.test(line)) open = index + 1;
-    else if (open !== undefined && /^```\s*$/u.test(line)) {
-      found.push({ document, text: "\n".repeat(open) + lines.slice(open, index).join("\n") });
+    const isOpening = open === undefined && /^```ts check( continued)?\s*$/u.test(line);
+    if (isOpening && line.includes("continued") && found.length === 0)
+      throw new Error(`${document}:${index + 1} continues no block`);
+    if (isOpening) {
+      open = index + 1;
+      if (!line.includes("continued")) found.push({ document, text: "" });
+    } else if (open !== undefined && /^```\s*$/u.test(line)) {
+      const block = found.at(-1);
+      block.text += "\n".repeat(open - block.text.split("\n").length + 1) + lines.slice(open, index).join("\n");
       open = undefined;
     }
   }

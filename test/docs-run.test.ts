@@ -21,7 +21,7 @@ afterAll(() => rm(folder, { recursive: true, force: true }));
 
 async function blocksOf(page: string): Promise<readonly string[]> {
   const text = await readFile(join(repository, page), "utf8");
-  return [...text.matchAll(/^```ts check\n([\s\S]*?)^```$/gmu)].map(([, block = ""]) => block);
+  return [...text.matchAll(/^```ts check(?: continued)?\n([\s\S]*?)^```$/gmu)].map(([, block = ""]) => block);
 }
 
 /** As `npm test` of a new application does: jiti runs the file, node:test what is in it. */
@@ -64,5 +64,39 @@ describe("docs/how-to/check-an-adapter.md", () => {
     const text = await runAsTest("adapter", block);
     expect(text).toMatch(failedNone);
     expect(Number(/^(?:#|ℹ) pass (\d+)$/m.exec(text)?.[1])).toBeGreaterThan(100);
+  });
+});
+
+describe("docs/how-to/secure-the-bus.md", () => {
+  it("is a program whose attacks all fail", async () => {
+    const blocks = await blocksOf("docs/how-to/secure-the-bus.md");
+    const text = await runAsTest("secure-bus", blocks.join("\n"));
+    expect(text).toMatch(failedNone);
+    expect(Number(/^(?:#|ℹ) pass (\d+)$/m.exec(text)?.[1])).toBe(10);
+  });
+
+  it.each<[string, string, string, RegExp]>([
+    [
+      "schemas are open",
+      "additionalProperties: false",
+      "additionalProperties: true",
+      /not ok \d+ - 1: what the schema does not know/,
+    ],
+    ["a mark is missing", ', "x-eventplane-sensitive": true', "", /not ok \d+ - 3: neither log, export nor error text/],
+    [
+      "messages may be old",
+      "maxAgeMs: 300_000",
+      "maxAgeMs: 9e9",
+      /not ok \d+ - 4: forged, changed, replayed and stale/,
+    ],
+    ["there is no rate limit", "rateLimit: { perSecond: 500, burst: 500 },", "", /not ok \d+ - 5: a flood is refused/],
+  ])("finds out when %s", async (_name, line, instead, expected) => {
+    const code = (await blocksOf("docs/how-to/secure-the-bus.md")).join("\n");
+    expect(code).toContain(line);
+    const failure = await runAsTest("insecure-bus", code.replaceAll(line, instead)).then(
+      () => "it passed",
+      (error: unknown) => (error as { readonly stdout: string }).stdout, // execFile's error has it
+    );
+    expect(failure).toMatch(expected);
   });
 });

@@ -146,6 +146,15 @@ describe("check-docs", () => {
     expect(status).toBe(1);
   });
 
+  test("compiles a block that is continued as one, each line under its own number", async () => {
+    const readme =
+      "```ts check\nconst one = 1;\n```\n\ntext\n\n```ts check continued\nconst two = one + 1;\nconst bad: string = two;\n```";
+    const { output } = await check("check-docs.mjs", { "README.md": readme });
+    expect(output).toMatch(/^README\.md\(9,7\): error TS2322.*\n.*docs: 1 blocks/s);
+    const { output: alone } = await check("check-docs.mjs", { "README.md": "```ts check continued\n```" });
+    expect(alone).toContain("README.md:1 continues no block");
+  });
+
   test("passes blocks that compile and leaves unmarked blocks alone", async () => {
     const readme = "```ts check\nconst fine: number = 1;\n```\n\n```ts\nnot even code\n```";
     const passed = { status: 0, output: "docs: 1 blocks, all compile\n" };
