@@ -29,6 +29,8 @@ export type {
   Condition,
   ControllerDefinition,
   Decision,
+  Delivery,
+  DeliveryVerifier,
   EffectFailure,
   EffectOutcome,
   EffectRequests,
@@ -46,6 +48,11 @@ export type {
   ProjectionEvent,
   ReconcileContext,
   Resource,
+  SignedDelivery,
+  SourceDefinition,
+  SourceFact,
+  SourceTenant,
+  VerificationMeans,
   WorkerCall,
   WorkerDefinition,
 } from "./event/index.js";
@@ -78,4 +85,14 @@ export {
   type SecretRule,
   secretReference,
 } from "./schema/index.js";
+export {
+  defineSource,
+  githubWebhooks,
+  type HmacScheme,
+  hmacWebhooks,
+  type Source,
+  type SourceConfig,
+  standardWebhooks,
+  stripeWebhooks,
+} from "./source/index.js";
 export { defineWorker, TryAgainError, type Worker, type WorkerConfig } from "./worker/index.js";

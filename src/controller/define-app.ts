@@ -8,6 +8,7 @@ import type {
   AppDefinition,
   ControllerDefinition,
   ProjectionDefinition,
+  SourceDefinition,
   WorkerDefinition,
 } from "../event/index.js";
 import { EventplaneError, limits, sha256 } from "../kernel/index.js";
@@ -24,6 +25,8 @@ export interface AppConfig<Aggregates extends readonly AnyAggregate[], Workers e
    */
   readonly version?: string;
   readonly projections?: readonly AnyProjection[];
+  /** Systems outside whose signed deliveries become facts: `defineSource`. */
+  readonly sources?: readonly { readonly definition: SourceDefinition }[];
 }
 
 /** An application that knows which intents it takes and which workers it asks. */
@@ -50,7 +53,7 @@ const reservedAggregates: readonly string[] = [
 ];
 
 /**
- * Puts aggregates, controllers, workers and projections together.
+ * Puts aggregates, controllers, workers, projections and sources together.
  *
  * @throws EventplaneError `config_invalid` for names that are taken or reserved, a version that is none, and for a controller that watches an
  * aggregate of another application
@@ -82,7 +85,12 @@ export function defineApp<
     if (projections.has(definition.name)) throw invalid(`Two projections are called ${definition.name}`);
     projections.set(definition.name, definition);
   }
-  return Object.freeze({ version: versionOf(config), aggregates, controllers, workers, projections });
+  const sources = new Map<string, SourceDefinition>();
+  for (const { definition } of config.sources ?? []) {
+    if (sources.has(definition.name)) throw invalid(`Two sources are called ${definition.name}`);
+    sources.set(definition.name, definition);
+  }
+  return Object.freeze({ version: versionOf(config), aggregates, controllers, workers, projections, sources });
 }
 
 function versionOf({

@@ -36,6 +36,7 @@ import { addProjectionRoutes } from "./routes/projections.js";
 import { addReplayRoutes } from "./routes/replays.js";
 import { addResourceRoutes } from "./routes/resources.js";
 import { addSchemaRoutes } from "./routes/schemas.js";
+import { addSourceRoutes } from "./routes/sources.js";
 import { addSubscribeRoutes } from "./routes/subscribe.js";
 import { SubscriptionHub } from "./sse/hub.js";
 
@@ -146,6 +147,7 @@ function assemble(given: EdgeDependencies, cedar: Cedar): EdgeParts {
     positions,
     queries,
     unsent: new HeldBytes("Clients of this tenant have not taken the answers that they asked for."),
+    unproven: new HeldBytes("Deliveries for this tenant are coming as much as is held at once. Send them again later."),
     coming: new HeldBytes("Clients of this tenant are sending as much as is held at once. Send the rest after it."),
   };
 }
@@ -164,6 +166,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
   for (const add of [
     addOpenRoutes,
     addIntentRoutes,
+    addSourceRoutes,
     addEventRoutes,
     addResourceRoutes,
     addProjectionRoutes,

@@ -38,6 +38,9 @@ export interface RefusalLogDependencies {
 const recordedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "unauthenticated",
   "forbidden",
+  "source_unverified",
+  "delivery_expired",
+  "delivery_unmapped",
   "forbidden_field",
   "content_mismatch",
   "spec_too_large",

@@ -6,6 +6,7 @@ import type { JsonObject } from "../kernel/index.js";
 import type { LifecycleEffect } from "./append-item.js";
 import type { ProjectionDefinition } from "./projections.js";
 import type { Condition, EffectFailure, Resource } from "./resource.js";
+import type { SourceDefinition } from "./sources.js";
 
 /** What an intent does to the life of its resource. */
 export type IntentEffect = Extract<LifecycleEffect, "creates" | "updates" | "deletes">;
@@ -214,4 +215,5 @@ export interface AppDefinition {
   readonly controllers: ReadonlyMap<string, ControllerDefinition>;
   readonly workers: ReadonlyMap<string, WorkerDefinition>;
   readonly projections: ReadonlyMap<string, ProjectionDefinition>;
+  readonly sources: ReadonlyMap<string, SourceDefinition>;
 }

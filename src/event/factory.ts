@@ -50,6 +50,8 @@ export interface IntentRequest {
   readonly occurredAt?: string | undefined;
   /** W3C Trace Context. */
   readonly traceparent?: string | undefined;
+  /** The verified source that it comes from: then it is a fact, of a type that publishers may send as an intent. */
+  readonly source?: string | undefined;
 }
 
 /** The types of system facts. They bear no spec of a resource and open no generation. */
@@ -89,7 +91,7 @@ export interface SystemFactRequest {
 
 type DraftParts = Pick<
   DraftEvent,
-  "kind" | "schemaVersion" | "specText" | "finalizersText" | "causedByText" | "occurredAt" | "traceparent"
+  "kind" | "source" | "schemaVersion" | "specText" | "finalizersText" | "causedByText" | "occurredAt" | "traceparent"
 > & { readonly id: string };
 
 /** Turns requests of publishers and of the edge itself into drafts with their conditions. */
@@ -135,7 +137,7 @@ export class EventFactory {
   }
 
   /**
-   * An intent, checked, with its defaults and the marks of the controllers that it waits for.
+   * An intent, or a fact of a source, checked, with its defaults and the marks of the controllers that it waits for.
    *
    * @throws EventplaneError `request_invalid` with `details.pointer`, `unknown_type`, `forbidden_field`, `payload_too_large`
    */
@@ -153,7 +155,8 @@ export class EventFactory {
     const id = request.id === undefined ? this.#ids.uuid7() : checkId(request.id, versions);
     const event = this.#draft(request, {
       id,
-      kind: "intent",
+      kind: request.source === undefined ? "intent" : "fact",
+      source: request.source ?? null,
       schemaVersion: definition.schemaVersion,
       specText: request.specText,
       finalizersText: this.#openings.get(root)?.finalizersText ?? "{}",
@@ -183,6 +186,7 @@ export class EventFactory {
     const event = this.#draft(request, {
       id,
       kind: "fact",
+      source: null,
       schemaVersion: 1,
       specText: JSON.stringify(request.spec),
       finalizersText: "{}",
@@ -210,7 +214,7 @@ export class EventFactory {
       specText: made.specText,
       statusText: "{}",
       finalizersText: made.finalizersText,
-      source: null,
+      source: made.source,
       causedByText: made.causedByText,
       correlationId: request.correlationId === undefined ? id : checkUuid("/correlationId", request.correlationId),
       causationId: request.causationId === undefined ? null : checkUuid("/causationId", request.causationId),

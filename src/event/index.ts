@@ -113,5 +113,14 @@ export {
   type SnapshotFault,
   takeSnapshot,
 } from "./snapshot.js";
+export type {
+  Delivery,
+  DeliveryVerifier,
+  SignedDelivery,
+  SourceDefinition,
+  SourceFact,
+  SourceTenant,
+  VerificationMeans,
+} from "./sources.js";
 export { parseStored } from "./stored-json.js";
 export { type ChainLink, createVerifier, type Verifier, verifyLink } from "./verifier.js";

@@ -30,6 +30,9 @@ const finalCodes = [
   // Who may do what.
   "unauthenticated",
   "forbidden",
+  "source_unverified",
+  "delivery_expired",
+  "delivery_unmapped",
   "not_found",
   "method_not_allowed",
   // The state of the resource.

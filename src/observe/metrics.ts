@@ -75,6 +75,8 @@ export interface Metrics {
   subscriberCut(reason: string): void;
   /** A spec was refused, because this rule of the secrets scan found something in it. */
   secretRefused(rule: string): void;
+  /** What became of a delivery of a source: `created`, `repeated`, `nothing`, or the code of its refusal. */
+  delivery(labels: { readonly source: string; readonly result: string }): void;
   /** How far a projection is behind, over all tenants. */
   projectionLag(lag: { readonly projection: string; readonly events: number; readonly seconds: number }): void;
   /** All of it in the text format of Prometheus, with the metrics of the process. */
@@ -145,6 +147,7 @@ export function createMetrics(): Metrics {
     sseConnections: (change) => meters.sse.inc(change),
     subscriberCut: (reason) => meters.cuts.inc({ reason: label(reason) }),
     secretRefused: (rule) => meters.secrets.inc({ rule: label(rule) }),
+    delivery: ({ source, result }) => meters.deliveries.inc({ source: label(source), result: label(result) }),
     projectionLag: ({ projection, events, seconds }) => {
       meters.lagEvents.set({ projection: label(projection) }, events);
       meters.lagSeconds.set({ projection: label(projection) }, seconds);
@@ -310,6 +313,12 @@ function edgeMeters(registry: Registry) {
     sse: new Gauge({
       name: "eventplane_sse_connections",
       help: "Open SSE connections.",
+      registers,
+    }),
+    deliveries: new Counter({
+      name: "eventplane_source_deliveries_total",
+      help: "Deliveries of sources, by source and by what became of them.",
+      labelNames: ["source", "result"],
       registers,
     }),
     secrets: new Counter({

@@ -63,6 +63,7 @@ export function createTestApp(
     controllers: new Map([...watching("organization", controllers), ...watching("project", projects ?? {})]),
     workers: new Map(workers.map((worker) => [worker.name, worker])),
     projections: new Map(),
+    sources: new Map(),
   };
 }
 

@@ -95,4 +95,5 @@ export const platformApp: AppDefinition = {
   controllers: new Map(),
   workers: new Map(),
   projections: new Map(),
+  sources: new Map(),
 };

@@ -29,6 +29,8 @@ export interface Naming {
   readonly tenantId: TenantId;
   readonly idempotencyKey: string | undefined;
   readonly traceparent: string | undefined;
+  /** The verified source whose facts these are. */
+  readonly source: string | undefined;
   /** In a list the index is part of the name. */
   readonly isList: boolean;
 }
@@ -48,8 +50,8 @@ export class Drafter {
 
   /** The intent with its tenant and, from the Idempotency-Key, its id: a UUIDv4 or 7 as it is, else a UUIDv8 of it. */
   name(intent: IntentInput, index: number, naming: Naming): IntentRequest {
-    const { principal, tenantId, idempotencyKey: key, traceparent, isList } = naming;
-    const request = { ...intent, tenantId, traceparent };
+    const { principal, tenantId, idempotencyKey: key, traceparent, source, isList } = naming;
+    const request = { ...intent, tenantId, traceparent, source };
     if (request.id !== undefined || key === undefined) return request;
     const lower = key.toLowerCase();
     if (!isList && isUuid(lower) && publisherVersions.includes(uuidVersion(lower))) return { ...request, id: lower };

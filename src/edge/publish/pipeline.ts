@@ -34,7 +34,9 @@ export interface PublishOptions {
   /** All intents in one append, or each for itself. */
   readonly atomic: boolean;
   readonly requestId: string;
-  /** `http` or `embedded`. */
+  /** The verified source whose facts these are. */
+  readonly source?: string;
+  /** `http`, `embedded` or `source`. */
   readonly via: string;
   /** Names the request for its repetitions; intents without an id get theirs from it. */
   readonly idempotencyKey?: string | undefined;
@@ -93,10 +95,10 @@ export class PublishPipeline {
     options: PublishOptions,
   ): Promise<readonly PublishResult[]> {
     try {
-      const ruling = this.#dependencies.authorizer.assertAllowed(principal, "PublishIntent", { tenantId });
+      const ruling = this.#dependencies.authorizer.assertAllowed(principal, actionOf(options), { tenantId });
       const request = { tenantId, causedBy: this.#stamp(principal, ruling, options), options };
-      const { idempotencyKey, traceparent, isList = false } = options;
-      const naming = { principal, tenantId, idempotencyKey, traceparent, isList };
+      const { idempotencyKey, traceparent, source, isList = false } = options;
+      const naming = { principal, tenantId, idempotencyKey, traceparent, source, isList };
       const named = intents.map((intent, index) =>
         intent instanceof EventplaneError ? intent : this.#drafter.name(intent, index, naming),
       );
@@ -110,9 +112,10 @@ export class PublishPipeline {
     }
   }
 
-  #note(principal: Principal, { requestId, via }: PublishOptions, error: EventplaneError): void {
+  #note(principal: Principal, options: PublishOptions, error: EventplaneError): void {
     if (error.code === "secret_found") this.#dependencies.onSecret?.(String(error.details["rule"]));
-    this.#dependencies.refusals.note({ principal, error, action: "PublishIntent", requestId, via });
+    const { requestId, via } = options;
+    this.#dependencies.refusals.note({ principal, error, action: actionOf(options), requestId, via });
   }
 
   #stamp(principal: Principal, ruling: Ruling, { requestId, via }: PublishOptions): CausedBy {
@@ -269,6 +272,10 @@ function wasOvertaken(outcome: AppendOutcome, intent: IntentRequest | undefined)
 
 function overtaken(): EventplaneError {
   return new EventplaneError("busy", "The resource changes faster than its guard can look at it. Try again shortly.");
+}
+
+function actionOf({ source }: PublishOptions): "PublishIntent" | "PublishFact" {
+  return source === undefined ? "PublishIntent" : "PublishFact";
 }
 
 function resultOf(outcome: AppendOutcome, item: AppendItem): PublishResult {

@@ -32,6 +32,8 @@ export interface EdgeParts extends EdgeDependencies {
   readonly unsent: HeldBytes;
   /** Bodies that are being sent. */
   readonly coming: HeldBytes;
+  /** Bodies that are being sent by who has proven nothing yet. */
+  readonly unproven: HeldBytes;
 }
 
 /** Who asks for what. */
@@ -52,6 +54,8 @@ export interface TenantRoute {
   readonly authorize?: "first" | "handler";
   readonly handle: (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<unknown>;
 }
+
+type SignedHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
 
 declare module "fastify" {
   interface FastifyRequest {
@@ -94,6 +98,24 @@ export class Routes {
     });
   }
 
+  /** A route whose credential is the body's signature: it is checked by the handler, when the body has come. */
+  signed(route: Pick<TenantRoute, "method" | "url" | "action"> & { readonly handle: SignedHandler }): void {
+    this.#note(route.method, route.url);
+    this.#server.route({
+      method: route.method,
+      url: route.url,
+      onRequest: (request, reply, done) => {
+        request.action = route.action;
+        const { t } = request.params as { readonly t: string }; // every such address has one
+        const tenant = this.#parts.platform.fresh().tenant(t);
+        // What nobody has proven yet must not hold up the tenant's own requests.
+        this.#makeRoom(this.#parts.unproven, tenant?.id ?? PLATFORM_TENANT_ID, { request, reply });
+        done();
+      },
+      handler: route.handle,
+    });
+  }
+
   /** A route of a tenant: the credential and the tenant are checked before a byte of the body is read. */
   tenant(route: TenantRoute): void {
     this.#note(route.method, route.url);
@@ -128,7 +150,7 @@ export class Routes {
     const { t } = request.params as { readonly t?: string }; // the only parameter of this name
     const tenantId = route.ofCaller === true ? principal.tenantId : this.#tenantOf(principal, t, route.action);
     if (route.authorize !== "handler") this.#parts.authorizer.assertAllowed(principal, route.action, { tenantId });
-    this.#makeRoom(tenantId, request, reply);
+    this.#makeRoom(this.#parts.coming, tenantId, { request, reply });
     request.caller = { principal, tenantId };
   }
 
@@ -141,12 +163,16 @@ export class Routes {
   }
 
   /** Bodies too small to matter are not counted. */
-  #makeRoom(tenantId: TenantId, { headers }: FastifyRequest, { raw }: FastifyReply): void {
+  #makeRoom(
+    held: HeldBytes,
+    tenantId: TenantId,
+    { request: { headers }, reply: { raw } }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
+  ): void {
     const isChunked = headers["transfer-encoding"] !== undefined;
     const bytes = isChunked ? limits.bodyBytesMax : Number(headers["content-length"] ?? 0);
     if (bytes < countedBodyBytes) return;
-    this.#parts.coming.assertRoom(tenantId);
-    this.#parts.coming.hold(tenantId, Math.min(bytes, limits.bodyBytesMax), raw);
+    held.assertRoom(tenantId);
+    held.hold(tenantId, Math.min(bytes, limits.bodyBytesMax), raw);
   }
 
   #note(method: string, url: string): void {
