@@ -146,7 +146,8 @@ describe("a signed delivery", () => {
     const answers = await Promise.all(
       Array.from({ length: 50 }, () => send(signed(payment({ invoice: "again" }), { id }))),
     );
-    expect(answers.map(({ status }) => status).sort()).toEqual([...Array<number>(49).fill(200), 201]);
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(49);
     expect(answers.filter(({ headers }) => headers.get("idempotent-replayed") === "true")).toHaveLength(49);
     const other = await send(signed(payment({ invoice: "again", amount: 99 }), { id }));
     expect(other.status).toBe(422);
@@ -269,7 +270,8 @@ describe("on PostgreSQL", () => {
     const deliver = (): Promise<Response> =>
       fetch(`${real.url}/v1/tenants/acme/sources/payments`, signed(payment({ invoice: "real" }), { id }));
     const answers = await Promise.all(Array.from({ length: 20 }, deliver));
-    expect(answers.map(({ status }) => status).sort()).toEqual([...Array<number>(19).fill(200), 201]);
+    expect(answers.filter(({ status }) => status === 201)).toHaveLength(1);
+    expect(answers.filter(({ status }) => status === 200)).toHaveLength(19);
     const bodies = await Promise.all(answers.map(taken));
     const ids = new Set(bodies.map((body) => body.facts[0]?.id));
     expect(ids.size).toBe(1);

@@ -10,7 +10,8 @@ import { Ajv } from "ajv";
 
 const require = createRequire(import.meta.url);
 
-interface Payload {
+/** A payload of GitHub; nothing of it is sure. */
+export interface Payload {
   readonly repository?: { readonly id: number };
   readonly organization?: { readonly id: number };
   readonly installation?: { readonly id: number };
@@ -25,23 +26,36 @@ export interface DeliveryIntent {
   readonly spec: { readonly event: string; readonly conforms: boolean; readonly payload: Payload };
 }
 
+/** A recorded delivery: what GitHub names the event, and the payload. */
+export interface RecordedDelivery {
+  readonly event: string;
+  readonly payload: Payload;
+}
+
+/** The deliveries as GitHub sent them, in the order of the package. */
+export function recordedDeliveries(): readonly RecordedDelivery[] {
+  const groups = require("@octokit/webhooks-examples") as readonly { name: string; examples: readonly Payload[] }[]; // the package's documented shape
+  return groups.flatMap(({ name, examples }) => examples.map((payload) => ({ event: name, payload })));
+}
+
 /** All deliveries in the order of the package; ids follow from the content, so publishing twice repeats. */
 export function githubDeliveries(): readonly DeliveryIntent[] {
   const conforms = payloadValidator();
-  const groups = require("@octokit/webhooks-examples") as readonly { name: string; examples: readonly Payload[] }[]; // the package's documented shape
-  return groups.flatMap(({ name, examples }) =>
-    examples.map(
-      (payload, index): DeliveryIntent => ({
-        id: idOf(`${name}/${index}/${JSON.stringify(payload)}`),
-        type: "repository.record-delivery",
-        aggregateId: owner(payload),
-        spec: { event: name, conforms: conforms(name, payload), payload },
-      }),
-    ),
-  );
+  const counts = new Map<string, number>();
+  return recordedDeliveries().map(({ event, payload }): DeliveryIntent => {
+    const index = counts.get(event) ?? 0;
+    counts.set(event, index + 1);
+    return {
+      id: idOf(`${event}/${index}/${JSON.stringify(payload)}`),
+      type: "repository.record-delivery",
+      aggregateId: owner(payload),
+      spec: { event, conforms: conforms(event, payload), payload },
+    };
+  });
 }
 
-function owner({ repository, organization, installation }: Payload): string {
+/** What a delivery is about. */
+export function owner({ repository, organization, installation }: Payload): string {
   if (repository !== undefined) return `repository-${repository.id}`;
   if (organization !== undefined) return `organization-${organization.id}`;
   return installation === undefined ? "github" : `installation-${installation.id}`;
@@ -54,7 +68,7 @@ function idOf(text: string): string {
 }
 
 /** Whether a payload fits the schema of its event and action; each is compiled on first use. */
-function payloadValidator(): (event: string, payload: Payload) => boolean {
+export function payloadValidator(): (event: string, payload: Payload) => boolean {
   const schema = require("@octokit/webhooks-schemas/schema.json") as { definitions: Record<string, object> }; // JSON Schema draft 7
   const ajv = new Ajv({ strict: false, validateFormats: false, logger: false, inlineRefs: false });
   ajv.addSchema(schema, "github");

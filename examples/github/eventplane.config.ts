@@ -2,7 +2,7 @@
  * What happened to repositories: every webhook delivery of GitHub is recorded as it came, the latest one is the spec.
  *
  * The publisher validates payloads against `@octokit/webhooks-schemas` and says whether they conform (see deliveries.ts);
- * here they are open. The projection `repository_activity` counts deliveries by event and keeps the latest one of each repository.
+ * here they are open. GitHub may also deliver them itself, signed: the source `github`. The projection `repository_activity` counts deliveries by event and keeps the latest one of each repository.
  */
 import {
   counter,
@@ -10,11 +10,14 @@ import {
   defineApp,
   defineController,
   defineProjection,
+  defineSource,
   done,
+  githubWebhooks,
   groupBy,
   latest,
 } from "eventplane";
 import { Type } from "typebox";
+import { owner, type Payload, payloadValidator } from "./deliveries.js";
 
 export const repository = defineAggregate("repository", {
   spec: Type.Object({
@@ -63,4 +66,31 @@ export const repositoryActivity = defineProjection({
   },
 });
 
-export default defineApp({ aggregates: [repository], controllers: [activity], projections: [repositoryActivity] });
+let conforms: ReturnType<typeof payloadValidator> | undefined;
+
+/**
+ * GitHub itself: its signed deliveries become facts. The secret of tenant `dev` is in `GITHUB_WEBHOOK_SECRET_DEV`, each tenant has one of
+ * its own; without one a tenant takes no deliveries.
+ */
+export const github = defineSource({
+  name: "github",
+  verify: githubWebhooks(),
+  secrets: ({ slug }) => process.env[`GITHUB_WEBHOOK_SECRET_${slug.toUpperCase().replaceAll("-", "_")}`],
+  map({ headers, body }) {
+    const event = headers["x-github-event"] ?? "unknown";
+    const payload = body as Payload; // what GitHub documents; nothing of it is sure
+    conforms ??= payloadValidator();
+    return {
+      type: "repository.record-delivery",
+      aggregateId: owner(payload),
+      spec: { event, conforms: conforms(event, payload), payload },
+    };
+  },
+});
+
+export default defineApp({
+  aggregates: [repository],
+  controllers: [activity],
+  projections: [repositoryActivity],
+  sources: [github],
+});

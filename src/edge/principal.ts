@@ -8,7 +8,7 @@ export type Grant = (typeof grantNames)[number];
 
 /** Who asks: taken from the credential alone. */
 export interface Principal {
-  /** `service` for an API key; `anonymous` before authentication; `system` for the plane itself. */
+  /** `service` for an API key; `source` for a verified source; `anonymous` before authentication; `system` for the plane itself. */
   readonly type: string;
   /** Opaque; survives key rotation. */
   readonly id: string;

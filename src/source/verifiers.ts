@@ -68,8 +68,7 @@ function standardPublicKey(key: string): ReturnType<typeof createPublicKey> {
  * any time and under any `x-github-delivery`, it is the same one.
  */
 export function githubWebhooks(): DeliveryVerifier {
-  const { verify: check } = hmacWebhooks({ header: "x-hub-signature-256", prefix: "sha256=" });
-  return { scheme: "github", verify: check };
+  return { ...hmacWebhooks({ header: "x-hub-signature-256", prefix: "sha256=" }), scheme: "github" };
 }
 
 /** Stripe: `stripe-signature` with `t` and one or more `v1` over `t.body`. Known by the `id` of the event in the body. */

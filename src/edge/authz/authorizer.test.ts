@@ -70,6 +70,17 @@ function meant({ grants, tenantId: home }: Asker, action: Action, tenantId: Tena
 }
 
 describe("the base policies", () => {
+  test("let a source publish facts in its own tenant, and nothing else, whatever grants it had", () => {
+    const source = { ...principal(own, "publisher", "admin"), type: "source" };
+    expect(rule({ ...source, grants: new Set() }, "PublishFact", own).policies).toEqual(["sources-publish-facts"]);
+    for (const tenantId of [other, PLATFORM_TENANT_ID])
+      expect(rule(source, "PublishFact", tenantId).allowed).toBe(false);
+    for (const action of ["PublishIntent", "Read", "Subscribe", "Administer"] as const)
+      expect(rule({ ...source, grants: new Set() }, action, own).allowed).toBe(false);
+    const platform = { ...source, tenantId: PLATFORM_TENANT_ID, grants: new Set<Grant>() };
+    expect(rule(platform, "PublishFact", PLATFORM_TENANT_ID).allowed).toBe(false);
+  });
+
   test("give every set of grants, action, tenant and class of resource what the grants mean", () => {
     let questions = 0;
     for (const grants of grantSets)
