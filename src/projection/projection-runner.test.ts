@@ -139,6 +139,31 @@ test("P13: a tenant whose rows somebody holds does not keep the others waiting",
   expect(await bench.builds(tenantId)).toEqual(["1 v1 live 1"]);
 });
 
+test("P13: a batch holds fewer events the larger they are, and more of small ones", async () => {
+  const bench = new ProjectionBench();
+  const tenantId = newTenantId();
+  for (let event = 0; event < 700; event++) await bench.publish(tenantId, "create", `${event}`, { plan: "free" });
+  const { reader } = bench.log;
+  /** How many events each read asked for, of rows that have so many characters more. */
+  const limitsOf = async (characters: number): Promise<readonly unknown[]> => {
+    const asked: unknown[] = [];
+    const padding = " ".repeat(characters);
+    const padded: LogReader = {
+      ...reader,
+      read: async (of, query) => {
+        asked.push(query.limit);
+        return (await reader.read(of, query)).map((row): EventRow => ({ ...row, specText: row.specText + padding }));
+      },
+    };
+    await bench.ask("reset", tenantId);
+    await (await bench.next({ reader: padded })).catchUp();
+    return asked;
+  };
+  await bench.runner().catchUp();
+  expect((await limitsOf(0)).slice(0, 4)).toEqual([100, 200, 400, 800]);
+  expect((await limitsOf(250_000)).slice(0, 4)).toEqual([100, 50, 25, 25]);
+});
+
 test("a process that can apply what stopped the one before goes on, and the stop is over", async () => {
   const bench = new ProjectionBench();
   const tenantId = newTenantId();

@@ -2,7 +2,7 @@
 import type { EventRow, ProjectionDefinition } from "../event/index.js";
 import { type Clock, type Doorbell, isEventplaneError, PLATFORM_TENANT_ID, type TenantId } from "../kernel/index.js";
 import type { Logger, Metrics } from "../observe/index.js";
-import type { LogReader } from "../store/index.js";
+import { firstPageLimit, type LogReader, nextPageLimit } from "../store/index.js";
 import { BuildFold } from "./build-fold.js";
 import type { FoldFailure } from "./fold-projection.js";
 import { fingerprintOf } from "./layout.js";
@@ -29,7 +29,8 @@ export interface ProjectionRunnerOptions {
 }
 
 const leaseMs = 10_000;
-const batchEvents = 1_000;
+/** What a batch of events holds, about; at most 1,000 events. */
+const batchBytesAim = 4_194_304;
 const batchesPerTurn = 4;
 const sweepRows = 5_000;
 const summaryMs = 5_000;
@@ -53,6 +54,8 @@ export class ProjectionRunner {
   readonly #stuck = new Map<TenantId, Set<number>>();
   /** When the first event was recorded that a tenant is still without. */
   readonly #behind = new Map<TenantId, number>();
+  /** Events of the next batch: more of small ones, fewer of large ones. */
+  #batchEvents = firstPageLimit;
   #lease: { readonly epoch: number; readonly renewAtMs: number } | undefined;
   #summary: ProjectionSummary | undefined;
   #summaryAtMs = 0;
@@ -264,9 +267,10 @@ export class ProjectionRunner {
   /** Folds the next events onto a build. @returns whether there may be more at once */
   async #batch(tenantId: TenantId, build: Build, upTo = Number.POSITIVE_INFINITY): Promise<boolean> {
     const from = build.cursor?.position ?? 0;
-    const limit = Math.min(batchEvents, upTo - from);
+    const limit = Math.min(this.#batchEvents, upTo - from);
     if (limit <= 0) return false;
     const rows = await this.#options.reader.read(tenantId, { after: from, limit });
+    if (rows.length === this.#batchEvents) this.#batchEvents = nextPageLimit(limit, rows, batchBytesAim);
     if (build.role === "live") this.#noteLag(tenantId, rows);
     if (rows.length === 0) {
       if (build.cursor !== undefined) await this.#checkEnd(tenantId, build);

@@ -2,9 +2,9 @@
 import type { AppDefinition, EventRow, FoldableRow, Resource, Verifier } from "../event/index.js";
 import { foldEvent } from "../event/index.js";
 import { EventplaneError, isEventplaneError, LruMap, type TenantId } from "../kernel/index.js";
+import { firstPageLimit, nextPageLimit } from "./page-limit.js";
 import type { LogReader } from "./port.js";
 import type { SnapshotBook } from "./snapshot-book.js";
-import { firstPageLimit, nextPageLimit } from "./subscription-read.js";
 
 /** The name of a stream within its tenant. */
 export interface StreamName {

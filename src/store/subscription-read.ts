@@ -1,6 +1,6 @@
-/** How subscriptions and loaders read pages: patiently, in sizes that memory can hold, and with an eye on gaps. */
+/** How subscriptions read pages: patiently, and with an eye on gaps. */
 import type { EventRow } from "../event/index.js";
-import { backoffMs, type Clock, EventplaneError, isEventplaneError, limits, type Random } from "../kernel/index.js";
+import { backoffMs, type Clock, EventplaneError, isEventplaneError, type Random } from "../kernel/index.js";
 
 /** How long and with which waits a read is tried again. */
 export interface Patience {
@@ -31,23 +31,6 @@ export async function readPatiently<Result>(read: () => Promise<Result>, patienc
       await clock.sleep(waitMs, signal);
     }
   }
-}
-
-/** Rows of the first page; later ones are larger or smaller by how large the rows are. */
-export const firstPageLimit: number = 100;
-const pageLimitMin = 16;
-const pageBytesAim = 1_048_576;
-
-/** The limit of the page after `page`, which was read with `limit`. */
-export function nextPageLimit(limit: number, page: readonly EventRow[]): number {
-  const bytes = page.reduce((sum, row) => sum + rowBytes(row), 0);
-  if (bytes > pageBytesAim * 2) return Math.max(pageLimitMin, Math.floor(limit / 2));
-  return page.length === limit && bytes < pageBytesAim / 2 ? Math.min(limits.readPageMax, limit * 2) : limit;
-}
-
-/** About how much memory a row holds. */
-export function rowBytes(row: EventRow): number {
-  return 1_000 + row.specText.length + row.statusText.length + row.causedByText.length;
 }
 
 /**

@@ -1,15 +1,9 @@
 /** The end of one tenant's log as all its subscribers share it: every new page is read once and kept for a while. */
 import type { EventRow } from "../event/index.js";
 import { type Doorbell, EventplaneError, isEventplaneError, type TenantId } from "../kernel/index.js";
+import { firstPageLimit, nextPageLimit, rowBytes } from "./page-limit.js";
 import type { LogReader } from "./port.js";
-import {
-  assertNext,
-  firstPageLimit,
-  nextPageLimit,
-  type Patience,
-  readPatiently,
-  rowBytes,
-} from "./subscription-read.js";
+import { assertNext, type Patience, readPatiently } from "./subscription-read.js";
 
 /** What a tail is made of. */
 export interface TailOptions extends Omit<Patience, "signal"> {

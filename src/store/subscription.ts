@@ -1,15 +1,9 @@
 /** One subscription: from a position in the past over to the live end of the log, and on. */
 import { assert, EventplaneError, limits, type TenantId } from "../kernel/index.js";
+import { firstPageLimit, nextPageLimit } from "./page-limit.js";
 import type { LogReader, ReadFilter } from "./port.js";
 import { matchesFilter } from "./read-filter.js";
-import {
-  assertNext,
-  firstPageLimit,
-  nextPageLimit,
-  notDense,
-  type Patience,
-  readPatiently,
-} from "./subscription-read.js";
+import { assertNext, notDense, type Patience, readPatiently } from "./subscription-read.js";
 import type { LogTail, TailItem } from "./subscription-tail.js";
 
 /**

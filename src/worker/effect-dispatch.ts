@@ -1,7 +1,7 @@
 /** From the log to rows of effects: asks make them, decisions wake them, results end them. */
 import { type EventRow, effectComponent, effectRoleOf, readAsk } from "../event/index.js";
-import { EventplaneError, type JsonValue, limits, type TenantId } from "../kernel/index.js";
-import type { LogReader } from "../store/index.js";
+import { EventplaneError, type JsonValue, type TenantId } from "../kernel/index.js";
+import { firstPageLimit, type LogReader, nextPageLimit } from "../store/index.js";
 import { type EffectChange, effectRowType, type LogPlace, type WorkStore } from "../work/index.js";
 
 /** What dispatch needs. */
@@ -16,6 +16,8 @@ interface Known {
   read: LogPlace | undefined;
 }
 
+/** What a page of events holds, about; at most 1,000 events. */
+const pageBytesAim = 4_194_304;
 const tenantsPerLook = 64;
 /** Pages of one tenant before others get their turn. */
 const pagesMax = 16;
@@ -26,6 +28,8 @@ const unstoredMax = 1_000;
 export class EffectDispatch {
   readonly #options: EffectDispatchOptions;
   readonly #known = new Map<TenantId, Known>();
+  /** Events of the next page: more of small ones, fewer of large ones. */
+  #pageEvents = firstPageLimit;
 
   constructor(options: EffectDispatchOptions) {
     this.#options = options;
@@ -71,7 +75,9 @@ export class EffectDispatch {
   async #page(tenantId: TenantId, stores: boolean): Promise<{ readonly changes: number; readonly more: boolean }> {
     const { reader, work } = this.#options;
     const known = await this.#knownOf(tenantId);
-    const rows = await reader.read(tenantId, { after: known.read?.position ?? 0, limit: limits.readPageMax });
+    const limit = this.#pageEvents;
+    const rows = await reader.read(tenantId, { after: known.read?.position ?? 0, limit });
+    if (rows.length === limit) this.#pageEvents = nextPageLimit(limit, rows, pageBytesAim);
     assertContinues(tenantId, known.read, rows);
     const to = placeOf(rows.at(-1)) ?? known.read;
     const changes = rows.flatMap((row) => changeOf(row) ?? []);
@@ -84,7 +90,7 @@ export class EffectDispatch {
       known.stored = to.position;
     }
     known.read = to;
-    return { changes: changes.length, more: rows.length === limits.readPageMax };
+    return { changes: changes.length, more: rows.length === limit };
   }
 
   async #knownOf(tenantId: TenantId): Promise<Known> {
