@@ -1,6 +1,6 @@
 /** From the log to rows of effects: asks make them, decisions wake them, results end them. */
-import { type EventRow, effectComponent, effectRoleOf, readAsk } from "../event/index.js";
-import { EventplaneError, type JsonValue, type TenantId } from "../kernel/index.js";
+import { type EventRow, effectComponent, effectRoleOf, parseStored, readAsk } from "../event/index.js";
+import { EventplaneError, isEventplaneError, type TenantId } from "../kernel/index.js";
 import { firstPageLimit, type LogReader, nextPageLimit } from "../store/index.js";
 import { type EffectChange, effectRowType, type LogPlace, type WorkStore } from "../work/index.js";
 
@@ -38,7 +38,8 @@ export class EffectDispatch {
   /**
    * Dispatches what all tenants have that is new.
    *
-   * @param onBroken is called for a tenant whose log does not continue where its place stands: nothing of it is dispatched
+   * @param onBroken is called for a tenant whose log cannot be read, or does not continue where its place stands: nothing of
+   * it is dispatched, and the others are
    * @returns whether anything was dispatched
    */
   async all(onBroken: (tenantId: TenantId, error: EventplaneError) => void): Promise<boolean> {
@@ -66,7 +67,7 @@ export class EffectDispatch {
         if (!more) break;
       }
     } catch (error) {
-      if (!(error instanceof EventplaneError) || error.code !== "verification_failed") throw error;
+      if (!isEventplaneError(error) || error.retryable) throw error;
       onBroken(tenantId, error);
     }
     return dispatched;
@@ -128,7 +129,7 @@ function changeOf(row: EventRow): EffectChange | undefined {
   const { position } = row;
   if (role === "result" && row.causationId !== null)
     return { change: "ended", askId: row.causationId, component, position };
-  const ask = role === "ask" ? readAsk(row, parsed(row.specText)) : undefined;
+  const ask = role === "ask" ? readAsk(row, parseStored(row.specText, row)) : undefined;
   if (ask === undefined) return undefined;
   const { aggregateType, aggregateId, generation } = row;
   const asker = { aggregateType, aggregateId, generation };
@@ -137,13 +138,9 @@ function changeOf(row: EventRow): EffectChange | undefined {
 
 /** `effect.resolved` and `effect.retried` of the edge. */
 function decisionOf(row: EventRow): EffectChange | undefined {
-  const spec = parsed(row.specText);
+  const spec = parseStored(row.specText, row);
   const worker = typeof spec === "object" && spec !== null && "worker" in spec ? spec.worker : undefined;
   if (typeof worker !== "string") return undefined;
   const component = effectComponent("result", worker);
   return { change: "decided", askId: row.aggregateId, component, position: row.position };
-}
-
-function parsed(text: string): JsonValue {
-  return JSON.parse(text) as JsonValue; // the store takes JSON objects only
 }
