@@ -6,15 +6,16 @@ import { type ConsumerCounters, noCounts } from "./consumer-counters.js";
 import type { AnyHandler, ConsumerHost, ConsumerParts } from "./consumer-parts.js";
 import { Attempt, Delivery } from "./delivery.js";
 import { DeliverySet } from "./delivery-set.js";
-import { type Latency, LatencyHistogram } from "./latency-histogram.js";
+import type { Latency } from "./latency-histogram.js";
+import { LatencySample } from "./latency-sample.js";
+import { isThenable, PendingCall, type PendingCallEnds } from "./pending-call.js";
 import type { Settlement } from "./settlement.js";
 import type { SubscriptionSettings } from "./subscription-options.js";
 import { SubscriptionQueue } from "./subscription-queue.js";
 import { TopicPermit } from "./topic-permit.js";
 
-/** One call in 16 is measured, and after so many calls one in 64: two clock reads take as long as four calls. */
-const sampledOften = 4_096;
-const notSampled = -1;
+/** Calls kept for the next ones. */
+const freeCallsMax = 64;
 
 /** The state of one subscription. */
 export class Consumer {
@@ -31,8 +32,13 @@ export class Consumer {
   readonly #underWay = new DeliverySet();
   /** Whether the queue is at its bound and does not make room by itself. */
   isFull = false;
-  readonly #latency = new LatencyHistogram();
-  #calls = 0;
+  readonly #latency: LatencySample;
+  readonly #freeCalls: PendingCall[] = [];
+  readonly #callEnds: PendingCallEnds = {
+    done: (call) => this.#answeredWell(call),
+    failed: (call, error) => this.#answeredBadly(call, error),
+    ranOutOfTime: (call) => this.#ranOutOfTime(call),
+  };
   #done = 0;
   #idle: (() => void)[] = [];
   readonly #concurrency: number;
@@ -63,6 +69,7 @@ export class Consumer {
     this.#queue = new SubscriptionQueue(settings);
     const isGated = settings.breaker !== undefined || settings.rateLimit !== undefined;
     this.#gate = isGated ? new CallGate(settings, host, () => this.#pump()) : undefined;
+    this.#latency = new LatencySample(host.clock);
     this.#takesContext = handler.length !== 1;
     this.#changed();
   }
@@ -87,15 +94,12 @@ export class Consumer {
     return this.#active;
   }
 
-  get isPaused(): boolean {
-    return this.#isPaused;
+  get state(): "open" | "paused" | "closed" {
+    if (this.#isClosed) return "closed";
+    return this.#isPaused ? "paused" : "open";
   }
 
-  get isClosed(): boolean {
-    return this.#isClosed;
-  }
-
-  /** Durations of the calls that succeeded. */
+  /** Durations of calls that succeeded. */
   get latency(): Latency | undefined {
     return this.#latency.read();
   }
@@ -262,69 +266,71 @@ export class Consumer {
   }
 
   #call(event: AcceptedEvent, settlement: Settlement | undefined, known: Delivery | undefined): void {
-    const number = (known?.attempts ?? 0) + 1;
+    const number = known === undefined ? 1 : known.attempts + 1;
     const attempt = this.#takesContext ? new Attempt(number) : undefined;
-    const beganAtMs =
-      (++this.#calls & (this.#calls < sampledOften ? 15 : 63)) === 0 ? this.#host.clock.monotonicMs() : notSampled;
-    let result: unknown;
+    const beganAtMs = this.#latency.begin();
+    let call: PendingCall | undefined;
     try {
       // A handler without a second parameter is given one all the same by its type.
-      result = this.#handler(event, attempt as Attempt);
-      if (!isThenable(result)) {
-        if (beganAtMs !== notSampled) this.#sample(beganAtMs);
-        return this.#succeeded(settlement, number);
+      const result = this.#handler(event, attempt as Attempt);
+      if (isThenable(result)) {
+        call = this.#freeCalls.pop() ?? new PendingCall(this.#callEnds);
+        call.wait(result);
       }
     } catch (thrown) {
       const delivery = known ?? new Delivery(event, settlement);
       delivery.attempts = number;
       return this.#attemptFailed(delivery, thrown);
     }
+    if (call === undefined) {
+      this.#latency.end(beganAtMs);
+      return this.#succeeded(settlement, number);
+    }
     const delivery = known ?? new Delivery(event, settlement);
     delivery.attempts = number;
     delivery.attempt = attempt;
-    this.#await(delivery, beganAtMs, result);
+    call.beganAtMs = beganAtMs;
+    this.#await(delivery, call);
   }
 
-  #sample(beganAtMs: number): void {
-    this.#latency.add(this.#host.clock.monotonicMs() - beganAtMs);
-  }
-
-  #await(delivery: Delivery, beganAtMs: number, result: PromiseLike<unknown>): void {
-    const { timeoutMs } = this.settings;
-    const { attempts } = delivery;
-    delivery.isUnderWay = true;
+  #await(delivery: Delivery, call: PendingCall): void {
+    call.delivery = delivery;
+    delivery.call = call;
     this.#underWay.add(delivery);
-    if (timeoutMs !== Number.POSITIVE_INFINITY)
-      delivery.timer = this.#host.wheel.afterAbout(timeoutMs, () => this.#ranOutOfTime(delivery));
-    Promise.resolve(result).then(
-      () => {
-        if (!this.#answered(delivery, attempts)) return;
-        if (beganAtMs !== notSampled) this.#sample(beganAtMs);
-        this.#succeeded(delivery.settlement, attempts);
-      },
-      (error: unknown) => {
-        if (this.#answered(delivery, attempts)) this.#attemptFailed(delivery, error);
-      },
-    );
+    const { timeoutMs } = this.settings;
+    if (timeoutMs !== Number.POSITIVE_INFINITY) this.#host.wheel.startAbout(call.timer, timeoutMs);
   }
 
-  /** @returns false when the call had run out of time before */
-  #answered(delivery: Delivery, attempts: number): boolean {
-    if (!delivery.isUnderWay || delivery.attempts !== attempts) {
+  /** The call's promise has settled, so that it may serve the next one. @returns undefined when the time-out came before */
+  #answered(call: PendingCall): Delivery | undefined {
+    const { delivery } = call;
+    if (this.#freeCalls.length < freeCallsMax) this.#freeCalls.push(call);
+    if (delivery === undefined) {
       this.#counters.late++;
-      return false;
+      return undefined;
     }
-    if (delivery.timer !== undefined) this.#host.wheel.cancel(delivery.timer);
-    delivery.timer = undefined;
+    this.#host.wheel.cancel(call.timer);
     delivery.end();
     this.#underWay.delete(delivery);
-    return true;
+    return delivery;
   }
 
-  #ranOutOfTime(delivery: Delivery): void {
+  #answeredWell(call: PendingCall): void {
+    const delivery = this.#answered(call);
+    if (delivery === undefined) return;
+    this.#latency.end(call.beganAtMs);
+    this.#succeeded(delivery.settlement, delivery.attempts);
+  }
+
+  #answeredBadly(call: PendingCall, error: unknown): void {
+    const delivery = this.#answered(call);
+    if (delivery !== undefined) this.#attemptFailed(delivery, error);
+  }
+
+  #ranOutOfTime({ delivery }: PendingCall): void {
+    if (delivery === undefined) return;
     const error = new EventplaneError("timeout", `${this.name} did not end within ${this.settings.timeoutMs} ms.`);
     this.#counters.timeouts++;
-    delivery.timer = undefined;
     delivery.end(error);
     this.#underWay.delete(delivery);
     this.#attemptFailed(delivery, error);
@@ -355,21 +361,20 @@ export class Consumer {
       if (waitMs > 0) return this.#tryAgainIn(waitMs, delivery);
       delivery.timer = undefined;
       this.#underWay.delete(delivery);
-      if (this.#isClosed || !this.permit.covers(delivery.event.topic)) return this.#endWaiting(delivery);
+      // The subscription ended, or may not get the event any more.
+      if (this.#isClosed || !this.permit.covers(delivery.event.topic)) {
+        this.#drop(delivery);
+        return this.#slotFree();
+      }
       this.#gate?.begin();
       this.#call(delivery.event, delivery.settlement, delivery);
     });
   }
 
-  /** The subscription ended, or may not get the event any more, before the next attempt. */
-  #endWaiting(delivery: Delivery): void {
-    this.#drop(delivery);
-    this.#slotFree();
-  }
-
   #giveUp(delivery: Delivery, error: unknown): void {
-    const { event, attempts, settlement, timer } = delivery;
+    const { event, attempts, settlement, timer, call } = delivery;
     if (timer !== undefined) this.#host.wheel.cancel(timer);
+    if (call !== undefined) this.#host.wheel.cancel(call.timer);
     delivery.end(error instanceof Error ? error : undefined);
     this.#underWay.delete(delivery);
     this.#counters.failed++;
@@ -392,8 +397,4 @@ export class Consumer {
     this.#changed();
     for (const tell of waiting) tell();
   }
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"; // any object may be asked
 }

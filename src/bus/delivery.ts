@@ -12,6 +12,12 @@ export interface HandlerContext {
   readonly signal: AbortSignal;
 }
 
+/** A call whose promise is waited for; it forgets the delivery when nobody does any more. */
+export interface AwaitedCall {
+  delivery: Delivery | undefined;
+  readonly timer: WheelTimer;
+}
+
 /** A delivery: in a queue, under way, or waiting for its next attempt. */
 export class Delivery implements Laned {
   readonly event: AcceptedEvent;
@@ -20,11 +26,11 @@ export class Delivery implements Laned {
   readonly attemptsBefore: number;
   /** Calls begun. */
   attempts = 0;
-  /** Whether the last call is under way: answers of those before it come too late. */
-  isUnderWay = false;
+  /** The call that is waited for. */
+  call: AwaitedCall | undefined = undefined;
   /** What the handler of that call was told, if it takes it. */
   attempt: Attempt | undefined = undefined;
-  /** The time-out or the backoff under way. */
+  /** The backoff under way. */
   timer: WheelTimer | undefined = undefined;
   /** Its index among those that have a slot. */
   place = -1;
@@ -41,7 +47,8 @@ export class Delivery implements Laned {
 
   /** The call under way is over; `reason`: it is to stop. */
   end(reason?: Error): void {
-    this.isUnderWay = false;
+    if (this.call !== undefined) this.call.delivery = undefined;
+    this.call = undefined;
     if (reason !== undefined) this.attempt?.abort(reason);
     this.attempt = undefined;
   }

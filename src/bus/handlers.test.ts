@@ -28,6 +28,24 @@ function throwUndefined(): never {
 const coded = (code: Parameters<typeof isEventplaneError>[1]): unknown =>
   expect.toSatisfy((error) => isEventplaneError(error, code));
 
+/** A promise whose `constructor` throws from the `from`th look on. */
+function pretending(from: number): Promise<void> {
+  let looks = 0;
+  return Object.defineProperty(Promise.resolve(), "constructor", {
+    get() {
+      if (++looks >= from) throw new Error("no");
+      return Promise;
+    },
+  });
+}
+
+/** A `then` that calls both callbacks, one of them twice. */
+function talkative(done: () => void, failed: (error: unknown) => void): void {
+  done();
+  failed(new Error("no"));
+  done();
+}
+
 describe("a handler's failure is its own", () => {
   const hostile: readonly (readonly [string, () => unknown])[] = [
     [
@@ -61,6 +79,8 @@ describe("a handler's failure is its own", () => {
         },
       }),
     ],
+    ["returns a promise that does not say what it is", () => pretending(1)],
+    ["returns a promise that says it only once", () => pretending(2)],
     ["ends every subscription", () => bus.subscriptions().forEach(({ name }) => name !== "last" && bus.off(name))],
   ];
 
@@ -72,6 +92,41 @@ describe("a handler's failure is its own", () => {
     for (let n = 0; n < 3; n++) void bus.publish("a", {});
     await clock.advance(100);
     expect(seen.filter((name) => name === "last")).toHaveLength(3);
+  });
+
+  test.each([
+    ["promise", () => Object.defineProperty(Promise.resolve(), "then", { value: talkative })],
+    ["thenable", () => ({ then: talkative })],
+  ])("a %s that answers several times ends its own call only, once", async (_name, answer) => {
+    const settled: number[] = [];
+    bus.on("a", ({ payload }) => (payload === 0 ? answer() : clock.sleep(50)), { name: "x", concurrency: 2 });
+    for (let n = 0; n < 6; n++) void bus.publishAndSettle("a", n).then(() => settled.push(n));
+    await clock.advance(30);
+    expect(settled).toEqual([0]);
+    await clock.advance(200);
+    expect(settled).toEqual([0, 1, 2, 3, 4, 5]);
+    expect(bus.statistics().subscriptions["x"]).toMatchObject({ done: 6, failed: 0, late: 0, inFlight: 0 });
+  });
+
+  test("a call that ran out of time does not end the one that came after it", async () => {
+    const ends: (() => void)[] = [];
+    const settled: string[] = [];
+    const wait = (): Promise<void> => new Promise((resolve) => ends.push(resolve));
+    bus.on("a", wait, { name: "x", timeoutMs: 50 });
+    void bus.publishAndSettle("a", 1).then(({ outcomes }) => settled.push(`1 ${outcomes[0]?.outcome}`));
+    void bus.publishAndSettle("a", 2).then(({ outcomes }) => settled.push(`2 ${outcomes[0]?.outcome}`));
+    await clock.advance(90);
+    expect([ends.length, settled]).toEqual([2, ["1 failed"]]);
+    ends[0]?.();
+    await clock.advance(1);
+    void bus.publishAndSettle("a", 3).then(({ outcomes }) => settled.push(`3 ${outcomes[0]?.outcome}`));
+    expect(settled).toEqual(["1 failed"]);
+    ends[1]?.();
+    await clock.advance(1);
+    ends[2]?.();
+    await clock.advance(1);
+    expect(settled).toEqual(["1 failed", "2 done", "3 done"]);
+    expect(bus.statistics().subscriptions["x"]).toMatchObject({ done: 2, failed: 1, timeouts: 1, late: 1 });
   });
 
   test("is told with the event, the name and what was thrown, also when that is undefined", async () => {

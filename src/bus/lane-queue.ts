@@ -41,7 +41,7 @@ export class LaneQueue<Entry extends Laned> {
   take(): Entry | undefined {
     if (this.#size === 0) return undefined;
     this.#size--;
-    return this.#takeWithCredit() ?? this.#takeWithNewCredit();
+    return this.#takeWithCredit() ?? this.#takeAfterAll();
   }
 
   /** Takes the oldest entry of the lowest lane that has one, if that lane is not above `lane`. */
@@ -74,8 +74,8 @@ export class LaneQueue<Entry extends Laned> {
     return undefined;
   }
 
-  #takeWithNewCredit(): Entry | undefined {
-    for (const [at, weight] of weights.entries()) this.#credits[at] = weight;
+  #takeAfterAll(): Entry | undefined {
+    for (let at = 0; at < weights.length; at++) this.#credits[at] = weights[at] ?? 0;
     return this.#takeWithCredit();
   }
 }

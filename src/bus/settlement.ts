@@ -1,5 +1,7 @@
 /** Gathers what became of one event at each subscription that it went to. */
 
+import type { BusEvent } from "./accepted-event.js";
+
 /** How a delivery ended. `dropped`: an overflow policy, a withdrawn permit or an end of the subscription took it from the queue. */
 export type OutcomeKind = "done" | "failed" | "dropped";
 
@@ -19,14 +21,17 @@ export interface SettledEvent {
   readonly outcomes: readonly HandlerOutcome[];
 }
 
-/** Resolves once every delivery that was begun has ended and no more will be begun. */
+/** Tells once every delivery that was begun has ended and no more will be begun. */
 export class Settlement {
-  readonly #outcomes: HandlerOutcome[] = [];
-  readonly #resolve: (outcomes: readonly HandlerOutcome[]) => void;
+  readonly #event: BusEvent;
+  readonly #resolve: (settled: SettledEvent) => void;
+  /** A list of one is made for the first, as most events have one. */
+  #outcomes: HandlerOutcome[] | undefined = undefined;
   /** The hand-out itself counts as one. */
   #left = 1;
 
-  constructor(resolve: (outcomes: readonly HandlerOutcome[]) => void) {
+  constructor(event: BusEvent, resolve: (settled: SettledEvent) => void) {
+    this.#event = event;
     this.#resolve = resolve;
   }
 
@@ -37,12 +42,13 @@ export class Settlement {
 
   /** A delivery ended. */
   end(outcome: HandlerOutcome): void {
-    this.#outcomes.push(outcome);
+    if (this.#outcomes === undefined) this.#outcomes = [outcome];
+    else this.#outcomes.push(outcome);
     this.handedOut();
   }
 
   /** No more deliveries begin; also counts one down for the hand-out. */
   handedOut(): void {
-    if (--this.#left === 0) this.#resolve(this.#outcomes);
+    if (--this.#left === 0) this.#resolve({ id: this.#event.id, outcomes: this.#outcomes ?? [] });
   }
 }

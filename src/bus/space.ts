@@ -132,7 +132,7 @@ export class Space {
   publishAndSettle({ topic, payload, options }: Draft): Promise<SettledEvent> {
     return new Promise((resolve) => {
       const { consumers, event } = this.#accept(topic, payload, options);
-      const settlement = new Settlement((outcomes) => resolve({ id: event.id, outcomes }));
+      const settlement = new Settlement(event, resolve);
       void this.#shared.handOut.give(consumers, event, settlement);
     });
   }
@@ -188,7 +188,7 @@ export class Space {
     const { payload, atMs, source, ...options } = json;
     const event = this.#build(state, { payload, options, source, atMs });
     return new Promise((resolve) => {
-      const settlement = new Settlement(([outcome]) => outcome !== undefined && resolve(outcome));
+      const settlement = new Settlement(event, ({ outcomes: [outcome] }) => outcome !== undefined && resolve(outcome));
       consumer.offerAgain(event, settlement, attempts);
       settlement.handedOut();
     });

@@ -53,9 +53,8 @@ export interface Subscription {
 
 /** Counts and state of a consumer. */
 export function statusOf(consumer: Consumer): SubscriptionStatus {
-  const open = consumer.isPaused ? "paused" : "open";
   return {
-    state: consumer.isClosed ? "closed" : open,
+    state: consumer.state,
     depth: consumer.depth,
     inFlight: consumer.inFlight,
     isBreakerOpen: consumer.isBreakerOpen,

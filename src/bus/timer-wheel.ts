@@ -5,16 +5,16 @@ import type { CoarseClock } from "./coarse-clock.js";
 const slotMs = 10;
 const slots = 512;
 
-/** A wait under way: a place in the list of its slot. */
+/** A wait: a place in the list of its slot while it is under way. It may be started again when it has ended. */
 export class WheelTimer {
-  readonly dueMs: number;
+  dueMs = 0;
   readonly fire: () => void;
   /** Neighbours in the ring of the slot; undefined once the wait has ended. */
   before: WheelTimer | undefined = undefined;
   after: WheelTimer | undefined = undefined;
 
-  constructor(dueMs: number, fire: () => void) {
-    this.dueMs = dueMs;
+  /** `fire` must not throw. */
+  constructor(fire: () => void) {
     this.fire = fire;
   }
 }
@@ -47,8 +47,9 @@ export class TimerWheel {
 
   /** Calls `fire`, which must not throw, once after `ms` milliseconds. */
   after(ms: number, fire: () => void): WheelTimer {
-    const now = this.#clock.monotonicMs();
-    return this.#add(now, new WheelTimer(now + ms, fire));
+    const timer = new WheelTimer(fire);
+    this.#add(timer, this.#clock.monotonicMs(), ms);
+    return timer;
   }
 
   /**
@@ -56,8 +57,14 @@ export class TimerWheel {
    * early by as long as the last 16 readings of the coarse clock took.
    */
   afterAbout(ms: number, fire: () => void): WheelTimer {
-    const now = this.#coarse.monotonicMs();
-    return this.#add(now, new WheelTimer(now + ms + coarseSlackMs, fire));
+    const timer = new WheelTimer(fire);
+    this.startAbout(timer, ms);
+    return timer;
+  }
+
+  /** As {@link TimerWheel.afterAbout}, with a timer that is not under way. */
+  startAbout(timer: WheelTimer, ms: number): void {
+    this.#add(timer, this.#coarse.monotonicMs(), ms + coarseSlackMs);
   }
 
   /** Ends a wait without calling anything; harmless for one that has ended. @returns whether it was under way */
@@ -72,8 +79,10 @@ export class TimerWheel {
     return true;
   }
 
-  #add(now: number, timer: WheelTimer): WheelTimer {
-    assert(timer.dueMs >= now && Number.isFinite(timer.dueMs), "a wait has a length");
+  #add(timer: WheelTimer, now: number, ms: number): void {
+    assert(ms >= 0 && Number.isFinite(ms), "a wait has a length");
+    assert(timer.before === undefined, "a timer that is under way is not started");
+    timer.dueMs = now + ms;
     if (!this.#isTurning) this.#tick = Math.floor(now / slotMs);
     // Never a slot that the hand has passed.
     const head = this.#slotOf(Math.max(this.#tick + 1, Math.ceil(timer.dueMs / slotMs)));
@@ -85,7 +94,6 @@ export class TimerWheel {
     head.before = timer;
     this.#size++;
     if (!this.#isTurning) void this.#turn();
-    return timer;
   }
 
   #slotOf(tick: number): WheelTimer {
@@ -118,7 +126,7 @@ export class TimerWheel {
 }
 
 function emptyRing(): WheelTimer {
-  const head = new WheelTimer(Number.POSITIVE_INFINITY, () => undefined);
+  const head = new WheelTimer(() => undefined);
   head.before = head;
   head.after = head;
   return head;
