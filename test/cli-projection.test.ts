@@ -119,4 +119,14 @@ describe("evtctl projection", () => {
     await dev.says("reloaded");
     await expect.poll(async () => (await shown()).liveVersion, { timeout: 15_000 }).toBe(2);
   });
+
+  it("stands still under an older version, which says so, until it is rebuilt", async () => {
+    await writeFile(join(folder, "eventplane.config.ts"), appText(1));
+    const degraded = async (): Promise<unknown> =>
+      ((await (await fetch(`${dev.url}/readyz`)).json()) as { readonly degraded: unknown }).degraded;
+    await expect.poll(degraded, { timeout: 15_000 }).toEqual(["projection_newer: by_plan tenants 1"]);
+    expect((await call("projection", "rebuild", "by_plan")).status).toBe(0);
+    expect(await shown()).toMatchObject({ liveVersion: 1, lagEvents: 0 });
+    expect(await degraded()).toEqual([]);
+  });
 });

@@ -346,12 +346,16 @@ function openEdge(
 
 /** Which projections stand still for how many tenants, and why. */
 function stoppedProjections(runners: ReadonlyMap<string, ProjectionRunner>): readonly string[] {
-  return [...runners].flatMap(([name, { summary }]) => {
+  return [...runners].flatMap(([name, { summary, newerTenants }]) => {
     const stopped = (summary?.stopped ?? []).map(
       ({ code, tenants }) => `projection_stopped: ${name} ${code} tenants ${tenants}`,
     );
     const differing = summary?.differing ?? 0;
-    return differing === 0 ? stopped : [...stopped, `projection_differs: ${name} tenants ${differing}`];
+    return [
+      ...stopped,
+      ...(differing === 0 ? [] : [`projection_differs: ${name} tenants ${differing}`]),
+      ...(newerTenants === 0 ? [] : [`projection_newer: ${name} tenants ${newerTenants}`]),
+    ];
   });
 }
 

@@ -119,6 +119,22 @@ test("a newer version is folded beside the older one, which is read meanwhile; a
   expect(await bench.builds(tenantId)).toEqual(["2 v2 live 2"]);
 });
 
+test("what a newer version folded stands still under an older one, which says so until it is rebuilt", async () => {
+  const bench = new ProjectionBench();
+  const [tenantId, neighbour] = [newTenantId(), newTenantId()];
+  for (const each of [tenantId, neighbour]) await bench.publish(each, "create", "a", { plan: "free" });
+  await bench.runner({ definition: testProjection("plans", 2).definition }).catchUp();
+  const older = await bench.next();
+  await older.catchUp();
+  expect(older.newerTenants).toBe(2);
+  await bench.ask("rebuild", tenantId);
+  await older.catchUp();
+  expect([await bench.builds(tenantId), older.newerTenants]).toEqual([["2 v1 live 2"], 1]);
+  await bench.ask("rebuild");
+  await older.catchUp();
+  expect(older.newerTenants).toBe(0);
+});
+
 /** A definition that cannot apply the event at position 1. */
 function stoppingAtFirst(version: number): ProjectionDefinition {
   const { definition } = testProjection("plans", version);

@@ -98,6 +98,13 @@ export class ProjectionRunner {
     return this.#summary;
   }
 
+  /** Tenants that stand still because a newer version has folded them, which does not run here; 0 where another process leads. */
+  get newerTenants(): number {
+    const { version } = this.#options.definition;
+    const isNewer = (build: Build): boolean => build.role === "live" && build.version > version;
+    return [...this.#known.values()].filter(({ builds }) => builds.some(isNewer)).length;
+  }
+
   async #begin(isPoll: boolean): Promise<boolean> {
     const { store, clock, metrics, definition } = this.#options;
     const now = clock.monotonicMs();
