@@ -1,5 +1,5 @@
 /** Publishing and subscribing in one context of a bus. */
-import { EventplaneError } from "../kernel/index.js";
+import { assert, EventplaneError } from "../kernel/index.js";
 import type { BusEvent, EventOf } from "./accepted-event.js";
 import { type Permit, permitFor } from "./authorization.js";
 import type { BusShared } from "./bus-options.js";
@@ -8,11 +8,13 @@ import type { AnyHandler } from "./consumer-parts.js";
 import { DeadLetters, type Redeliver } from "./dead-letters.js";
 import type { HandlerContext } from "./delivery.js";
 import { Emitter, type EmitterDefaults } from "./emitter.js";
-import { EventStream } from "./event-stream.js";
+import { type BusStream, EventStream, noPast, type StreamOptions } from "./event-stream.js";
 import { type ExportFormat, historyText, performanceText } from "./export.js";
 import type { HistoryFilter } from "./history.js";
+import { whenIdle } from "./idle.js";
 import type { MonitorOptions } from "./monitor.js";
 import { type Observed, startMonitor, statisticsOf } from "./observation.js";
+import { wantedOf } from "./past-events.js";
 import type { PatternOf, TopicMap } from "./pattern.js";
 import { type PerformanceReport, performanceOf } from "./performance.js";
 import { Publisher } from "./publisher.js";
@@ -139,18 +141,18 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
    */
   stream<const Patterns extends string>(
     patterns: PatternsOf<Topics, Patterns>,
-    options: Omit<
-      SubscriptionOptions<EventOf<Topics, Patterns>>,
-      "concurrency" | "timeoutMs" | "retry" | "breaker"
-    > = {},
-  ): AsyncIterableIterator<EventOf<Topics, Patterns>> {
-    const stream = new EventStream();
-    const settings = { ...options, concurrency: 1, timeoutMs: Number.POSITIVE_INFINITY };
+    options: StreamOptions<EventOf<Topics, Patterns>> = {},
+  ): BusStream<EventOf<Topics, Patterns>> {
+    const { afterId, ...rest } = options;
+    const past = afterId === undefined ? noPast : this.#space.history.after(afterId);
+    const stream = new EventStream(past.isWhole);
+    const settings = { ...rest, concurrency: 1, timeoutMs: Number.POSITIVE_INFINITY };
     const definition = { ...plain(patterns, stream.handler, settings), ended: () => stream.end() };
     const [subscription] = this.#add([definition]);
-    stream.onLeft(() => subscription?.unsubscribe());
+    assert(subscription !== undefined, "one definition, one subscription");
+    stream.begin(subscription, wantedOf(past.events, this.#space, subscription.name));
     // The patterns let only these events through.
-    return stream as AsyncIterableIterator<BusEvent> as AsyncIterableIterator<EventOf<Topics, Patterns>>;
+    return stream as BusStream<BusEvent> as BusStream<EventOf<Topics, Patterns>>;
   }
 
   /**
@@ -242,7 +244,10 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
   async drain(deadlineMs: number): Promise<boolean> {
     const { clock, log } = this.#shared;
     const endMs = clock.monotonicMs() + deadlineMs;
-    const isIdle = await this.#idle(() => this.#space.registry.all.map(({ consumer }) => consumer), deadlineMs);
+    const isIdle = await whenIdle(this.#shared, {
+      consumers: () => this.#space.registry.all.map(({ consumer }) => consumer),
+      deadlineMs,
+    });
     if (log === undefined) return isIdle;
     return (await log.flush(Math.max(0, endMs - clock.monotonicMs()))) && isIdle;
   }
@@ -272,25 +277,6 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
 
   get #observed(): Observed {
     return { space: this.#space, shared: this.#shared, sources: this.#sources };
-  }
-
-  async #idle(consumers: () => readonly Consumer[], deadlineMs: number): Promise<boolean> {
-    const { wheel, handOut } = this.#shared;
-    let isLate = false;
-    let ring = (): void => undefined;
-    const late = new Promise<void>((resolve) => {
-      ring = resolve;
-    });
-    const timer = wheel.after(deadlineMs, () => {
-      isLate = true;
-      ring();
-    });
-    const isIdle = (): boolean =>
-      handOut.waiting === 0 && consumers().every(({ depth, inFlight }) => depth + inFlight === 0);
-    while (!isLate && !isIdle())
-      await Promise.race([late, Promise.all([handOut.idle(), ...consumers().map((consumer) => consumer.idle())])]);
-    wheel.cancel(timer);
-    return isIdle();
   }
 
   #add(definitions: readonly SubscriptionDefinition[]): readonly Subscription[] {
@@ -377,7 +363,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
       status: () => statusOf(consumer),
       pause: () => consumer.pause(),
       resume: () => consumer.resume(),
-      drain: (deadlineMs) => this.#idle(() => [consumer], deadlineMs),
+      drain: (deadlineMs) => whenIdle(this.#shared, { consumers: () => [consumer], deadlineMs }),
       unsubscribe: () => this.#end(registration),
     };
   }

@@ -1,5 +1,26 @@
 /** A subscription as an async iterable: its queue holds what the loop has not asked for yet. */
+import { assert } from "../kernel/index.js";
 import type { BusEvent } from "./accepted-event.js";
+import type { Past } from "./history.js";
+import type { Subscription } from "./subscription.js";
+import type { SubscriptionOptions } from "./subscription-options.js";
+
+/** Choices of a stream; the others of a subscription are the loop's own affair. */
+export interface StreamOptions<Event = BusEvent>
+  extends Omit<SubscriptionOptions<Event>, "concurrency" | "timeoutMs" | "retry" | "breaker"> {
+  /** Begins with the events of the history that came after the one with this id, as far as patterns, filter and permit let them through. */
+  readonly afterId?: string;
+}
+
+/** A subscription as an async iterable. */
+export interface BusStream<Event> extends AsyncIterableIterator<Event, undefined> {
+  readonly subscription: Subscription;
+  /** False when `afterId` is not in the history any more: events may be missing before the first one. */
+  readonly isWhole: boolean;
+}
+
+/** Nothing is asked of the history. */
+export const noPast: Past = { events: [], isWhole: true };
 
 interface Waiting {
   readonly resolve: (result: IteratorResult<BusEvent, undefined>) => void;
@@ -9,13 +30,25 @@ interface Waiting {
  * Hands each event to whoever asks next. The delivery of an event ends when the one after it is asked for, so at most one is outside of the
  * subscription's queue, and the queue's bounds hold.
  */
-export class EventStream implements AsyncIterableIterator<BusEvent, undefined> {
+export class EventStream implements BusStream<BusEvent> {
+  readonly isWhole: boolean;
   #asking: Waiting[] = [];
   /** The event that waits to be asked for, and the end of the delivery of the one that was given. */
   #offered: BusEvent | undefined = undefined;
   #done: (() => void) | undefined = undefined;
   #isEnded = false;
-  #left: () => void = () => undefined;
+  #subscription: Subscription | undefined = undefined;
+  #past: Iterator<BusEvent, undefined> | undefined = undefined;
+
+  /** `isWhole`: of the past that it begins with. */
+  constructor(isWhole: boolean) {
+    this.isWhole = isWhole;
+  }
+
+  get subscription(): Subscription {
+    assert(this.#subscription !== undefined, "a stream has begun");
+    return this.#subscription;
+  }
 
   /** The handler of the subscription. */
   readonly handler = (event: BusEvent): Promise<void> => {
@@ -29,13 +62,17 @@ export class EventStream implements AsyncIterableIterator<BusEvent, undefined> {
     });
   };
 
-  /** Sets what is called when the loop is left. */
-  onLeft(left: () => void): void {
-    this.#left = left;
+  /** Sets the subscription that leaving the loop ends, and what is given before its events. */
+  begin(subscription: Subscription, past: Iterator<BusEvent, undefined>): void {
+    this.#subscription = subscription;
+    this.#past = past;
   }
 
   next(): Promise<IteratorResult<BusEvent, undefined>> {
     if (this.#isEnded) return Promise.resolve({ done: true, value: undefined });
+    const past = this.#past?.next();
+    if (past?.done === false) return Promise.resolve(past);
+    this.#past = undefined;
     const offered = this.#offered;
     if (offered !== undefined) {
       this.#offered = undefined;
@@ -50,7 +87,7 @@ export class EventStream implements AsyncIterableIterator<BusEvent, undefined> {
   }
 
   return(): Promise<IteratorResult<BusEvent, undefined>> {
-    this.#left();
+    this.#subscription?.unsubscribe();
     this.end();
     return Promise.resolve({ done: true, value: undefined });
   }

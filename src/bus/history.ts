@@ -15,6 +15,13 @@ export interface HistoryFilter {
   readonly limit?: number;
 }
 
+/** Events of the past, the oldest first. */
+export interface Past {
+  readonly events: readonly BusEvent[];
+  /** False when there may have been events before the first of them that are not here. */
+  readonly isWhole: boolean;
+}
+
 /** A ring: adding is one store, and the oldest event makes room. */
 export class History {
   readonly #ring: BusEvent[] = [];
@@ -49,6 +56,13 @@ export class History {
         trie.match(topicTokens(event.topic)).size > 0,
     );
     return limit === undefined ? meant : meant.slice(Math.max(0, meant.length - limit));
+  }
+
+  /** The events after the one with this id; all of them, and not whole, when it is not here any more. */
+  after(id: string): Past {
+    const all = this.#all();
+    const index = all.findIndex((event) => event.id === id);
+    return { events: all.slice(index + 1), isWhole: index >= 0 };
   }
 
   #all(): readonly BusEvent[] {

@@ -39,6 +39,7 @@ export { pointerToken } from "./pointer-token.js";
 export type { Doorbell, Signer, Tier } from "./ports.js";
 export { isSecretName, namesHolding, redactedValue } from "./redact.js";
 export { secretReferenceCharactersMax, secretReferenceFormat } from "./secret-reference.js";
+export { type SseFrame, sseFrame, sseHeartbeat } from "./sse.js";
 export { terminalSafe } from "./terminal.js";
 export { TerminalError } from "./terminal-error.js";
 export { type ThrownData, thrownData, thrownError } from "./thrown.js";

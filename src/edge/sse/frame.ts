@@ -5,6 +5,7 @@
  */
 import type { EventRow } from "../../event/index.js";
 import { eventLine } from "../../event/index.js";
+import { type SseFrame, sseFrame, sseHeartbeat } from "../../kernel/index.js";
 import type { ReadFilter } from "../../store/index.js";
 
 /** One event, ready to be sent. */
@@ -26,22 +27,22 @@ const filterMembers = ["kind", "type", "aggregateType", "aggregateId", "correlat
 /** The frame of an event. One data line holds its JSON. */
 export function eventFrame(row: EventRow): Frame {
   const { position, kind, type, aggregateType, aggregateId, correlationId } = row;
-  const bytes = Buffer.from(`id: ${position}\nevent: ${kind}\ndata: ${eventLine(row)}\n\n`, "utf8");
+  const bytes = frameBytes({ id: String(position), event: kind, data: eventLine(row) });
   return { position, kind, type, aggregateType, aggregateId, correlationId, bytes };
 }
 
 /** Says that everything up to `position` was looked at. */
 export function bookmarkFrame(position: number): Buffer {
-  return Buffer.from(`id: ${position}\nevent: bookmark\ndata: {"position":${position}}\n\n`, "utf8");
+  return frameBytes({ id: String(position), event: "bookmark", data: JSON.stringify({ position }) });
 }
 
 /** The last frame of a connection that we end, with the reason. */
 export function endFrame(code: string, detail: string): Buffer {
-  return Buffer.from(`event: end\ndata: ${JSON.stringify({ code, detail })}\n\n`, "utf8");
+  return frameBytes({ event: "end", data: JSON.stringify({ code, detail }) });
 }
 
 /** A comment that keeps intermediaries from closing an idle connection. */
-export const heartbeatFrame: Buffer = Buffer.from(": heartbeat\n\n", "utf8");
+export const heartbeatFrame: Buffer = Buffer.from(sseHeartbeat, "utf8");
 
 /** True when the filter asks for nothing in particular. */
 export function isUnfiltered(filter: SubscribeFilter): boolean {
@@ -51,6 +52,10 @@ export function isUnfiltered(filter: SubscribeFilter): boolean {
 /** Equal filters have equal keys. */
 export function filterKey(filter: SubscribeFilter): string {
   return JSON.stringify(filterMembers.map((member) => filter[member] ?? null));
+}
+
+function frameBytes(frame: SseFrame): Buffer {
+  return Buffer.from(sseFrame(frame), "utf8");
 }
 
 /** Whether the frame is what the filter asks for. */
