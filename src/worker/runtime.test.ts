@@ -22,6 +22,28 @@ const boom: TestRun = () => {
 };
 const output = { type: "object", properties: { id: { type: "string" } }, required: ["id"] } as const;
 
+/** What a worker does whose answer or error cannot be looked at: the code, and how often it is called. */
+const unreadable: readonly (readonly [string, TestRun, string, number])[] = [
+  [
+    "returns",
+    () => ({
+      get id(): string {
+        throw new Error("secret");
+      },
+    }),
+    "effect_output_invalid",
+    1,
+  ],
+  [
+    "throws",
+    () => {
+      throw Object.assign(new TerminalError("refused"), { message: 5 });
+    },
+    "Error",
+    5,
+  ],
+];
+
 describe("asking", () => {
   test("the first get asks once, with the decision; the answer wakes the controller", async () => {
     const { calls, run } = scriptedRun(ok);
@@ -263,26 +285,7 @@ describe("answers", () => {
     expect((await bench.resource("acme")).phase).toBe("Ready");
   });
 
-  test.each<readonly [string, TestRun, string, number]>([
-    [
-      "returns",
-      () => ({
-        get id(): string {
-          throw new Error("secret");
-        },
-      }),
-      "effect_output_invalid",
-      1,
-    ],
-    [
-      "throws",
-      () => {
-        throw Object.assign(new TerminalError("refused"), { message: 5 });
-      },
-      "Error",
-      5,
-    ],
-  ])(
+  test.each(unreadable)(
     "what a worker %s that cannot be read is a dead letter after the attempts that it has",
     async (_, run, code, count) => {
       const { calls, run: counted } = scriptedRun(run);
