@@ -65,6 +65,16 @@ test("a paused projection stands still until it is resumed, for one tenant or fo
   expect(await positions()).toEqual([["1 v1 live 4"], ["1 v1 live 3"]]);
 });
 
+test("a pause for all tenants is obeyed from the start, however many requests came before it", async () => {
+  const bench = new ProjectionBench();
+  const tenantId = newTenantId();
+  await bench.publish(tenantId, "create", "a", { plan: "free" });
+  for (let request = 0; request < 1_000; request++) await bench.ask("resume");
+  await bench.ask("pause");
+  await bench.runner().catchUp();
+  expect(await bench.builds(tenantId)).toEqual(["1 v1 live 0"]);
+});
+
 test("resume tries again what stopped, and reset begins at the beginning with nothing to read", async () => {
   const bench = new ProjectionBench();
   const tenantId = newTenantId();

@@ -50,11 +50,14 @@ export class PlatformRequests {
     this.#projection = projection;
   }
 
-  /** Reads what is new. */
+  /** Reads all that is new. */
   async read(): Promise<void> {
-    const from = { tenantId: PLATFORM_TENANT_ID, projection: this.#projection, version: this.version };
-    const news = await requestsAfter(this.#reader, from);
-    this.#requests.push(...news.filter(({ version }) => version > this.version));
+    for (let isMore = true; isMore; ) {
+      const from = { tenantId: PLATFORM_TENANT_ID, projection: this.#projection, version: this.version };
+      const news = await requestsAfter(this.#reader, from);
+      this.#requests.push(...news.filter(({ version }) => version > this.version));
+      isMore = news.length === requestsPerRead;
+    }
   }
 
   /** Version of the last one in their stream; 0 before the first. */
