@@ -185,7 +185,8 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
         consumer.dropWhere(({ topic }) => !consumer.permit.covers(topic));
       } catch (error) {
         // The refusal is the answer.
-        this.#logHindered("permit withdrawn", { subscription: registration.consumer.name, error });
+        const fields = { context: this.name, subscription: registration.consumer.name, error };
+        this.#shared.log?.happened({ level: "warn", message: "permit withdrawn", fields });
         ended.push(registration.consumer.name);
         this.#end(registration);
       }
@@ -286,7 +287,8 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
       for (const definition of definitions) prepared.push({ definition, registration: this.#prepare(definition) });
     } catch (error) {
       for (const { registration } of prepared) this.#end(registration);
-      this.#logHindered("subscription refused", { error });
+      const principal = definitions[prepared.length]?.principal;
+      this.#shared.log?.refused({ what: "subscription", context: this.name, principal, error });
       throw error;
     }
     return prepared.map(({ definition, registration }) => {
@@ -342,10 +344,6 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
   ): Permit {
     const { patterns, principal } = asked;
     return permitFor(this.#shared.authorization, { context: this.name, subscription, patterns, principal });
-  }
-
-  #logHindered(message: string, fields: { readonly subscription?: string; readonly error: unknown }): void {
-    this.#shared.log?.happened({ level: "warn", message, fields: { context: this.name, ...fields } });
   }
 
   #end(registration: Registration): boolean {

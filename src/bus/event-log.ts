@@ -14,6 +14,7 @@ import {
 } from "./event-logger.js";
 import type { FoundValues } from "./found-values.js";
 import type { Redaction } from "./redaction.js";
+import { type RepeatedRefusal, RepeatedRefusals } from "./repeated-refusals.js";
 
 /** What is logged, and where. */
 export interface LogOptions {
@@ -35,14 +36,21 @@ export interface LogStatus {
   readonly dropped: number;
 }
 
-/** A publication that was refused. */
+/** Somebody was refused. */
 export interface Refusal {
+  readonly what: "publication" | "subscription" | "message";
   readonly context: string;
-  readonly topic: string;
-  readonly payload: unknown;
   readonly principal?: string | undefined;
   readonly source?: string | undefined;
   readonly error: unknown;
+  /** What was to be published. */
+  readonly draft?: {
+    readonly topic: string;
+    readonly payload: unknown;
+    readonly options: { readonly principal?: string; readonly schemaVersion?: number };
+  };
+  /** Topic of a message: its body is nobody's event yet. */
+  readonly topic?: string;
 }
 
 /** Something else that happened in a context: `fields` are names, numbers and errors, never parts of an event. */
@@ -69,6 +77,7 @@ export class EventLog {
   readonly #levelMin: number;
   readonly #withPayloads: boolean;
   readonly #parts: LogParts;
+  readonly #refusals = new RepeatedRefusals();
   #waiting: (() => LogEntry)[] = [];
   #isWriting = false;
   #underWay = 0;
@@ -107,15 +116,18 @@ export class EventLog {
     }));
   }
 
-  /** A publication was refused. Only what a check of the payload says can hold parts of it. */
-  refused({ context, topic, payload, principal, source, error }: Refusal): void {
+  /** Somebody was refused: the first of a minute at once, the others of the same kind together. */
+  refused({ what, context, source, error, draft, ...others }: Refusal): void {
     if (this.#levelMin > 2) return;
-    const mayQuote = isEventplaneError(error, "schema_violation");
-    const found = mayQuote ? this.#parts.redaction.redact(topic, { payload }).found : undefined;
-    this.happened(
-      { level: "warn", message: "publication refused", fields: { context, topic, principal, source, error } },
-      found,
-    );
+    const { topic = draft?.topic, principal = draft?.options.principal } = others;
+    const message = `${what} refused`;
+    const code = isEventplaneError(error) ? error.code : "internal";
+    const kind = { message, context, principal, source, code };
+    if (!this.#refusals.isFirst(kind, this.#parts.coarse.monotonicMs())) return;
+    // What a check says of a message's body is told where it is published.
+    const shown = what === "message" ? { code } : { error };
+    const found = draft !== undefined && code === "schema_violation" ? this.#quotable(draft) : undefined;
+    this.happened({ level: "warn", message, fields: { context, topic, principal, source, ...shown } }, found);
   }
 
   /** A call of a handler failed, and the event will be tried again. */
@@ -152,11 +164,23 @@ export class EventLog {
    * @returns whether that came true
    */
   async flush(deadlineMs: number): Promise<boolean> {
+    this.#tellOfRefusals(this.#refusals.take());
     const end = new AbortController();
     const late = this.#parts.clock.sleep(deadlineMs, end.signal).catch(() => undefined);
     await Promise.race([late, this.#empty(end.signal)]);
     end.abort();
     return !this.#isBusy;
+  }
+
+  /** Only what a check of the payload says can hold parts of it. Where the rules are not those of its version, all texts are withheld. */
+  #quotable({ topic, payload, options }: NonNullable<Refusal["draft"]>): FoundValues {
+    const { found } = this.#parts.redaction.redact(topic, { payload });
+    if (options.schemaVersion !== undefined) found.giveUp();
+    return found;
+  }
+
+  #tellOfRefusals(repeated: readonly RepeatedRefusal[]): void {
+    for (const { message, ...fields } of repeated) this.happened({ level: "warn", message, fields });
   }
 
   get #isBusy(): boolean {
@@ -205,7 +229,9 @@ export class EventLog {
   /** As many as one turn has room for. */
   #writeSome(): void {
     const { clock } = this.#parts;
-    const endMs = clock.monotonicMs() + busLimits.logTurnMs;
+    const nowMs = clock.monotonicMs();
+    const endMs = nowMs + busLimits.logTurnMs;
+    this.#tellOfRefusals(this.#refusals.take(nowMs));
     this.#tellOfDropped();
     const room = Math.min(busLimits.logTurnEntriesMax, busLimits.logCallsMax - this.#underWay);
     let taken = 0;

@@ -1,5 +1,5 @@
 /** A source outside of this process: its messages become events once they are verified. */
-import { Breaker, EventplaneError, isEventplaneError, LruMap, scanJson } from "../kernel/index.js";
+import { Breaker, EventplaneError, LruMap, scanJson } from "../kernel/index.js";
 import type { BusShared } from "./bus-options.js";
 import { patternTokens, topicTokens } from "./pattern.js";
 import { PatternTrie } from "./pattern-trie.js";
@@ -98,11 +98,8 @@ export class Source {
     }
   }
 
-  /** The code alone: what a check of the body says is logged, redacted, where it is published. */
   #logRefused({ topic }: SourceMessage, error: unknown): void {
-    const code = isEventplaneError(error) ? error.code : "internal";
-    const fields = { context: this.#space.name, source: this.name, topic, code };
-    this.#shared.log?.happened({ level: "warn", message: "message refused", fields });
+    this.#shared.log?.refused({ what: "message", context: this.#space.name, source: this.name, topic, error });
   }
 
   async #receive(message: SourceMessage): Promise<string> {

@@ -365,8 +365,8 @@ export class Space {
     }
   }
 
-  #logRefused({ topic, payload, options: { principal } }: Draft, source: string | undefined, error: unknown): void {
-    this.#shared.log?.refused({ context: this.name, topic, payload, principal, source, error });
+  #logRefused(draft: Draft, source: string | undefined, error: unknown): void {
+    this.#shared.log?.refused({ what: "publication", context: this.name, source, error, draft });
   }
 }
 

@@ -1,6 +1,7 @@
 /** Turns what a caller wants logged into small, plain, harmless JSON: redacted, terminal-safe, bounded in depth, number and length. */
 import { types } from "node:util";
 import { describeError, framesOf } from "./describe-error.js";
+import { EventplaneError } from "./errors.js";
 import type { JsonObject, JsonValue } from "./json-types.js";
 import { isSecretName, redactedValue, redactText } from "./redact.js";
 import { terminalSafe } from "./terminal.js";
@@ -103,7 +104,7 @@ function cleanMembers(value: object, budget: Budget, depth: number): JsonObject 
     if (member === undefined) continue;
     const secret = isSecretName(name) && member !== null && typeof member !== "boolean";
     // A prefix keeps a hostile name from being the setter of the prototype.
-    const safeName = name === "__proto__" ? "[__proto__]" : textOf(name, budget, nameCharactersMax);
+    const safeName = name === "__proto__" ? "[__proto__]" : nameOf(name, budget, depth);
     clean[safeName] = secret ? redactedValue : cleanValue(member, budget, depth);
   }
   if (names.length > membersMax) clean["more"] = names.length - membersMax;
@@ -113,7 +114,10 @@ function cleanMembers(value: object, budget: Budget, depth: number): JsonObject 
 function cleanError(error: Error, budget: Budget, depth: number): JsonObject {
   const { cause, details, ...texts } = describeError(error);
   const clean: Record<string, JsonValue> = {};
-  for (const [name, text] of Object.entries(texts)) clean[name] = textOf(text, budget);
+  // Our own names and codes are constants, and what a reader goes by.
+  const own = error instanceof EventplaneError ? { name: texts.name, code: error.code } : {};
+  for (const [name, text] of Object.entries({ ...texts, ...own }))
+    clean[name] = name in own ? text : textOf(text, budget);
   if (details !== undefined) clean["details"] = cleanValue(details, budget, depth + 1);
   const frames = budget.stack ? framesOf(error) : [];
   if (frames.length > 0) clean["stack"] = frames.map((frame) => textOf(frame, budget));
@@ -125,6 +129,11 @@ function numberOf(value: number, { replace }: Budget): number | string {
   const text = String(value);
   const left = replace(text);
   return left === text && Number.isFinite(value) ? value : left;
+}
+
+/** The names of the entry's own fields are the caller's, not those of a value. */
+function nameOf(name: string, budget: Budget, depth: number): string {
+  return depth > 1 ? textOf(name, budget, nameCharactersMax) : spend(cleanText(name, nameCharactersMax), budget);
 }
 
 function textOf(text: string, budget: Budget, charactersMax?: number): string {
