@@ -1,7 +1,7 @@
 /**
  * The HTTP server without any route: raw bodies, hostile input, back-pressure, and every failure as problem+json.
  *
- * Bodies reach the handlers as bytes; nothing but our own scanner parses them. Content types other than JSON and any
+ * Bodies reach the handlers as bytes; nothing but our own scanner parses them. Content types other than JSON and its CloudEvents, and any
  * content encoding are refused before a byte of the body is read (so there is nothing to inflate).
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
@@ -17,6 +17,7 @@ import {
 } from "../kernel/index.js";
 import { type LoadBounds, watchLoad } from "./load.js";
 import { asEventplaneError, type Problem, problemHeaders, problemOf } from "./problem.js";
+import { cloudEventTypes } from "./publish/cloudevents.js";
 import { securityHeaders } from "./security-headers.js";
 import { endUnused } from "./unused-connections.js";
 
@@ -65,7 +66,8 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   const endConnections = endUnused(server.server);
   server.addHook("preClose", async () => endConnections());
   server.removeAllContentTypeParsers();
-  server.addContentTypeParser("application/json", { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  const jsonTypes = ["application/json", ...Object.values(cloudEventTypes)];
+  server.addContentTypeParser(jsonTypes, { parseAs: "buffer" }, (_request, body, done) => done(null, body));
   const headers = await securityHeaders();
   const isOverloaded = await watchLoad(server, options);
   server.addHook("onRequest", (request, reply, done) => {

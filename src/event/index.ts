@@ -1,4 +1,5 @@
 export type { AppendItem, ExpectedVersion, LifecycleEffect } from "./append-item.js";
+export { cloudEventJson, dataSchemaOf } from "./cloudevents.js";
 export { eventJson, eventLine, type ProofDocument, proofJson, toEvent } from "./codec.js";
 export { checkDecisions, decisionInvalid, replayerComponent, reservedControllerNames } from "./decision-check.js";
 export type {

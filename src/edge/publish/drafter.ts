@@ -48,10 +48,12 @@ export class Drafter {
     this.#types = checkedTypes(options.app);
   }
 
-  /** The intent with its tenant and, from the Idempotency-Key, its id: a UUIDv4 or 7 as it is, else a UUIDv8 of it. */
+  /** The intent with its tenant and, from its own key or the Idempotency-Key, its id: that header's UUIDv4 or 7 as it is, else a UUIDv8. */
   name(intent: IntentInput, index: number, naming: Naming): IntentRequest {
     const { principal, tenantId, idempotencyKey: key, traceparent, source, isList } = naming;
-    const request = { ...intent, tenantId, traceparent, source };
+    const request = { ...intent, tenantId, traceparent: intent.traceparent ?? traceparent, source };
+    if (intent.idempotencyKey !== undefined)
+      return { ...request, id: uuid8(tenantId, principal.id, intent.idempotencyKey), idFromOutsideKey: true };
     if (request.id !== undefined || key === undefined) return request;
     const lower = key.toLowerCase();
     if (!isList && isUuid(lower) && publisherVersions.includes(uuidVersion(lower))) return { ...request, id: lower };

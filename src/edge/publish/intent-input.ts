@@ -18,7 +18,10 @@ import {
 } from "../../kernel/index.js";
 
 /** One intent as its publisher wrote it; forms and types are checked by the event factory. */
-export type IntentInput = Omit<IntentRequest, "tenantId">;
+export type IntentInput = Omit<IntentRequest, "tenantId"> & {
+  /** Names this one intent for its repetitions, whatever request it comes with. */
+  readonly idempotencyKey?: string | undefined;
+};
 
 /** What one request publishes; an item that cannot be read is the error that says so. */
 export interface PublishBody {
@@ -26,6 +29,8 @@ export interface PublishBody {
   readonly isList: boolean;
   readonly atomic: boolean;
   readonly intents: readonly (IntentInput | EventplaneError)[];
+  /** Moves the pointers of an error to where the body has what they mean; absent where they are right as they are. */
+  readonly placed?: (error: EventplaneError) => EventplaneError;
 }
 
 type MemberType = "string" | "object" | "integer" | "expectation";

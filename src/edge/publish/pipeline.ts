@@ -42,6 +42,8 @@ export interface PublishOptions {
   readonly idempotencyKey?: string | undefined;
   /** The body was a list, so derived ids carry the index. */
   readonly isList?: boolean;
+  /** Moves the pointers of an error to where the publisher wrote what they mean. */
+  readonly placed?: ((error: EventplaneError) => EventplaneError) | undefined;
   readonly traceparent?: string | undefined;
   /** An abort leaves the outcome open: what was handed to the log may still be appended. */
   readonly signal?: AbortSignal;
@@ -148,8 +150,10 @@ export class PublishPipeline {
       if (intent instanceof EventplaneError) throw intent;
       return await this.#publishOne(request, intent);
     } catch (error) {
+      const { isList, placed } = request.options;
       const own = asEventplaneError(error);
-      return { result: "refused", error: request.options.isList === true ? inItem(own, index) : own };
+      const inList = isList === true ? inItem(own, index) : own;
+      return { result: "refused", error: placed?.(inList) ?? inList };
     }
   }
 

@@ -1,8 +1,9 @@
 /** Reads of the log: pages of events, one event, its proof, one stream, one trace. Payloads are sent as they are stored. */
-import type { FastifyReply } from "fastify";
-import { type EventRow, eventJson, proofJson, provenEventWriter } from "../../event/index.js";
+import type { FastifyReply, FastifyRequest } from "fastify";
+import { type EventRow, proofJson, provenEventWriter } from "../../event/index.js";
 import { EventplaneError, type TenantId } from "../../kernel/index.js";
 import type { EdgeParts, Routes } from "./context.js";
+import { type Form, formOf, ownForm, type Page } from "./event-forms.js";
 import {
   aggregateIdOf,
   aggregateTypeOf,
@@ -34,7 +35,7 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/events",
     action: "Read",
-    handle: (request, reply, { tenantId }) => readPage(parts, { tenantId, given: request.query, reply }),
+    handle: (request, reply, { tenantId }) => readPage(parts, { tenantId, request, reply }),
   });
   routes.tenant({
     method: "GET",
@@ -43,7 +44,8 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     handle: async (request, reply, { tenantId }) => {
       readQuery(request.query, []);
       const row = await eventOf(parts, tenantId, request.params);
-      return reply.type("application/json; charset=utf-8").send(eventJson(row));
+      const form = formOf(request, "single");
+      return reply.type(form.mediaType).send(form.write(row));
     },
   });
   routes.tenant({
@@ -59,27 +61,25 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/streams/:aggregateType/:aggregateId",
     action: "Read",
-    handle: (request, reply, { tenantId }) =>
-      readStream(parts, { tenantId, params: request.params, given: request.query, reply }),
+    handle: (request, reply, { tenantId }) => readStream(parts, { tenantId, request, reply }),
   });
   routes.tenant({
     method: "GET",
     url: "/v1/tenants/:t/traces/:correlationId",
     action: "Read",
-    handle: (request, reply, { tenantId }) =>
-      readTrace(parts, { tenantId, params: request.params, given: request.query, reply }),
+    handle: (request, reply, { tenantId }) => readTrace(parts, { tenantId, request, reply }),
   });
 }
 
 interface Read {
   readonly tenantId: TenantId;
-  readonly given: unknown;
+  readonly request: FastifyRequest;
   readonly reply: FastifyReply;
 }
 
-async function readPage(parts: EdgeParts, { tenantId, given, reply }: Read): Promise<unknown> {
+async function readPage(parts: EdgeParts, { tenantId, request, reply }: Read): Promise<unknown> {
   parts.unsent.assertRoom(tenantId);
-  const query = readQuery(given, [...filterNames, "after", "before", "limit", "direction", "include"]);
+  const query = readQuery(request.query, [...filterNames, "after", "before", "limit", "direction", "include"]);
   const { direction = "forwards", include } = query;
   if (include !== undefined && include !== "proof") {
     throw new EventplaneError("request_invalid", "The parameter include may be proof.", {
@@ -95,7 +95,13 @@ async function readPage(parts: EdgeParts, { tenantId, given, reply }: Read): Pro
   const after = positionOf(query, "after");
   const before = positionOf(query, "before");
   const filter = filterOf(query);
-  const json = include === "proof" ? provenEventWriter() : eventJson;
+  const form = formOf(request, "batch");
+  if (include === "proof" && form !== ownForm) {
+    throw new EventplaneError("request_invalid", "A CloudEvent has no place for its proof: read /events/{id}/proof.", {
+      details: { parameter: "include" },
+    });
+  }
+  const write = include === "proof" ? provenEventWriter() : form.write;
   const texts: string[] = [];
   let next: number | null = null;
   let place = direction === "forwards" ? after : before;
@@ -106,12 +112,12 @@ async function readPage(parts: EdgeParts, { tenantId, given, reply }: Read): Pro
     const inside = rows.filter(
       ({ position }) => position > (after ?? 0) && position < (before ?? Number.POSITIVE_INFINITY),
     );
-    for (const row of inside) bytes += texts[texts.push(json(row)) - 1]?.length ?? 0;
+    for (const row of inside) bytes += texts[texts.push(write(row)) - 1]?.length ?? 0;
     place = inside.at(-1)?.position ?? place;
     next = rows.length < size || inside.length < rows.length ? null : (place ?? null);
     if (next === null) break;
   }
-  return sendTexts(parts, { tenantId, reply }, { texts, next });
+  return sendPage(parts, { tenantId, request, reply }, { form, texts, next });
 }
 
 async function eventOf(parts: EdgeParts, tenantId: TenantId, params: unknown): Promise<EventRow> {
@@ -121,52 +127,52 @@ async function eventOf(parts: EdgeParts, tenantId: TenantId, params: unknown): P
   return row;
 }
 
-async function readStream(
-  parts: EdgeParts,
-  { tenantId, params, given, reply }: Read & { readonly params: unknown },
-): Promise<unknown> {
-  const names = params as { readonly aggregateType: string; readonly aggregateId: string }; // of the route's address
+async function readStream(parts: EdgeParts, { tenantId, request, reply }: Read): Promise<unknown> {
+  const names = request.params as { readonly aggregateType: string; readonly aggregateId: string }; // of the route's address
   parts.unsent.assertRoom(tenantId);
-  const query = readQuery(given, ["after", "limit"]);
+  const query = readQuery(request.query, ["after", "limit"]);
+  const form = formOf(request, "batch");
   const limit = limitOf(query);
   const stream = { aggregateType: aggregateTypeOf(names.aggregateType), aggregateId: aggregateIdOf(names.aggregateId) };
   const afterVersion = integerOf(query, "after", { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;
   const { texts, next } = await gather(
-    { after: afterVersion, limit, placeOf: ({ version }) => version },
+    { after: afterVersion, limit, write: form.write, placeOf: ({ version }) => version },
     (after, size) => parts.reader.readStream(tenantId, stream, { afterVersion: after, limit: size }),
   );
   if (texts.length === 0 && afterVersion === 0)
     throw new EventplaneError("not_found", "This tenant has no such stream.");
-  return sendTexts(parts, { tenantId, reply }, { texts, next });
+  return sendPage(parts, { tenantId, request, reply }, { form, texts, next });
 }
 
 /** Events of one correlation, at most 10,000 or 8 MiB, in position order; `next` continues with `after`. */
-async function readTrace(
-  parts: EdgeParts,
-  { tenantId, params, given, reply }: Read & { readonly params: unknown },
-): Promise<unknown> {
+async function readTrace(parts: EdgeParts, { tenantId, request, reply }: Read): Promise<unknown> {
   parts.unsent.assertRoom(tenantId);
-  const query = readQuery(given, ["after"]);
-  const correlationId = uuidOf("correlationId", (params as { readonly correlationId: string }).correlationId); // of the route's address
+  const query = readQuery(request.query, ["after"]);
+  const form = formOf(request, "batch");
+  const correlationId = uuidOf("correlationId", (request.params as { readonly correlationId: string }).correlationId); // of the route's address
   const { texts, next } = await gather(
-    { after: positionOf(query, "after") ?? 0, limit: traceEventsMax, placeOf: ({ position }) => position },
+    {
+      after: positionOf(query, "after") ?? 0,
+      limit: traceEventsMax,
+      write: form.write,
+      placeOf: ({ position }) => position,
+    },
     (after, limit) => parts.reader.read(tenantId, { filter: { correlationId }, after, limit }),
   );
   if (texts.length === 0 && query.after === undefined) {
     throw new EventplaneError("not_found", "This tenant has no event with this correlation id.");
   }
-  return sendTexts(parts, { tenantId, reply }, { texts, next });
-}
-
-interface Page {
-  readonly texts: readonly string[];
-  /** Where the next page begins; null at the end. */
-  readonly next: number | null;
+  return sendPage(parts, { tenantId, request, reply }, { form, texts, next });
 }
 
 /** Reads until there are `limit` events or 8 MiB of them. */
 async function gather(
-  { after, limit, placeOf }: { after: number; limit: number; placeOf: (row: EventRow) => number },
+  {
+    after,
+    limit,
+    write,
+    placeOf,
+  }: { after: number; limit: number; write: Form["write"]; placeOf: (row: EventRow) => number },
   read: (after: number, limit: number) => Promise<readonly EventRow[]>,
 ): Promise<Page> {
   const texts: string[] = [];
@@ -175,7 +181,7 @@ async function gather(
     const size = Math.min(readEvents, limit - texts.length);
     const rows = await read(place, size);
     for (const row of rows) {
-      const text = eventJson(row);
+      const text = write(row);
       bytes += text.length;
       texts.push(text);
       place = placeOf(row);
@@ -185,12 +191,12 @@ async function gather(
   return { texts, next: place };
 }
 
-function sendTexts(
+function sendPage(
   { unsent }: EdgeParts,
-  { tenantId, reply }: Pick<Read, "tenantId" | "reply">,
-  { texts, next }: Page,
+  { tenantId, request, reply }: Read,
+  { form, ...page }: Page & { readonly form: Form },
 ): FastifyReply {
-  const body = `{"events":[${texts.join(",")}],"next":${next === null ? "null" : String(next)}}`;
+  const body = form.page(page, request, reply);
   unsent.hold(tenantId, body.length, reply.raw);
-  return reply.type("application/json; charset=utf-8").send(body);
+  return reply.type(form.mediaType).send(body);
 }

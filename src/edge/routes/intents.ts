@@ -3,7 +3,8 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { EventplaneError } from "../../kernel/index.js";
 import { failureFields } from "../failure-fields.js";
 import { httpStatus, problemOf } from "../problem.js";
-import { type IntentInput, readPublishBody } from "../publish/intent-input.js";
+import { cloudEventTypes, readCloudEvents } from "../publish/cloudevents.js";
+import { type IntentInput, type PublishBody, readPublishBody } from "../publish/intent-input.js";
 import type { PublishResult } from "../publish/publish-result.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
 import { readQuery } from "./query.js";
@@ -31,12 +32,13 @@ interface Exchange {
 async function publish(parts: EdgeParts, { request, reply, caller }: Exchange): Promise<unknown> {
   readQuery(request.query, []);
   const idempotencyKey = idempotencyKeyOf(request);
-  const body = await readPublishBody(bodyOf(request));
+  const body = await bodyReaderOf(request)(bodyOf(request, Object.values(cloudEventTypes)));
   parts.authorizer.assertAllowed(caller.principal, "PublishIntent", { tenantId: caller.tenantId });
   const intents = withIfMatch(request, body);
   const results = await parts.pipeline.publish(caller.principal, caller.tenantId, intents, {
     atomic: body.atomic,
     isList: body.isList,
+    placed: body.placed,
     requestId: request.id,
     via: "http",
     idempotencyKey,
@@ -46,6 +48,23 @@ async function publish(parts: EdgeParts, { request, reply, caller }: Exchange): 
   return body.isList
     ? answerList(reply, results, { requestId: request.id, atomic: body.atomic })
     : answerOne(reply, results);
+}
+
+function mediaTypeOf(request: FastifyRequest): string {
+  const [mediaType = ""] = (request.headers["content-type"] ?? "").split(";", 1);
+  return mediaType.trim().toLowerCase();
+}
+
+/** CloudEvents are told by their media types, everything else is our own form. */
+function bodyReaderOf(request: FastifyRequest): (bytes: Uint8Array) => Promise<PublishBody> {
+  switch (mediaTypeOf(request)) {
+    case cloudEventTypes.single:
+      return (bytes) => readCloudEvents(bytes, "single");
+    case cloudEventTypes.batch:
+      return (bytes) => readCloudEvents(bytes, "batch");
+    default:
+      return readPublishBody;
+  }
 }
 
 function answerOne(reply: FastifyReply, [result]: readonly PublishResult[]): unknown {
@@ -86,9 +105,10 @@ function logFailures({ logger }: EdgeParts, request: FastifyRequest, results: re
   }
 }
 
-/** The raw bytes that the content parser left. */
-export function bodyOf(request: FastifyRequest): Uint8Array {
-  if (request.body instanceof Uint8Array) return request.body;
+/** The raw bytes that the content parser left, of plain JSON or of what else the route takes. */
+export function bodyOf(request: FastifyRequest, alsoTaken: readonly string[] = []): Uint8Array {
+  const taken = ["application/json", ...alsoTaken].includes(mediaTypeOf(request));
+  if (taken && request.body instanceof Uint8Array) return request.body;
   throw new EventplaneError("unsupported_media_type", "Send the body as application/json.");
 }
 
