@@ -10,6 +10,7 @@ import { edge } from "./rows/edge.js";
 import { memory } from "./rows/memory.js";
 import { read } from "./rows/read.js";
 import { ready } from "./rows/ready.js";
+import { rebuild } from "./rows/rebuild.js";
 import { scale } from "./rows/scale.js";
 import { settled } from "./rows/settled.js";
 import { sse } from "./rows/sse.js";
@@ -24,6 +25,7 @@ const rows: readonly Row[] = [
   appendCrowd,
   appendBatches,
   read,
+  rebuild,
   bytes,
   edge,
   sse,

@@ -1,11 +1,10 @@
 /** Row "read": a whole log of 100,000 events from its beginning, in pages of a thousand. */
-import { toEvent } from "../../dist/event/index.js";
-import type { TenantId } from "../../dist/kernel/index.js";
 import { newTenantId } from "../../dist/testing/index.js";
 import { interleave } from "../support/interleave.js";
-import { Publisher, specOf } from "../support/payload.js";
+import { fillLog, readLog } from "../support/log.js";
+import { specOf } from "../support/payload.js";
 import type { Row } from "../support/row.js";
-import type { BenchServer, OurStore } from "../support/server.js";
+import type { BenchServer } from "../support/server.js";
 
 const eventsMax = 100_000;
 const pageSize = 1_000;
@@ -20,12 +19,15 @@ export const read: Row = {
     const store = await server.ours();
     const emmett = await server.emmett();
     const tenantId = newTenantId();
-    await fill(store, tenantId);
+    await fillLog(store, tenantId, eventsMax);
     await fillEmmett(emmett);
     const comparison = await interleave(
       [
-        { name: "eventplane", round: () => readOurs(store, tenantId, () => {}) },
-        { name: "eventplane, every spec parsed", round: () => readOurs(store, tenantId, ({ spec }) => void spec) },
+        { name: "eventplane", round: () => readLog(store, tenantId, { pageSize }) },
+        {
+          name: "eventplane, every spec parsed",
+          round: () => readLog(store, tenantId, { pageSize, visit: ({ spec }) => void spec }),
+        },
         { name: "emmett", round: () => emmett.readAll(pageSize, eventsMax, () => {}) },
         { name: "emmett, one stream", round: () => emmett.readStream(emmettStream, pageSize, () => {}) },
       ],
@@ -39,29 +41,6 @@ export const read: Row = {
     };
   },
 };
-
-async function readOurs(
-  store: OurStore,
-  tenantId: TenantId,
-  visit: (event: ReturnType<typeof toEvent>) => void,
-): Promise<number> {
-  let after = 0;
-  for (;;) {
-    const rows = await store.reader.read(tenantId, { after, limit: pageSize });
-    for (const row of rows) visit(toEvent(row));
-    after += rows.length;
-    if (rows.length < pageSize) return after;
-  }
-}
-
-async function fill({ edge }: OurStore, tenantId: TenantId): Promise<void> {
-  const publisher = new Publisher(tenantId);
-  for (let done = 0; done < eventsMax; done += 500) {
-    const items = Array.from({ length: 500 }, () => publisher.next());
-    const { result } = await edge.append({ tenantId, items });
-    if (result !== "appended") throw new Error(`an append was ${result}`);
-  }
-}
 
 async function fillEmmett(emmett: Awaited<ReturnType<BenchServer["emmett"]>>): Promise<void> {
   for (let done = 0; done < eventsMax; done += 500) {
