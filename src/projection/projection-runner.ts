@@ -6,6 +6,7 @@ import { firstPageLimit, type LogReader, nextPageLimit } from "../store/index.js
 import { BuildFold } from "./build-fold.js";
 import type { FoldFailure } from "./fold-projection.js";
 import { fingerprintOf } from "./layout.js";
+import { PagesAhead } from "./pages-ahead.js";
 import { afterStep, noteStep, planFor } from "./plan.js";
 import type { Build, ProjectionStep, ProjectionStore, ProjectionSummary, TenantProjection } from "./projection-port.js";
 import { PlatformRequests, requestsAfter } from "./requests.js";
@@ -34,6 +35,23 @@ const batchBytesAim = 4_194_304;
 const batchesPerTurn = 4;
 const sweepRows = 5_000;
 const summaryMs = 5_000;
+
+/** A few batches of one tenant. */
+interface Turn {
+  readonly pages: PagesAhead;
+  /** Whether another batch follows in it. */
+  goesOn: boolean;
+  /** The live build was at the end of the log: it is not looked for more until the next turn. */
+  isLiveDone: boolean;
+}
+
+/** What a batch is part of. */
+interface InTurn {
+  readonly tenantId: TenantId;
+  readonly turn: Turn;
+  /** The last position that is wanted. */
+  readonly upTo?: number;
+}
 
 /**
  * Any number of processes may run one: the one that holds the lease leads, and every change that it makes counts only if
@@ -151,10 +169,12 @@ export class ProjectionRunner {
       await this.#platform.read();
       return false;
     }
+    const turn: Turn = { pages: new PagesAhead(this.#options.reader, tenantId), goesOn: true, isLiveDone: false };
     try {
       if (!(await this.#obey(tenantId))) return false;
-      for (let batch = 0; batch < batchesPerTurn; batch++) {
-        if (signal?.aborted || !(await this.#lead()) || !(await this.#work(tenantId))) return false;
+      for (let batch = 1; batch <= batchesPerTurn; batch++) {
+        turn.goesOn = batch < batchesPerTurn;
+        if (signal?.aborted || !(await this.#lead()) || !(await this.#work(tenantId, turn))) return false;
       }
       return true;
     } catch (error) {
@@ -165,6 +185,8 @@ export class ProjectionRunner {
       const position = (live.cursor?.position ?? 0) + 1;
       await this.#stop(tenantId, live, { position, code: error.code, message: error.message });
       return false;
+    } finally {
+      await turn.pages.end();
     }
   }
 
@@ -207,22 +229,23 @@ export class ProjectionRunner {
   }
 
   /** A batch of each build. @returns whether there may be more to do at once */
-  async #work(tenantId: TenantId): Promise<boolean> {
+  async #work(tenantId: TenantId, turn: Turn): Promise<boolean> {
     const builds = this.#runnable(tenantId);
-    const live = builds.find(({ role }) => role === "live");
-    let more = live !== undefined && (await this.#batch(tenantId, live));
+    const live = turn.isLiveDone ? undefined : builds.find(({ role }) => role === "live");
+    let more = live !== undefined && (await this.#batch(live, { tenantId, turn }));
+    turn.isLiveDone = !more;
     const fresh = builds.find(({ role }) => role === "rebuild" || role === "verify");
-    if (fresh !== undefined) more = (await this.#freshen(tenantId, fresh)) || more;
+    if (fresh !== undefined) more = (await this.#freshen(fresh, { tenantId, turn })) || more;
     const retired = builds.find(({ role }) => role === "retired");
     if (retired !== undefined) more = (await this.#sweep(tenantId, retired)) || more;
     return more;
   }
 
   /** Folds a fresh build up to where the live one stands, or to the end of the log where that one stands still. */
-  async #freshen(tenantId: TenantId, fresh: Build): Promise<boolean> {
+  async #freshen(fresh: Build, { tenantId, turn }: InTurn): Promise<boolean> {
     const live = this.#runnable(tenantId).find(({ role }) => role === "live");
     const upTo = live === undefined ? Number.POSITIVE_INFINITY : (live.cursor?.position ?? 0);
-    const more = await this.#batch(tenantId, fresh, upTo);
+    const more = await this.#batch(fresh, { tenantId, turn, upTo });
     const now = this.#known.get(tenantId);
     const folded = now?.builds.find(({ build }) => build === fresh.build);
     if (now === undefined || folded === undefined || this.#isStuck(tenantId, fresh.build)) return false;
@@ -268,16 +291,18 @@ export class ProjectionRunner {
       this.#forget();
       return false;
     }
-    return removed > 0 || this.#change(tenantId, [{ step: "close", build }]);
+    return removed >= sweepRows || this.#change(tenantId, [{ step: "close", build }]);
   }
 
   /** Folds the next events onto a build. @returns whether there may be more at once */
-  async #batch(tenantId: TenantId, build: Build, upTo = Number.POSITIVE_INFINITY): Promise<boolean> {
+  async #batch(build: Build, { tenantId, turn, upTo = Number.POSITIVE_INFINITY }: InTurn): Promise<boolean> {
     const from = build.cursor?.position ?? 0;
     const limit = Math.min(this.#batchEvents, upTo - from);
     if (limit <= 0) return false;
-    const rows = await this.#options.reader.read(tenantId, { after: from, limit });
+    const rows = await turn.pages.read(build.build, { after: from, limit });
     if (rows.length === this.#batchEvents) this.#batchEvents = nextPageLimit(limit, rows, batchBytesAim);
+    if (turn.goesOn && rows.length === limit)
+      turn.pages.begin(build.build, rows, { limitMax: this.#batchEvents, upTo });
     if (build.role === "live") this.#noteLag(tenantId, rows);
     if (rows.length === 0) {
       if (build.cursor !== undefined) await this.#checkEnd(tenantId, build);
