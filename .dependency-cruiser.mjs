@@ -61,7 +61,7 @@ const notTest = "\\.test\\.ts$";
 const room = (names) => `^src/(${names.join("|")})/`;
 /** kernel/errors, kernel/time, kernel/terminal and kernel/thrown import nothing at all of Node: the faces that code for browsers may use. */
 const face =
-  "^src/[^/]+/(json/|memory/|postgres/|postgres/embedded/|embedded/|resources/)?index\\.ts$|^src/kernel/(errors|time|terminal|thrown)\\.ts$";
+  "^src/[^/]+/(json/|memory/|postgres/|postgres/embedded/|embedded/|resources/|doorbell/)?index\\.ts$|^src/kernel/(errors|time|terminal|thrown)\\.ts$";
 
 const roomRules = Object.entries(mayImport).map(([name, allowed]) => ({
   name: `room-${name}`,

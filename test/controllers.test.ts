@@ -10,7 +10,8 @@ import {
   systemRandom,
   type TenantId,
 } from "../src/kernel/index.js";
-import { Coalescer, createDoorbell, type Receipt, ResourceLoader } from "../src/store/index.js";
+import { createDoorbell } from "../src/plane/doorbell/index.js";
+import { Coalescer, type Receipt, ResourceLoader } from "../src/store/index.js";
 import { createPool, PostgresAppender, PostgresReader } from "../src/store/postgres/index.js";
 import {
   createTestApp,

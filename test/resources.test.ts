@@ -2,8 +2,8 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import type { Resource } from "../src/event/index.js";
 import { systemClock, type TenantId } from "../src/kernel/index.js";
+import { createDoorbell } from "../src/plane/doorbell/index.js";
 import { PostgresResourceReader, PostgresResourceTable, ResourcesProjector } from "../src/projection/index.js";
-import { createDoorbell } from "../src/store/index.js";
 import { PostgresReader } from "../src/store/postgres/index.js";
 import {
   appending,

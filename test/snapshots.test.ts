@@ -3,7 +3,8 @@ import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { ControllerRuntime, type ControllerRuntimeOptions } from "../src/controller/index.js";
 import { createVerifier, EventFactory, type Verifier } from "../src/event/index.js";
 import { limits, systemClock, systemIds, systemRandom, type TenantId } from "../src/kernel/index.js";
-import { Coalescer, createDoorbell, ResourceLoader, SnapshotBook, type SnapshotNews } from "../src/store/index.js";
+import { createDoorbell } from "../src/plane/doorbell/index.js";
+import { Coalescer, ResourceLoader, SnapshotBook, type SnapshotNews } from "../src/store/index.js";
 import { createPool, PostgresAppender, PostgresReader, PostgresSnapshots } from "../src/store/postgres/index.js";
 import {
   createTestApp,

@@ -2,11 +2,11 @@
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { chainHash, type DraftEvent, type EventRow, eventDigest, genesisHash } from "../src/event/index.js";
 import { systemClock, type TenantId } from "../src/kernel/index.js";
+import { createDoorbell } from "../src/plane/doorbell/index.js";
 import {
   type Append,
   type AppendOutcome,
   Coalescer,
-  createDoorbell,
   createLogHub,
   createMemoryStore,
   type SubscriptionItem,

@@ -14,6 +14,7 @@ import {
 import { systemClock, systemIds, type TenantId } from "../../dist/kernel/index.js";
 import { createLogger, createMetrics } from "../../dist/observe/index.js";
 import { Bootstrap } from "../../dist/plane/bootstrap.js";
+import { createDoorbell } from "../../dist/plane/doorbell/index.js";
 import { boundHeapGrowth } from "../../dist/plane/heap-growth.js";
 import {
   PostgresProjectionOverview,
@@ -21,7 +22,7 @@ import {
   PostgresResourceReader,
 } from "../../dist/projection/index.js";
 import { PostgresReplayProgress } from "../../dist/replay/index.js";
-import { Coalescer, createDoorbell, ResourceLoader } from "../../dist/store/index.js";
+import { Coalescer, ResourceLoader } from "../../dist/store/index.js";
 import { createPool, PostgresAppender, PostgresReader } from "../../dist/store/postgres/index.js";
 import { testCausedBy } from "../../dist/testing/index.js";
 import { PostgresWorkStore } from "../../dist/work/postgres/index.js";

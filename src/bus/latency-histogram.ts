@@ -15,14 +15,16 @@ export interface Latency {
 
 /** Counts durations in buckets whose bounds grow geometrically. */
 export class LatencyHistogram {
-  readonly #counts = new Uint32Array(buckets);
+  /** Made for the first duration: most handlers of a bus with many are called seldom. */
+  #counts: Uint32Array | undefined = undefined;
   #samples = 0;
 
   /** Counts one duration, milliseconds. */
   add(ms: number): void {
     const bucket = Math.ceil(Math.log2(Math.max(1, ms * 1000)) * perDoubling);
     const at = Math.min(buckets - 1, bucket);
-    this.#counts[at] = (this.#counts[at] ?? 0) + 1;
+    const counts = (this.#counts ??= new Uint32Array(buckets));
+    counts[at] = (counts[at] ?? 0) + 1;
     this.#samples++;
   }
 
@@ -39,7 +41,7 @@ export class LatencyHistogram {
 
   #percentile(percent: number): number {
     let left = Math.ceil((percent / 100) * this.#samples);
-    const at = this.#counts.findIndex((count) => (left -= count) <= 0);
+    const at = this.#counts?.findIndex((count) => (left -= count) <= 0) ?? 0;
     return 2 ** (at / perDoubling) / 1000;
   }
 }

@@ -2,7 +2,7 @@
 import { expect, test } from "vitest";
 import type { Decision } from "../event/index.js";
 import { type JsonObject, PLATFORM_TENANT_ID } from "../kernel/index.js";
-import { createDoorbell } from "../store/index.js";
+import { createDoorbell } from "../plane/doorbell/index.js";
 import { RuntimeBench, signAppend, type TestReconcile, testDone } from "../testing/index.js";
 
 const limits: JsonObject = { free: 3, team: 25 };

@@ -19,12 +19,13 @@ import {
   ResourcesProjector,
 } from "../projection/index.js";
 import { PostgresReplayProgress } from "../replay/index.js";
-import { type Appender, Coalescer, createDoorbell, ResourceLoader } from "../store/index.js";
+import { type Appender, Coalescer, ResourceLoader } from "../store/index.js";
 import { PostgresAppender, PostgresReader, PostgresSnapshots, type RolePasswords } from "../store/postgres/index.js";
 import { PostgresWorkStore } from "../work/postgres/index.js";
 import { WorkerRuntime } from "../worker/index.js";
 import { Bootstrap } from "./bootstrap.js";
 import { type DatabasePools, openPools } from "./database.js";
+import { createDoorbell } from "./doorbell/index.js";
 import { type CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
 import { Loops } from "./loops.js";
 import { measuredAppender } from "./measured-appender.js";

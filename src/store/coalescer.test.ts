@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { eventDigest, leafHash } from "../event/index.js";
 import { type ErrorCode, EventplaneError, isEventplaneError, limits, type TenantId } from "../kernel/index.js";
+import { createDoorbell } from "../plane/doorbell/index.js";
 import {
   appending,
   appendOf,
@@ -12,7 +13,6 @@ import {
 } from "../testing/drafts.js";
 import { VirtualClock } from "../testing/virtual-clock.js";
 import { Coalescer, type CoalescerCallReport, type CoalescerOptions } from "./coalescer.js";
-import { createDoorbell } from "./doorbell.js";
 import { createMemoryStore } from "./memory/memory-store.js";
 import type { Append, Appender, AppendOutcome, LogReader, SignedAppend } from "./port.js";
 

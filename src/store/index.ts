@@ -1,5 +1,4 @@
 export { Coalescer, type CoalescerCallReport, type CoalescerOptions } from "./coalescer.js";
-export { createDoorbell, type DoorbellOptions } from "./doorbell.js";
 export { createMemorySnapshots } from "./memory/memory-snapshots.js";
 export { createMemoryStore, type MemoryStore, type MemoryStoreOptions } from "./memory/memory-store.js";
 export { firstPageLimit, nextPageLimit } from "./page-limit.js";

@@ -11,14 +11,8 @@ import {
   type WorkerDefinition,
 } from "../event/index.js";
 import { type Doorbell, formatUs, type JsonObject, systemIds, type TenantId } from "../kernel/index.js";
-import {
-  Coalescer,
-  createDoorbell,
-  createMemoryStore,
-  type MemoryStore,
-  type Receipt,
-  ResourceLoader,
-} from "../store/index.js";
+import { createDoorbell } from "../plane/doorbell/index.js";
+import { Coalescer, createMemoryStore, type MemoryStore, type Receipt, ResourceLoader } from "../store/index.js";
 import { deadLetterId, MemoryWorkStore } from "../work/index.js";
 import { WorkerRuntime, type WorkerRuntimeOptions } from "../worker/index.js";
 import { newTenantId, signAppend } from "./drafts.js";

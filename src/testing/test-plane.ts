@@ -6,6 +6,7 @@ import type { AnyAggregate, App, IntentMessage } from "../controller/index.js";
 import { Cedar, type CreatedKey, type Edge, type KeyWish } from "../edge/index.js";
 import { type AppDefinition, type Event, effectComponent, runtimeComponent, toEvent } from "../event/index.js";
 import { EventplaneError, formatUs, limits, parseUs, systemIds, type TenantId } from "../kernel/index.js";
+import { createDoorbell } from "../plane/doorbell/index.js";
 import type { CallerIdentity, EmbeddedCaller, TypedResource } from "../plane/embedded/index.js";
 import {
   type AcrossTenantsPage,
@@ -17,7 +18,7 @@ import {
   type RowOf,
   type TypedQuery,
 } from "../projection/index.js";
-import { createDoorbell, createMemoryStore, type MemoryStore, type ReadQuery, type Receipt } from "../store/index.js";
+import { createMemoryStore, type MemoryStore, type ReadQuery, type Receipt } from "../store/index.js";
 import { type DeadLetter, MemoryWorkStore } from "../work/index.js";
 import { CapturedLog, type LoggedEntry } from "./captured-log.js";
 import { withClosedDoors } from "./check-projection.js";

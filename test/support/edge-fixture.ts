@@ -32,16 +32,10 @@ import {
   type TenantId,
 } from "../../src/kernel/index.js";
 import { createLogger, createMetrics } from "../../src/observe/index.js";
+import { createDoorbell } from "../../src/plane/doorbell/index.js";
 import { MemoryProjectionRows } from "../../src/projection/index.js";
 import { MemoryReplayProgress } from "../../src/replay/index.js";
-import {
-  type Appender,
-  Coalescer,
-  createDoorbell,
-  createMemoryStore,
-  type LogReader,
-  ResourceLoader,
-} from "../../src/store/index.js";
+import { type Appender, Coalescer, createMemoryStore, type LogReader, ResourceLoader } from "../../src/store/index.js";
 import type { DeadLetter } from "../../src/work/index.js";
 
 /** The adapters below an edge. */

@@ -1,7 +1,8 @@
 import { beforeEach, describe, expect, test } from "vitest";
 import { EventFactory } from "../../event/index.js";
 import { EventplaneError, type JsonObject, PLATFORM_TENANT_ID, systemIds } from "../../kernel/index.js";
-import { Coalescer, createDoorbell, createMemoryStore, type LogReader } from "../../store/index.js";
+import { createDoorbell } from "../../plane/doorbell/index.js";
+import { Coalescer, createMemoryStore, type LogReader } from "../../store/index.js";
 import { createTestKeys, VirtualClock } from "../../testing/index.js";
 import { issueKey } from "../credentials.js";
 import { createTenantIntentId, isTenantSlug, platformApp, principalIdOf, tenantIdOf } from "./definitions.js";

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { createDoorbell, createLogHub, createMemoryStore, type LogReader } from "../../store/index.js";
+import { createDoorbell } from "../../plane/doorbell/index.js";
+import { createLogHub, createMemoryStore, type LogReader } from "../../store/index.js";
 import { VirtualClock } from "../../testing/index.js";
 import { tenantIdOf } from "../platform/definitions.js";
 import { SubscriptionHub } from "./hub.js";

@@ -1,5 +1,6 @@
 import { afterEach, expect, test } from "vitest";
-import { createDoorbell, createLogHub, type LogHub } from "../../store/index.js";
+import { createDoorbell } from "../../plane/doorbell/index.js";
+import { createLogHub, type LogHub } from "../../store/index.js";
 import { appending, createTestLog, draftIntent, VirtualClock } from "../../testing/index.js";
 import type { FrameBatch } from "./frame.js";
 import { TenantFeed } from "./tenant-feed.js";

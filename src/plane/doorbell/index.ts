@@ -1,0 +1,1 @@
+export { createDoorbell, type DoorbellOptions } from "./bus-doorbell.js";
