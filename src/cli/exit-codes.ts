@@ -36,6 +36,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "forbidden_field",
     "content_mismatch",
     "replay_target_unknown",
+    "policy_invalid",
     "unauthenticated",
     "forbidden",
     "method_not_allowed",
@@ -53,6 +54,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "effect_not_standing",
     "replay_ended",
     "replays_open",
+    "policy_locks_out",
   ],
   [exitStatus.unavailable]: [
     "unavailable",

@@ -1,5 +1,6 @@
-/** Administration over HTTP: tenants, API keys, dead letters, effects, replays, projections, controllers. */
+/** Administration over HTTP: tenants, API keys, policies, dead letters, effects, replays, projections, controllers. */
 import { ControllerClient } from "./controller-client.js";
+import { PolicyClient } from "./policy-client.js";
 import { ProjectionClient } from "./projection-client.js";
 import { ReplayClient } from "./replay-client.js";
 import type { ClientTransport } from "./transport.js";
@@ -133,6 +134,8 @@ export class AdminClient {
   readonly projections: ProjectionClient;
   /** Controllers over living resources. */
   readonly controllers: ControllerClient;
+  /** Policies: who may do what. */
+  readonly policies: PolicyClient;
   readonly #transport: ClientTransport;
 
   constructor(transport: ClientTransport) {
@@ -140,6 +143,7 @@ export class AdminClient {
     this.replays = new ReplayClient(transport);
     this.projections = new ProjectionClient(transport);
     this.controllers = new ControllerClient(transport);
+    this.policies = new PolicyClient(transport);
   }
 
   /** Creates a tenant, or finds it when it exists. */

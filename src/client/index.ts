@@ -22,6 +22,7 @@ export {
   type SchemaView,
 } from "./client.js";
 export { type ControllerChangeInfo, ControllerClient, type ControllerInfo } from "./controller-client.js";
+export { PolicyClient, type PolicyInfo, type PolicyVersionInfo } from "./policy-client.js";
 export {
   type AcrossTenantsView,
   ProjectionClient,

@@ -10,7 +10,7 @@ import { createLogHub } from "../store/index.js";
 import { Authentication } from "./authentication.js";
 import { Authorizer } from "./authz/authorizer.js";
 import { Cedar } from "./authz/cedar.js";
-import { basePolicySet } from "./authz/policy-set.js";
+import { PolicyCheck } from "./authz/policy-check.js";
 import type { EdgeDependencies } from "./dependencies.js";
 import { failureFields } from "./failure-fields.js";
 import { HeldBytes } from "./held-bytes.js";
@@ -32,6 +32,7 @@ import { addEffectRoutes } from "./routes/effects.js";
 import { addEventRoutes } from "./routes/events.js";
 import { addIntentRoutes } from "./routes/intents.js";
 import { addOpenRoutes } from "./routes/open.js";
+import { addPolicyRoutes } from "./routes/policies.js";
 import { addProjectionRoutes } from "./routes/projections.js";
 import { addReplayRoutes } from "./routes/replays.js";
 import { addResourceRoutes } from "./routes/resources.js";
@@ -70,7 +71,7 @@ export interface Edge {
  * Stop it with `close()` before the adapters that it was given.
  */
 export async function createEdge(dependencies: EdgeDependencies): Promise<Edge> {
-  const parts = assemble(dependencies, await Cedar.load());
+  const parts = assemble(dependencies);
   const server = await createHttpServer({
     ids: dependencies.ids,
     clock: dependencies.clock,
@@ -81,7 +82,7 @@ export async function createEdge(dependencies: EdgeDependencies): Promise<Edge> 
   return start(server, parts);
 }
 
-function assemble(given: EdgeDependencies, cedar: Cedar): EdgeParts {
+function assemble(given: EdgeDependencies): EdgeParts {
   const { logger, clock, reader, doorbell, metrics } = given;
   const gate = new ReadGate();
   // What tenants ask for goes through the gate; the platform's fold and the tails of the logs must never wait behind it.
@@ -98,9 +99,10 @@ function assemble(given: EdgeDependencies, cedar: Cedar): EdgeParts {
         logger.error(failureFields(failure), "The platform log cannot be followed; requests are refused until it can.");
     },
   });
+  const cedar = new Cedar();
   const authorizer = new Authorizer({
     cedar,
-    policies: { policySet: () => basePolicySet },
+    policies: platform.state.policies,
     report: (failure, { rulingId, policySetHash }) =>
       logger.error({ failure, rulingId, policySetHash }, "The policies could not decide; the request was denied."),
   });
@@ -111,20 +113,7 @@ function assemble(given: EdgeDependencies, cedar: Cedar): EdgeParts {
     factory,
     report: (failure) => logger.warn(failureFields(failure), "Refusals could not be written and stay counted."),
   });
-  const hub = new SubscriptionHub({
-    reader: dependencies.reader,
-    log: createLogHub({ reader, doorbell, clock }),
-    clock,
-    mayDeliver: () => platform.isFresh,
-    isKeyUsable: (keyId) => {
-      const key = platform.state.key(keyId);
-      return key !== undefined && isKeyUsable(key, clock.nowUs());
-    },
-    report: (failure) =>
-      logger.warn(failureFields(failure), "The end of a tenant's log could not be read for its subscribers."),
-    onChange: (change) => metrics.sseConnections(change),
-    onCut: (code) => metrics.subscriberCut(code),
-  });
+  const hub = subscriptionHub(given, { reader: dependencies.reader, platform, authorizer });
   const pipeline = new PublishPipeline({
     ...dependencies,
     authorizer,
@@ -140,6 +129,7 @@ function assemble(given: EdgeDependencies, cedar: Cedar): EdgeParts {
     platform,
     authentication: new Authentication({ platform, clock }),
     authorizer,
+    policyCheck: new PolicyCheck(cedar),
     refusals,
     pipeline,
     administration,
@@ -150,6 +140,33 @@ function assemble(given: EdgeDependencies, cedar: Cedar): EdgeParts {
     unproven: new HeldBytes("Deliveries for this tenant are coming as much as is held at once. Send them again later."),
     coming: new HeldBytes("Clients of this tenant are sending as much as is held at once. Send the rest after it."),
   };
+}
+
+/** The tail of each log is read beside the gate, what subscribers catch up on through it. */
+function subscriptionHub(
+  { reader, doorbell, clock, logger, metrics }: EdgeDependencies,
+  { reader: gated, platform, authorizer }: Pick<EdgeParts, "reader" | "platform" | "authorizer">,
+): SubscriptionHub {
+  const { state } = platform;
+  return new SubscriptionHub({
+    reader: gated,
+    log: createLogHub({ reader, doorbell, clock }),
+    clock,
+    mayDeliver: () => platform.isFresh,
+    isKeyUsable: (keyId) => {
+      const key = state.key(keyId);
+      return key !== undefined && isKeyUsable(key, clock.nowUs());
+    },
+    policies: {
+      hash: ({ principal, tenantId }) => state.policies.policySet(principal, tenantId).hash,
+      allow: ({ principal, tenantId, resource }) =>
+        authorizer.rule(principal, "Subscribe", { tenantId, resource }).allowed,
+    },
+    report: (failure) =>
+      logger.warn(failureFields(failure), "The end of a tenant's log could not be read for its subscribers."),
+    onChange: (change) => metrics.sseConnections(change),
+    onCut: (code) => metrics.subscriberCut(code),
+  });
 }
 
 /** Every event of the platform must be proven and continue the chain. */
@@ -178,6 +195,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
     addEffectRoutes,
     addReplayRoutes,
     addControllerRoutes,
+    addPolicyRoutes,
   ]) {
     add(routes, parts);
   }

@@ -43,6 +43,8 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   replay_ended: 409,
   replays_open: 409,
   replay_target_unknown: 422,
+  policy_invalid: 422,
+  policy_locks_out: 409,
   projection_invalid: 422,
   rate_limited: 429,
   busy: 503,

@@ -61,6 +61,9 @@ const finalCodes = [
   "replay_ended",
   "replays_open",
   "replay_target_unknown",
+  // Policies.
+  "policy_invalid",
+  "policy_locks_out",
   // Projections.
   "projection_invalid",
   "projection_impure",

@@ -2,7 +2,6 @@
 import type { IntentMessage } from "../controller/index.js";
 import {
   Authorizer,
-  basePolicySet,
   type Cedar,
   type CreatedKey,
   type Grant,
@@ -69,15 +68,15 @@ export class TestEdge {
     const log = new Coalescer({ appender: store.edge, signer, clock, doorbell });
     const factory = new EventFactory({ app: platformApp, ids });
     const report = (failure: unknown): void => logger.warn({ error: failure }, "Refusals could not be written.");
+    this.#platform = new PlatformFold({ reader, doorbell, clock, verify: (row) => verifier.verify(row) });
     const authorizer = new Authorizer({
       cedar: parts.cedar,
-      policies: { policySet: () => basePolicySet },
+      policies: this.#platform.state.policies,
       report: (failure) => logger.error({ failure }, "The policies could not decide; the request was denied."),
     });
     const refusals = new RefusalLog({ factory, log, authorizer, clock, edge, report });
     void refusals.run(new AbortController().signal); // it sleeps on the plane's clock, and ends with it
     const loader = new ResourceLoader({ reader, verifier, app });
-    this.#platform = new PlatformFold({ reader, doorbell, clock, verify: (row) => verifier.verify(row) });
     this.#administration = new PlatformAdministration({
       log,
       clock,
@@ -105,13 +104,23 @@ export class TestEdge {
 
   /** Makes a tenant, or finds it. */
   async createTenant(slug: string): Promise<TenantId> {
-    const { id } = await this.#administration.createTenant(slug, { principal, requestId: ids.uuid7(), via: "system" });
+    const { id } = await this.#administration.createTenant(slug, {
+      principal,
+      requestId: ids.uuid7(),
+      via: "system",
+      resource: "area:tenants",
+    });
     return id;
   }
 
   /** Makes an API key of a tenant. */
   createKey(tenantId: TenantId, wish: KeyWish): Promise<CreatedKey> {
-    return this.#administration.createKey(tenantId, wish, { principal, requestId: ids.uuid7(), via: "system" });
+    return this.#administration.createKey(tenantId, wish, {
+      principal,
+      requestId: ids.uuid7(),
+      via: "system",
+      resource: "area:keys",
+    });
   }
 
   /** A principal at work in a tenant. @throws EventplaneError `forbidden` for a tenant that does not exist */

@@ -68,7 +68,7 @@ export async function testPlane<Message extends IntentMessage, Workers>(
   options: TestPlaneOptions<Workers> = {},
 ): Promise<TestPlane<Message>> {
   const { tenants = ["acme"], workers = {} } = options;
-  const plane = new TestPlane<Message>(app, { ...options, workers, cedar: await Cedar.load() });
+  const plane = new TestPlane<Message>(app, { ...options, workers, cedar: new Cedar() });
   for (const slug of tenants) await plane.createTenant(slug);
   return plane;
 }

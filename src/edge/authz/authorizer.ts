@@ -48,7 +48,7 @@ export class Authorizer {
     const key = `${set.hash} ${action} ${tenantId} ${resource} ${who}`;
     const known = this.#recent.get(key);
     if (known !== undefined) return known;
-    const ruling = this.#older.get(key) ?? this.#ruleAnew(set, { principal, action, tenantId, resource });
+    const ruling = this.#older.get(key) ?? this.ruleBy(set, { principal, action, tenantId, resource });
     if (this.#recent.size >= keptRulingsMax) {
       this.#older = this.#recent;
       this.#recent = new Map();
@@ -68,7 +68,8 @@ export class Authorizer {
     return ruling;
   }
 
-  #ruleAnew(set: PolicySet, question: Question): Ruling {
+  /** What this set says, which need not be in force; not kept. */
+  ruleBy(set: PolicySet, question: Question): Ruling {
     const { allowed, policies, failure }: Verdict = mayBeAsked(question)
       ? this.#dependencies.cedar.decide(set, entitiesOf(question))
       : { allowed: false, policies: [] };

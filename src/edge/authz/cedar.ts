@@ -1,12 +1,13 @@
 /**
  * Cedar behind one adapter, so that its ways of failing open are closed in one place.
  *
- * Cedar passes over a policy that errors, a `forbid` too. So an answer allows only if it is a success, says allow, and no
+ * Cedar passes over a policy that errs, a `forbid` too. So an answer allows only if it is a success, says allow, and no
  * policy erred; everything else, a trap of the engine included, denies.
  */
+import { createRequire } from "node:module";
 import type * as CedarModule from "@cedar-policy/cedar-wasm/nodejs";
 import { assert, PLATFORM_TENANT_ID } from "../../kernel/index.js";
-import { type CedarQuestion, entitiesOf } from "./entities.js";
+import { type CedarQuestion, cedarSchema, entitiesOf } from "./entities.js";
 import { basePolicySet, type PolicySet } from "./policy-set.js";
 import type { Question } from "./ruling.js";
 
@@ -19,8 +20,18 @@ export interface Verdict {
   readonly failure?: string;
 }
 
+/** What the engine has to say about a policy; `at` is the first UTF-16 unit of the policy's text that it is about. */
+export interface Finding {
+  readonly at: number;
+  readonly message: string;
+}
+
 /** Parsed sets kept in the engine. It has no way to drop one, so their places are used again. */
 const preparedMax = 256;
+/** Sets on which an engine broke down; they are denied without a question. */
+const condemnedMax = 1_000;
+const findingsMax = 10;
+const findingCharactersMax = 500;
 
 const firstQuestion: Question = {
   principal: { type: "system", id: "edge", tenantId: PLATFORM_TENANT_ID, grants: new Set() },
@@ -29,37 +40,31 @@ const firstQuestion: Question = {
   resource: "tenant",
 };
 
-let instances = 0;
+const require = createRequire(import.meta.url);
 
-/** Rules with policy sets. */
+/** Rules with policy sets, in an engine of its own. */
 export class Cedar {
-  readonly #module: typeof CedarModule;
-  /** The engine's memory is shared by all instances of a process. */
-  readonly #instance = ++instances;
+  #engine: typeof CedarModule = newEngine();
   /** Hash → place; the one that was used last is at the end. */
   readonly #places = new Map<string, number>();
-
-  private constructor(module: typeof CedarModule) {
-    this.#module = module;
-  }
+  readonly #condemned = new Set<string>();
 
   /**
    * Loads the engine, 4 MB of WebAssembly, and asks it something, so that V8 compiles what rulings need before somebody
-   * waits for one: some 150 ms in all on the first call of a process.
+   * waits for one: some 150 ms in all for the first of a process.
    */
-  static async load(): Promise<Cedar> {
-    const cedar = new Cedar(await import("@cedar-policy/cedar-wasm/nodejs"));
-    const { failure } = cedar.decide(basePolicySet, entitiesOf(firstQuestion));
+  constructor() {
+    const { failure } = this.decide(basePolicySet, entitiesOf(firstQuestion));
     assert(failure === undefined, "the base policies can be asked");
-    return cedar;
   }
 
   /** What the set says to the question. Never throws: what fails denies. */
   decide(set: PolicySet, question: CedarQuestion): Verdict {
+    if (this.#condemned.has(set.hash)) return denied("the engine broke down on this policy set before");
     try {
       const place = this.#prepare(set);
       if (place === undefined) return denied("the policy set cannot be read");
-      const answer = this.#module.statefulIsAuthorized({ ...question, preparsedPolicySetId: place });
+      const answer = this.#engine.statefulIsAuthorized({ ...question, preparsedPolicySetId: String(place) });
       if (answer.type !== "success") return denied("the question cannot be read");
       const { decision, diagnostics } = answer.response;
       if (diagnostics.errors.length > 0) {
@@ -67,22 +72,36 @@ export class Cedar {
       }
       return { allowed: decision === "allow", policies: [...diagnostics.reason].sort() };
     } catch (error) {
+      if (isBreakdown(error)) this.#condemn(set.hash);
       return denied(error instanceof Error ? error.name : "the engine failed");
     }
   }
 
-  /** The name of the parsed set in the engine; undefined when it cannot be parsed. */
-  #prepare({ hash, policies }: PolicySet): string | undefined {
+  /** What is wrong with one policy, and what is only odd. Give it nothing that `readPolicies` did not cut and find in bounds. */
+  check(id: string, text: string): { readonly errors: readonly Finding[]; readonly warnings: readonly Finding[] } {
+    try {
+      const answer = this.#engine.validate({ schema: cedarSchema, policies: { staticPolicies: { [id]: text } } });
+      if (answer.type === "failure") return { errors: findings(answer.errors, text), warnings: [] };
+      const errors = answer.validationErrors.map(({ error }) => error);
+      const warnings = answer.validationWarnings.map(({ error }) => error);
+      return { errors: findings(errors, text), warnings: findings(warnings, text) };
+    } catch (error) {
+      if (isBreakdown(error)) this.#replaceEngine();
+      return { errors: [{ at: 0, message: "The engine cannot take this policy." }], warnings: [] };
+    }
+  }
+
+  /** The place of the parsed set in the engine; undefined when it cannot be parsed. */
+  #prepare({ hash, policies }: PolicySet): number | undefined {
     const known = this.#places.get(hash);
     const place = known ?? this.#freePlace();
-    const name = `${this.#instance}/${place}`;
     if (known === undefined) {
-      const parsed = this.#module.preparsePolicySet(name, { staticPolicies: { ...policies } });
+      const parsed = this.#engine.preparsePolicySet(String(place), { staticPolicies: { ...policies } });
       if (parsed.type !== "success") return undefined;
     }
     this.#places.delete(hash);
     this.#places.set(hash, place);
-    return name;
+    return place;
   }
 
   #freePlace(): number {
@@ -91,6 +110,38 @@ export class Cedar {
     this.#places.delete(oldest[0]);
     return oldest[1];
   }
+
+  #condemn(hash: string): void {
+    if (this.#condemned.size >= condemnedMax) this.#condemned.clear();
+    this.#condemned.add(hash);
+    this.#replaceEngine();
+  }
+
+  /** An engine that broke down answers nothing any more, to nobody. */
+  #replaceEngine(): void {
+    this.#engine = newEngine();
+    this.#places.clear();
+  }
+}
+
+/** An engine with memory of its own: the package makes one when it is loaded, so it is loaded anew. */
+function newEngine(): typeof CedarModule {
+  const path = require.resolve("@cedar-policy/cedar-wasm/nodejs");
+  delete require.cache[path];
+  return require(path) as typeof CedarModule; // the package's own types
+}
+
+/** Out of stack or of memory, or a defect of the engine: a trap of WebAssembly or a RangeError. Its own errors are of class Error. */
+function isBreakdown(error: unknown): boolean {
+  return error instanceof Error && (error.name === "RuntimeError" || error instanceof RangeError);
+}
+
+function findings(errors: readonly CedarModule.DetailedError[], text: string): readonly Finding[] {
+  const bytes = Buffer.from(text);
+  return errors.slice(0, findingsMax).map(({ message, help, sourceLocations = [] }) => ({
+    at: bytes.subarray(0, sourceLocations[0]?.start ?? 0).toString().length,
+    message: `${message}${help === null ? "" : ` (${help})`}`.slice(0, findingCharactersMax),
+  }));
 }
 
 function denied(failure: string): Verdict {

@@ -18,6 +18,7 @@ import {
 } from "../../kernel/index.js";
 import type { AppendOutcome } from "../../store/index.js";
 import type { Authorizer } from "../authz/authorizer.js";
+import type { ResourceClass } from "../authz/ruling.js";
 import { issueKey } from "../credentials.js";
 import type { EventLog } from "../dependencies.js";
 import type { Grant, Principal } from "../principal.js";
@@ -42,6 +43,8 @@ export interface AdministrationRequest {
   readonly requestId: string;
   /** `http`, `embedded` or `system`. */
   readonly via: string;
+  /** The part of the tenant that it is about. */
+  readonly resource: ResourceClass;
 }
 
 /** A new key: the secret is in it and is shown once; absent when the request was a repetition. */
@@ -100,7 +103,10 @@ export class PlatformAdministration {
     const id = tenantIdOf(slug);
     const spec = { slug };
     const outcome = await this.#append(
-      this.#intent({ type: "tenant.create", id: createTenantIntentId(slug), aggregateId: id, spec }, request),
+      this.#intent(
+        { type: "tenant.create", id: createTenantIntentId(slug), aggregateId: id, spec },
+        this.stamp(request, PLATFORM_TENANT_ID),
+      ),
     );
     return { id, slug, created: outcome.result === "appended" };
   }
@@ -125,7 +131,7 @@ export class PlatformAdministration {
     }
     const item = this.#intent(
       { type: "key.create", id, aggregateId: id, spec, idFromOutsideKey: idempotencyKey !== undefined },
-      request,
+      this.stamp(request, tenantId),
     );
     try {
       await this.#append(item);
@@ -143,7 +149,10 @@ export class PlatformAdministration {
     if (platform.state.key(keyId) === undefined) await platform.catchUp();
     if (platform.state.key(keyId)?.tenantId !== tenantId) return false;
     await this.#append(
-      this.#intent({ type: "key.revoke", id: revokeKeyIntentId(keyId), aggregateId: keyId, spec: {} }, request),
+      this.#intent(
+        { type: "key.revoke", id: revokeKeyIntentId(keyId), aggregateId: keyId, spec: {} },
+        this.stamp(request, tenantId),
+      ),
     );
     return true;
   }
@@ -156,19 +165,16 @@ export class PlatformAdministration {
       readonly spec: JsonObject;
       readonly idFromOutsideKey?: boolean;
     },
-    request: AdministrationRequest,
+    stamp: CausedBy,
   ): AppendItem {
     const specText = JSON.stringify(wanted.spec);
-    return this.#factory.intent(
-      { idFromOutsideKey: true, ...wanted, tenantId: PLATFORM_TENANT_ID, specText },
-      this.stamp(request),
-    );
+    return this.#factory.intent({ idFromOutsideKey: true, ...wanted, tenantId: PLATFORM_TENANT_ID, specText }, stamp);
   }
 
-  /** The stamp of an administrative act. */
-  stamp({ principal, requestId, via }: AdministrationRequest, tenantId: TenantId = PLATFORM_TENANT_ID): CausedBy {
+  /** The stamp of an administrative act on a tenant. */
+  stamp({ principal, requestId, via, resource }: AdministrationRequest, tenantId: TenantId): CausedBy {
     const { authorizer, clock, edge } = this.#dependencies;
-    const ruling = authorizer.rule(principal, "Administer", { tenantId });
+    const ruling = authorizer.rule(principal, "Administer", { tenantId, resource });
     return stampOf({ principal, via, requestId, ruling, edge, at: formatUs(clock.nowUs()) });
   }
 

@@ -1,11 +1,13 @@
 /**
- * The aggregates of the platform's own log: tenants, API keys and replays. Signing keys and schemas are system facts there.
+ * The aggregates of the platform's own log: tenants, API keys, policies and replays. Signing keys and schemas are system facts there.
  *
  * Ids are deterministic wherever two edges could do the same thing at once, so both write one event (DESIGN §13.8).
  */
 import type { AggregateDefinition, AppDefinition, IntentDefinition } from "../../event/index.js";
 import { type JsonObject, PLATFORM_TENANT_ID, type TenantId, uuid8 } from "../../kernel/index.js";
 import { replayDefinition } from "../../replay/index.js";
+import { policyApplyType } from "../authz/policy-book.js";
+import { policyLimits } from "../authz/policy-text.js";
 import { grantNames } from "../principal.js";
 
 /** The slug of the tenant that holds tenants, keys and schemas themselves. */
@@ -84,12 +86,44 @@ const key: AggregateDefinition = {
   intents: new Map([intent("key.create", "creates", keySpec), intent("key.revoke", "updates", nothing)]),
 };
 
+const policySpec: JsonObject = {
+  type: "object",
+  additionalProperties: false,
+  required: ["text"],
+  properties: {
+    // Characters are at most as many as bytes.
+    text: { type: "string", maxLength: policyLimits.textBytesMax },
+    restores: { type: "integer", minimum: 1 },
+  },
+};
+
+/** The policies of one tenant, whose id is the aggregate's; each intent brings all of them anew. */
+const policy: AggregateDefinition = {
+  name: "policy",
+  specSchema: policySpec,
+  statusSchemas: {},
+  intents: new Map([
+    [
+      policyApplyType,
+      {
+        type: policyApplyType,
+        effect: "updates",
+        fold: "replace",
+        schemaVersion: 1,
+        schema: policySpec,
+        defaultExpectedVersion: "any",
+      },
+    ],
+  ]),
+};
+
 /** What may be asked of the platform tenant; only the edge's administration asks it. */
 export const platformApp: AppDefinition = {
   version: "platform",
   aggregates: new Map([
     ["tenant", tenant],
     ["key", key],
+    ["policy", policy],
     [replayDefinition.name, replayDefinition],
   ]),
   controllers: new Map(),

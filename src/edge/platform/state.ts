@@ -1,8 +1,9 @@
 /**
- * What an edge knows of the platform: tenants, API keys, replays and introduced signing keys, folded from the platform log.
+ * What an edge knows of the platform: tenants, API keys, policies, replays and introduced signing keys, folded from the platform log.
  */
 import type { EventRow } from "../../event/index.js";
 import { EventplaneError, type JsonObject, PLATFORM_TENANT_ID, parseUs, type TenantId } from "../../kernel/index.js";
+import { PolicyBook, policyApplyType } from "../authz/policy-book.js";
 import { storedHashBytes } from "../credentials.js";
 import { type Grant, grantNames } from "../principal.js";
 import { PLATFORM_SLUG } from "./definitions.js";
@@ -34,6 +35,7 @@ export class PlatformState {
   readonly #slugs = new Map<string, TenantEntry>();
   readonly #keys = new Map<string, KeyEntry>();
   readonly #introductions: JsonObject[] = [];
+  readonly #policies = new PolicyBook();
   readonly #replays = new Map<string, string[]>();
   #position = 0;
 
@@ -44,6 +46,11 @@ export class PlatformState {
   /** Position of the last event applied; 0 before the first. */
   get position(): number {
     return this.#position;
+  }
+
+  /** The policies that were applied, and what they make. */
+  get policies(): PolicyBook {
+    return this.#policies;
   }
 
   /** The specs of all `signing-key.introduced` facts, oldest first. */
@@ -88,6 +95,7 @@ export class PlatformState {
     if (row.type === "tenant.create") this.#createTenant(row);
     else if (row.type === "key.create") this.#createKey(row);
     else if (row.type === "key.revoke") this.#revokeKey(row);
+    else if (row.type === policyApplyType) this.#policies.apply(row);
     else if (row.type === "replay.create") this.#createReplay(row);
     else if (row.type === "signing-key.introduced") this.#introductions.push(specOf(row));
     this.#position = row.position;

@@ -24,12 +24,12 @@ const stoppedMax = 100;
 
 /** Registers the routes. The tenant is the parameter `tenant`, by default the caller's own; the platform's means all. */
 export function addAdminProjectionRoutes(routes: Routes, parts: EdgeParts): void {
-  const action = "Administer";
+  const shared = { action: "Administer", resource: "area:projections" } as const;
   const ofCaller = true;
   routes.tenant({
     method: "GET",
     url,
-    action,
+    ...shared,
     ofCaller,
     handle: async (request, _reply, caller) => {
       const tenantId = tenantIn(parts, request, caller);
@@ -40,7 +40,7 @@ export function addAdminProjectionRoutes(routes: Routes, parts: EdgeParts): void
   routes.tenant({
     method: "GET",
     url: `${url}/:name`,
-    action,
+    ...shared,
     ofCaller,
     handle: async (request, _reply, caller) => {
       const definition = definitionOf(parts, request);
@@ -53,7 +53,7 @@ export function addAdminProjectionRoutes(routes: Routes, parts: EdgeParts): void
   routes.tenant({
     method: "GET",
     url: `${url}/:name/across-tenants`,
-    action,
+    ...shared,
     handle: async (request, _reply, caller) => {
       assertPlatform(caller);
       const { name } = request.params as { readonly name: string }; // of the route's address
@@ -65,7 +65,7 @@ export function addAdminProjectionRoutes(routes: Routes, parts: EdgeParts): void
     routes.tenant({
       method: "POST",
       url: `${url}/:name/${asked}`,
-      action,
+      ...shared,
       ofCaller,
       handle: (request, reply, caller) => ask(parts, asked, { request, reply, caller }),
     });

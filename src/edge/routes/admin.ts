@@ -16,13 +16,15 @@ import { bodyOf, idempotencyKeyOf } from "./intents.js";
 import { readQuery, uuidOf } from "./query.js";
 
 const adminBodyBytesMax = 16_384;
+const ofTenants = { action: "Administer", resource: "area:tenants" } as const;
+const ofKeys = { action: "Administer", resource: "area:keys" } as const;
 
 /** Registers the routes. */
 export function addAdminRoutes(routes: Routes, parts: EdgeParts): void {
   routes.tenant({
     method: "POST",
     url: "/v1/admin/tenants",
-    action: "Administer",
+    ...ofTenants,
     handle: async (request, reply, caller) => {
       assertPlatform(caller);
       readQuery(request.query, []);
@@ -37,7 +39,7 @@ export function addAdminRoutes(routes: Routes, parts: EdgeParts): void {
   routes.tenant({
     method: "GET",
     url: "/v1/admin/tenants",
-    action: "Administer",
+    ...ofTenants,
     handle: async (request, _reply, caller) => {
       assertPlatform(caller);
       readQuery(request.query, []);
@@ -47,13 +49,13 @@ export function addAdminRoutes(routes: Routes, parts: EdgeParts): void {
   routes.tenant({
     method: "POST",
     url: "/v1/admin/tenants/:t/keys",
-    action: "Administer",
+    ...ofKeys,
     handle: (request, reply, caller) => createKey(parts, { request, reply, caller }),
   });
   routes.tenant({
     method: "GET",
     url: "/v1/admin/tenants/:t/keys",
-    action: "Administer",
+    ...ofKeys,
     handle: async (request, _reply, { tenantId }) => {
       readQuery(request.query, []);
       return { keys: parts.platform.state.keysOf(tenantId).map(keyJson) };
@@ -62,7 +64,7 @@ export function addAdminRoutes(routes: Routes, parts: EdgeParts): void {
   routes.tenant({
     method: "GET",
     url: "/v1/admin/tenants/:t/keys/:id",
-    action: "Administer",
+    ...ofKeys,
     handle: async (request, _reply, { tenantId }) => {
       readQuery(request.query, []);
       return keyJson(keyOf(parts, tenantId, request));
@@ -71,7 +73,7 @@ export function addAdminRoutes(routes: Routes, parts: EdgeParts): void {
   routes.tenant({
     method: "DELETE",
     url: "/v1/admin/tenants/:t/keys/:id",
-    action: "Administer",
+    ...ofKeys,
     handle: async (request, reply, caller) => {
       readQuery(request.query, []);
       const { id } = request.params as { readonly id: string }; // of the route's address
@@ -87,8 +89,8 @@ export function addAdminRoutes(routes: Routes, parts: EdgeParts): void {
 }
 
 /** On whose behalf a request administers. */
-export function administrationOf(request: FastifyRequest, { principal }: Caller): AdministrationRequest {
-  return { principal, requestId: request.id, via: "http" };
+export function administrationOf(request: FastifyRequest, { principal, resource }: Caller): AdministrationRequest {
+  return { principal, requestId: request.id, via: "http", resource };
 }
 
 interface Exchange {

@@ -6,7 +6,8 @@ import { EventplaneError, limits, PLATFORM_TENANT_ID, type TenantId } from "../.
 import type { PositionWaits, ProjectionQueries } from "../../projection/index.js";
 import type { Authentication } from "../authentication.js";
 import type { Authorizer } from "../authz/authorizer.js";
-import type { Action } from "../authz/ruling.js";
+import type { PolicyCheck } from "../authz/policy-check.js";
+import type { Action, ResourceClass } from "../authz/ruling.js";
 import type { EdgeDependencies } from "../dependencies.js";
 import type { HeldBytes } from "../held-bytes.js";
 import type { PlatformAdministration } from "../platform/administration.js";
@@ -22,6 +23,7 @@ export interface EdgeParts extends EdgeDependencies {
   readonly platform: PlatformFold;
   readonly authentication: Authentication;
   readonly authorizer: Authorizer;
+  readonly policyCheck: PolicyCheck;
   readonly refusals: RefusalLog;
   readonly pipeline: PublishPipeline;
   readonly administration: PlatformAdministration;
@@ -40,14 +42,18 @@ export interface EdgeParts extends EdgeDependencies {
 export interface Caller {
   readonly principal: Principal;
   readonly tenantId: TenantId;
+  /** The part of it that the route is about. */
+  readonly resource: ResourceClass;
 }
 
 /** A route of one tenant. */
 export interface TenantRoute {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** Without the prefix; `:t` is the tenant's id or slug. Without `:t` the tenant is the platform's. */
   readonly url: string;
   readonly action: Action;
+  /** The part of the tenant that it is about; default all of it. */
+  readonly resource?: ResourceClass;
   /** The tenant is the caller's own: the handler finds the one that is meant in the query. */
   readonly ofCaller?: boolean;
   /** `handler`: the handler reads the body before the policies are asked (DESIGN §13.6), and asks them itself. */
@@ -149,9 +155,11 @@ export class Routes {
     request.principal = principal;
     const { t } = request.params as { readonly t?: string }; // the only parameter of this name
     const tenantId = route.ofCaller === true ? principal.tenantId : this.#tenantOf(principal, t, route.action);
-    if (route.authorize !== "handler") this.#parts.authorizer.assertAllowed(principal, route.action, { tenantId });
+    const { resource = "tenant" } = route;
+    if (route.authorize !== "handler")
+      this.#parts.authorizer.assertAllowed(principal, route.action, { tenantId, resource });
     this.#makeRoom(this.#parts.coming, tenantId, { request, reply });
-    request.caller = { principal, tenantId };
+    request.caller = { principal, tenantId, resource };
   }
 
   /** Tenant equality, before any rule: foreign and unknown tenants are the same, in time too, to those who may not look. */

@@ -15,7 +15,7 @@ const reasonDefault = "An administrator retired the controller.";
 
 /** Registers the routes. The tenant is the parameter `tenant`, by default the caller's own. */
 export function addControllerRoutes(routes: Routes, parts: EdgeParts): void {
-  const shared = { action: "Administer", ofCaller: true } as const;
+  const shared = { action: "Administer", resource: "area:controllers", ofCaller: true } as const;
   routes.tenant({
     ...shared,
     method: "GET",

@@ -19,7 +19,7 @@ const spreadMsMax = 86_400_000;
 
 /** Registers the routes. The tenant is the parameter `tenant`, by default the caller's own. */
 export function addDeadLetterRoutes(routes: Routes, parts: EdgeParts): void {
-  const shared = { action: "Administer", ofCaller: true } as const;
+  const shared = { action: "Administer", resource: "area:dead-letters", ofCaller: true } as const;
   routes.tenant({ ...shared, method: "GET", url, handle: (request, _reply, caller) => list(parts, request, caller) });
   routes.tenant({
     ...shared,

@@ -43,11 +43,11 @@ const resolutionBytesMax = 131_072;
 /** Registers the routes. The tenant is the parameter `tenant`, by default the caller's own. */
 export function addEffectRoutes(routes: Routes, parts: EdgeParts): void {
   const ofCaller = true;
-  const action = "Administer";
+  const shared = { action: "Administer", resource: "area:effects" } as const;
   routes.tenant({
     method: "GET",
     url,
-    action,
+    ...shared,
     ofCaller,
     handle: async (request, _reply, caller) => {
       const { tenant, state } = readQuery(request.query, ["tenant", "state"]);
@@ -66,7 +66,7 @@ export function addEffectRoutes(routes: Routes, parts: EdgeParts): void {
   routes.tenant({
     method: "GET",
     url: `${url}/:id`,
-    action,
+    ...shared,
     ofCaller,
     handle: async (request, _reply, caller) => {
       const { tenant } = readQuery(request.query, ["tenant"]);
@@ -79,7 +79,7 @@ export function addEffectRoutes(routes: Routes, parts: EdgeParts): void {
   routes.tenant({
     method: "POST",
     url: `${url}/:id/retry`,
-    action,
+    ...shared,
     ofCaller,
     handle: (request, reply, caller) =>
       decide(parts, { request, reply, caller }, ({ worker, ask }) => {
@@ -91,7 +91,7 @@ export function addEffectRoutes(routes: Routes, parts: EdgeParts): void {
   routes.tenant({
     method: "POST",
     url: `${url}/:id/resolve`,
-    action,
+    ...shared,
     ofCaller,
     handle: (request, reply, caller) => {
       const body = readBody(request, ["ok", "failed"], resolutionBytesMax);

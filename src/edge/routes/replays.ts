@@ -13,7 +13,7 @@ const changes: readonly ReplayChange[] = ["pause", "resume", "cancel"];
 
 /** Registers the routes. The tenant is the parameter `tenant`, by default the caller's own. */
 export function addReplayRoutes(routes: Routes, parts: EdgeParts): void {
-  const shared = { action: "Administer", ofCaller: true } as const;
+  const shared = { action: "Administer", resource: "area:replays", ofCaller: true } as const;
   routes.tenant({
     ...shared,
     method: "POST",
@@ -46,7 +46,7 @@ export function addReplayRoutes(routes: Routes, parts: EdgeParts): void {
         await changeReplay(
           parts,
           { tenantId, id, change },
-          parts.administration.stamp(administrationOf(request, caller)),
+          parts.administration.stamp(administrationOf(request, caller), tenantId),
         );
         return reply.code(202).send(await showReplay(parts, tenantId, id));
       },

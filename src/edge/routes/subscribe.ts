@@ -54,7 +54,7 @@ async function subscribe(parts: EdgeParts, { request, reply, caller }: Exchange)
   raw.flushHeaders();
   socket.setNoDelay(true);
   socket.setTimeout(0);
-  await parts.hub.serve({ socket, tenantId: caller.tenantId, keyId: caller.principal.keyId, after, filter }, lease);
+  await parts.hub.serve({ ...caller, socket, after, filter }, lease);
   return reply;
 }
 

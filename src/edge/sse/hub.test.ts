@@ -12,6 +12,7 @@ function hubOver(reader: LogReader, clock: VirtualClock): SubscriptionHub {
     clock,
     mayDeliver: () => true,
     isKeyUsable: () => true,
+    policies: { hash: () => "", allow: () => true },
     report: () => undefined,
   });
 }

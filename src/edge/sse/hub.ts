@@ -2,9 +2,12 @@
  * All open subscriptions of this process: one feed per tenant that has subscribers, one timer for all of them.
  */
 import type { Socket } from "node:net";
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { Clock, TenantId } from "../../kernel/index.js";
 import { EventplaneError } from "../../kernel/index.js";
 import type { LogHub, LogReader } from "../../store/index.js";
+import type { ResourceClass } from "../authz/ruling.js";
+import type { Principal } from "../principal.js";
 import { SseConnection } from "./connection.js";
 import type { SubscribeFilter } from "./frame.js";
 import { TenantFeed } from "./tenant-feed.js";
@@ -19,6 +22,11 @@ export interface SubscriptionHubDependencies {
   readonly mayDeliver: () => boolean;
   /** Whether the key of an open connection may still be used. */
   readonly isKeyUsable: (keyId: string) => boolean;
+  /** What the policies say of an open connection now, and the hash of those that rule on it, which is cheap to ask for. */
+  readonly policies: {
+    readonly hash: (subscriber: Subscriber) => string;
+    readonly allow: (subscriber: Subscriber) => boolean;
+  };
   readonly report: (failure: unknown) => void;
   /** The number of open connections changed by this. */
   readonly onChange?: (change: number) => void;
@@ -26,17 +34,24 @@ export interface SubscriptionHubDependencies {
   readonly onCut?: (code: string) => void;
 }
 
-/** Who subscribes to what. */
-export interface Subscription {
-  readonly socket: Socket;
+/** Who subscribes, and to which part of which tenant. */
+export interface Subscriber {
+  readonly principal: Principal;
   readonly tenantId: TenantId;
-  readonly keyId: string | undefined;
+  readonly resource: ResourceClass;
+}
+
+/** Who subscribes to what. */
+export interface Subscription extends Subscriber {
+  readonly socket: Socket;
   /** undefined: from now on. */
   readonly after: number | undefined;
   readonly filter: SubscribeFilter;
 }
 
 const tendMs = 500;
+/** Connections that are ruled on in one turn of the event loop. */
+const ruledPerTurn = 200;
 const connectionsMax = 10_000;
 /** So that a tenant cannot take the room of all others. */
 const tenantConnectionsMax = 2_500;
@@ -45,7 +60,7 @@ const tenantConnectionsMax = 2_500;
 export class SubscriptionHub {
   readonly #dependencies: SubscriptionHubDependencies;
   readonly #feeds = new Map<TenantId, { readonly feed: TenantFeed; users: number }>();
-  readonly #connections = new Map<SseConnection, string | undefined>();
+  readonly #connections = new Map<SseConnection, OpenSubscription>();
   #closed = false;
 
   constructor(dependencies: SubscriptionHubDependencies) {
@@ -92,7 +107,8 @@ export class SubscriptionHub {
   async serve(subscription: Subscription, lease: FeedLease): Promise<void> {
     const after = Math.min(subscription.after ?? lease.feed.position, Number.MAX_SAFE_INTEGER);
     const connection = new SseConnection({ ...subscription, after }, { ...this.#dependencies, feed: lease.feed });
-    this.#connections.set(connection, subscription.keyId);
+    // Looked at again at the next look: policies may have changed since it was let in.
+    this.#connections.set(connection, { ...subscription, policySetHash: "" });
     this.#dependencies.onChange?.(1);
     await connection.run();
     this.#connections.delete(connection);
@@ -103,7 +119,8 @@ export class SubscriptionHub {
 
   /** Cuts the connections whose key was revoked or has expired. Called after every change of the platform's state. */
   cutRevoked(): void {
-    for (const [connection, keyId] of this.#connections) {
+    for (const [connection, { principal }] of this.#connections) {
+      const { keyId } = principal;
       if (keyId !== undefined && !this.#dependencies.isKeyUsable(keyId)) {
         connection.cut({
           code: "unauthenticated",
@@ -113,11 +130,26 @@ export class SubscriptionHub {
     }
   }
 
+  /** Cuts the connections that policies no longer allow. Only those whose policies changed are ruled on again. */
+  async #cutForbidden(): Promise<void> {
+    const { policies } = this.#dependencies;
+    let ruled = 0;
+    for (const [connection, open] of this.#connections) {
+      const hash = policies.hash(open);
+      if (hash === open.policySetHash) continue;
+      open.policySetHash = hash;
+      if (!policies.allow(open))
+        connection.cut({ code: "forbidden", detail: "The policies no longer allow this subscription." });
+      if (++ruled % ruledPerTurn === 0) await nextTurn();
+    }
+  }
+
   /** Looks after all connections until `signal` aborts. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       await this.#dependencies.clock.sleep(tendMs, signal).catch(() => undefined);
       this.cutRevoked();
+      await this.#cutForbidden();
       for (const connection of this.#connections.keys()) connection.tend();
       for (const { feed } of this.#feeds.values()) feed.forget();
     }
@@ -141,6 +173,11 @@ export class SubscriptionHub {
     this.#feeds.delete(tenantId);
     void entry.feed.close();
   }
+}
+
+interface OpenSubscription extends Subscriber {
+  /** Of the policies under which it was last allowed. */
+  policySetHash: string;
 }
 
 /** A running feed, held for one subscriber. */

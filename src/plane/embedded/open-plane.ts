@@ -130,7 +130,7 @@ export class EmbeddedPlane<Message extends IntentMessage = IntentMessage> implem
    * @throws EventplaneError `request_invalid` for a slug that a tenant may not have
    */
   async createTenant(slug: string, by: CallerIdentity["principal"] = ownPrincipal): Promise<TenantId> {
-    return (await this.#administration.createTenant(slug, requestOf(by))).id;
+    return (await this.#administration.createTenant(slug, requestOf(by, "area:tenants"))).id;
   }
 
   /**
@@ -140,7 +140,11 @@ export class EmbeddedPlane<Message extends IntentMessage = IntentMessage> implem
    * @throws EventplaneError `forbidden` for a tenant that does not exist, `schema_violation`, `content_mismatch`
    */
   async createKey(tenant: string, wish: KeyWish, by: CallerIdentity["principal"] = ownPrincipal): Promise<CreatedKey> {
-    return this.#administration.createKey(this.as({ tenant, principal: by }).tenantId, wish, requestOf(by));
+    return this.#administration.createKey(
+      this.as({ tenant, principal: by }).tenantId,
+      wish,
+      requestOf(by, "area:keys"),
+    );
   }
 
   /**
@@ -174,9 +178,12 @@ export class EmbeddedPlane<Message extends IntentMessage = IntentMessage> implem
 }
 
 /** An administrator whom the application knows. */
-function requestOf({ type = "user", id }: CallerIdentity["principal"]): AdministrationRequest {
+function requestOf(
+  { type = "user", id }: CallerIdentity["principal"],
+  resource: AdministrationRequest["resource"],
+): AdministrationRequest {
   const principal: Principal = { type, id, tenantId: PLATFORM_TENANT_ID, grants: new Set<Grant>(["admin"]) };
-  return { principal, requestId: systemIds.uuid7(), via: "embedded" };
+  return { principal, requestId: systemIds.uuid7(), via: "embedded", resource };
 }
 
 function databaseOf({ databaseUrl, pool }: OpenPlaneOptions): string | undefined {

@@ -1,0 +1,86 @@
+/** Policies over HTTP: what a tenant, or the platform for all, has; applied, looked back at, brought back. */
+import type { ClientTransport } from "./transport.js";
+
+/** Policies as they are in force. */
+export interface PolicyInfo {
+  readonly tenantId: string;
+  /** 0 when nobody ever applied any. */
+  readonly version: number;
+  /** A policy file: Cedar text. */
+  readonly text: string;
+  readonly appliedAt: string | null;
+  /** Of all that rules on the tenant's principals, the base included; stands in stamps. */
+  readonly policySetHash: string;
+}
+
+/** One version without its text. */
+export interface PolicyVersionInfo {
+  readonly version: number;
+  /** In the platform's log. */
+  readonly eventId: string;
+  readonly appliedAt: string;
+  readonly principal: { readonly type: string; readonly id: string };
+  /** The version whose text it brought back. */
+  readonly restores?: number;
+}
+
+interface OfTenant {
+  readonly tenant?: string;
+  readonly signal?: AbortSignal;
+}
+
+const path = "/v1/admin/policies";
+
+/** Needs a key that may administer the area policies. Every method throws the problem that the edge answered. */
+export class PolicyClient {
+  readonly #transport: ClientTransport;
+
+  constructor(transport: ClientTransport) {
+    this.#transport = transport;
+  }
+
+  /** Those in force; by default of the key's own tenant. */
+  async get({ tenant, signal }: OfTenant = {}): Promise<PolicyInfo> {
+    const { body } = await this.#transport.send({ path, query: { tenant }, repeatable: true, signal });
+    return body as PolicyInfo; // the route's answer
+  }
+
+  /** The versions without their texts, newest first; at most 100. */
+  async versions({ tenant, signal }: OfTenant = {}): Promise<readonly PolicyVersionInfo[]> {
+    const address = `${path}/versions`;
+    const { body } = await this.#transport.send({ path: address, query: { tenant }, repeatable: true, signal });
+    return (body as { readonly versions: readonly PolicyVersionInfo[] }).versions; // the route's answer
+  }
+
+  /** One version with its text. */
+  async version(
+    version: number,
+    { tenant, signal }: OfTenant = {},
+  ): Promise<PolicyVersionInfo & { readonly text: string }> {
+    const address = `${path}/versions/${version}`;
+    const { body } = await this.#transport.send({ path: address, query: { tenant }, repeatable: true, signal });
+    return body as PolicyVersionInfo & { readonly text: string }; // the route's answer
+  }
+
+  /**
+   * Puts policies in the place of those of the version `follows`; the same again has the same answer.
+   *
+   * @param wish a policy file, or the version whose text is brought back
+   * @throws EventplaneError `policy_invalid`, `policy_locks_out`, `wrong_expected_generation` when another version is in force
+   */
+  async apply(
+    wish: { readonly text: string } | { readonly version: number },
+    { follows, tenant, signal }: OfTenant & { readonly follows: number },
+  ): Promise<PolicyInfo & { readonly warnings: readonly string[] }> {
+    const { body } = await this.#transport.send({
+      method: "PUT",
+      path,
+      query: { tenant },
+      body: wish,
+      headers: { "if-match": `"${follows}"` },
+      repeatable: true,
+      signal,
+    });
+    return body as PolicyInfo & { readonly warnings: readonly string[] }; // the route's answer
+  }
+}

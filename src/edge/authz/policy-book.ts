@@ -1,0 +1,87 @@
+/**
+ * The policies that were applied, folded from the platform log, and the sets that they make.
+ *
+ * What rules on a tenant: the base, what the platform added for all, and, for principals of the tenant alone, what the tenant
+ * added. A tenant's policies never rule on principals of the platform, so nobody can lock its operators out.
+ */
+import type { EventRow } from "../../event/index.js";
+import { PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
+import type { PolicySource } from "./authorizer.js";
+import { basePolicies } from "./base-policies.js";
+import { type PolicySet, policySetOf } from "./policy-set.js";
+import { readPolicies } from "./policy-text.js";
+import type { Asker } from "./ruling.js";
+
+/** The type of the intent that applies policies; its stream is `policy/<tenant id>`. */
+export const policyApplyType = "policy.apply";
+
+/** Policies as a tenant, or the platform, has them. */
+export interface AppliedPolicies {
+  readonly text: string;
+  /** The generation of the stream: how often policies were applied. */
+  readonly version: number;
+  /** Microseconds since 1970. */
+  readonly appliedAtUs: number;
+}
+
+type Layer = Readonly<Record<string, string>>;
+
+const noLayer: Layer = {};
+/** Denies everybody: no engine can read it. */
+const unreadable: Layer = { unreadable: "" };
+
+/** Folds applied policies into sets. */
+export class PolicyBook implements PolicySource {
+  readonly #applied = new Map<TenantId, AppliedPolicies>();
+  readonly #layers = new Map<TenantId, Layer>();
+  readonly #sets = new Map<TenantId, PolicySet>();
+
+  /** Folds a verified `policy.apply`. What cannot be read, because an older edge is stricter, denies; it stops no edge. */
+  apply(row: EventRow): void {
+    const tenantId = row.aggregateId as TenantId; // the administration makes the stream of a tenant
+    const text = textOf(row);
+    this.#applied.set(tenantId, { text, version: row.generation, appliedAtUs: row.recordedAtUs });
+    this.#layers.set(tenantId, layerOf(tenantId, text));
+    if (tenantId === PLATFORM_TENANT_ID) this.#sets.clear();
+    else this.#sets.delete(tenantId);
+  }
+
+  /** What a tenant has; undefined when nobody ever applied any. */
+  applied(tenantId: TenantId): AppliedPolicies | undefined {
+    return this.#applied.get(tenantId);
+  }
+
+  policySet(principal: Pick<Asker, "tenantId">, tenantId: TenantId): PolicySet {
+    const isOwn = principal.tenantId === tenantId && this.#layers.has(tenantId);
+    const of = isOwn ? tenantId : PLATFORM_TENANT_ID;
+    const known = this.#sets.get(of);
+    if (known !== undefined) return known;
+    const set = this.#setOf(of, this.#layers.get(of) ?? noLayer);
+    this.#sets.set(of, set);
+    return set;
+  }
+
+  /** The set that would rule on principals of the tenant, or of the platform, if it had these policies. */
+  candidate(tenantId: TenantId, text: string): PolicySet {
+    return this.#setOf(tenantId, layerOf(tenantId, text));
+  }
+
+  #setOf(tenantId: TenantId, layer: Layer): PolicySet {
+    const shared = tenantId === PLATFORM_TENANT_ID ? noLayer : (this.#layers.get(PLATFORM_TENANT_ID) ?? noLayer);
+    return policySetOf({ ...basePolicies, ...shared, ...layer });
+  }
+}
+
+/** The policies under ids that neither the base nor another layer can have. */
+function layerOf(tenantId: TenantId, text: string): Layer {
+  const { parts, problems } = readPolicies(text);
+  if (problems.length > 0) return unreadable;
+  const prefix = tenantId === PLATFORM_TENANT_ID ? "platform" : "tenant";
+  return Object.fromEntries(parts.map((part) => [`${prefix}/${part.id}`, part.text]));
+}
+
+/** Of an event that is not what its type says, a text that denies. */
+function textOf(row: EventRow): string {
+  const { text } = JSON.parse(row.specText) as { readonly text?: unknown }; // a spec is always a JSON object: the store's contract
+  return typeof text === "string" ? text : ";";
+}

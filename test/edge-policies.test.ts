@@ -1,0 +1,200 @@
+/** Policies of tenants over HTTP: applied by events, in force at once, within their own tenant alone. */
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { createClient, type EventplaneClient, type PolicyClient } from "../src/client/index.js";
+import { isEventplaneError, PLATFORM_TENANT_ID } from "../src/kernel/index.js";
+import { call, type EdgeFixture, eventually, type FixtureTenant, startEdge } from "./support/edge-fixture.js";
+import { edgeStores } from "./support/edge-stores.js";
+
+const policy = (id: string, rest: string): string => `@id("${id}")\n${rest};\n`;
+const wide = policy("wide", "permit (principal, action, resource)");
+const nobodyReads = policy("nobody-reads", 'forbid (principal, action == Eventplane::Action::"Read", resource)');
+const codeOf = (promise: Promise<unknown>): Promise<string | undefined> =>
+  promise.then(
+    () => undefined,
+    (error: unknown) => (isEventplaneError(error) ? error.code : "foreign"),
+  );
+
+describe.each(edgeStores)("policies over %s", (_name, open) => {
+  let edge: EdgeFixture;
+  let close: () => Promise<void>;
+  let platform: PolicyClient;
+
+  beforeAll(async () => {
+    const store = await open();
+    edge = await startEdge({ store });
+    close = async () => {
+      await edge.close();
+      await store.close();
+    };
+    platform = createClient({ baseUrl: edge.url, apiKey: edge.adminKey }).admin.policies;
+  });
+  afterAll(() => close());
+
+  const clientOf = ({ key: apiKey, slug: tenant }: FixtureTenant): EventplaneClient =>
+    createClient({ baseUrl: edge.url, apiKey, tenant, attemptsMax: 1 });
+  const statusOf = async (key: string, path: string, init: Parameters<typeof call>[1] = {}): Promise<number> =>
+    (await fetch(`${edge.url}${path}`, call(key, init))).status;
+
+  test("begin with none, and are applied in versions, each an event that says who", async () => {
+    const own = await edge.tenant("versions", ["admin", "reader"]);
+    const client = clientOf(own).admin.policies;
+    const before = await client.get();
+    expect(before).toMatchObject({ tenantId: own.id, version: 0, text: "", appliedAt: null });
+    const first = await client.apply({ text: nobodyReads }, { follows: 0 });
+    expect(first).toMatchObject({ version: 1, text: nobodyReads, warnings: [] });
+    expect(first.policySetHash).not.toBe(before.policySetHash);
+    const second = await client.apply({ text: "" }, { follows: 1 });
+    expect([second.version, second.policySetHash]).toEqual([2, before.policySetHash]);
+    const third = await client.apply({ version: 1 }, { follows: 2 });
+    expect([third.version, third.policySetHash]).toEqual([3, first.policySetHash]);
+    const versions = await client.versions();
+    expect(versions.map(({ version, restores }) => [version, restores])).toEqual([
+      [3, 1],
+      [2, undefined],
+      [1, undefined],
+    ]);
+    expect(await client.version(1)).toMatchObject({ version: 1, text: nobodyReads });
+    expect(await codeOf(client.version(9))).toBe("not_found");
+    const [row] = await edge.reader.readByIds(PLATFORM_TENANT_ID, [versions[0]?.eventId ?? ""]);
+    expect(JSON.parse(row?.causedByText ?? "{}")).toMatchObject({
+      keyId: own.keyId,
+      policies: ["admins-administer-their-tenant"],
+      policySetHash: second.policySetHash,
+    });
+  });
+
+  test("are applied once: again the same is the same version, and what follows another is 412", async () => {
+    const own = await edge.tenant("once", ["admin"]);
+    const client = clientOf(own).admin.policies;
+    const wishes = [client.apply({ text: wide }, { follows: 0 }), client.apply({ text: wide }, { follows: 0 })];
+    expect((await Promise.all(wishes)).map(({ version }) => version)).toEqual([1, 1]);
+    expect(await codeOf(client.apply({ text: nobodyReads }, { follows: 0 }))).toBe("wrong_expected_generation");
+    const body = { text: nobodyReads };
+    const headers = { "if-match": '"0"' };
+    expect(await statusOf(own.key, "/v1/admin/policies", { method: "PUT", body, headers })).toBe(412);
+    expect(await statusOf(own.key, "/v1/admin/policies", { method: "PUT", body })).toBe(400);
+    expect(await statusOf(own.key, "/v1/admin/policies", { method: "PUT", body: { version: "1" }, headers })).toBe(400);
+  });
+
+  test("that are wrong are refused with every place, and change nothing", async () => {
+    const own = await edge.tenant("wrong", ["admin"]);
+    const client = clientOf(own).admin.policies;
+    const text = `${policy("one", "permit (principal, action, resource) when { principal.grant }")}${policy("two", "permit (principal)")}`;
+    const error = await client.apply({ text }, { follows: 0 }).catch((cause: unknown) => cause);
+    if (!isEventplaneError(error, "policy_invalid")) throw error;
+    expect(error.details["problems"]).toEqual([
+      expect.stringMatching(/^2:\d+ one: .*grant/),
+      expect.stringMatching(/^4:\d+ two: /),
+    ]);
+    expect((await client.get()).version).toBe(0);
+  });
+
+  test("narrow: a forbid takes what a grant gives, at once, and leaves it to others", async () => {
+    const own = await edge.tenant("narrow", ["reader", "publisher"]);
+    const other = await edge.tenant("other", ["reader"]);
+    expect(await statusOf(own.key, "/v1/tenants/narrow/events")).toBe(200);
+    await platform.apply({ text: nobodyReads }, { follows: 0, tenant: "narrow" });
+    expect(await statusOf(own.key, "/v1/tenants/narrow/events")).toBe(403);
+    expect(await statusOf(other.key, "/v1/tenants/other/events")).toBe(200);
+    const spec = { name: "x", plan: "team", region: "eu" };
+    const body = { type: "organization.create", spec };
+    expect(await statusOf(own.key, "/v1/tenants/narrow/intents", { body })).toBe(201);
+  });
+
+  test("attack: a permit of everything gives everything in the own tenant and nothing beyond it", async () => {
+    const own = await edge.tenant("greedy", ["reader"]);
+    const victim = await edge.tenant("victim", ["reader", "publisher"]);
+    await platform.apply({ text: wide }, { follows: 0, tenant: "greedy" });
+    const body = { type: "organization.create", spec: { name: "x", plan: "team", region: "eu" } };
+    expect(await statusOf(own.key, "/v1/tenants/greedy/intents", { body })).toBe(201);
+    expect(await statusOf(own.key, "/v1/admin/tenants/greedy/keys")).toBe(200);
+    const routes: readonly (readonly [string, Parameters<typeof call>[1]])[] = [
+      ["/v1/tenants/victim/events", {}],
+      ["/v1/tenants/victim/subscribe", {}],
+      ["/v1/tenants/victim/intents", { body }],
+      ["/v1/tenants/platform/events", {}],
+      ["/v1/tenants/platform/intents", { body: { type: "tenant.create", spec: { slug: "mine" } } }],
+      ["/v1/admin/tenants", {}],
+      ["/v1/admin/tenants", { body: { slug: "mine" } }],
+      ["/v1/admin/tenants/victim/keys", {}],
+      ["/v1/admin/tenants/victim/keys", { body: { name: "mine", grants: ["reader"] } }],
+      ["/v1/admin/tenants/platform/keys", { body: { name: "mine", grants: ["admin"] } }],
+      ["/v1/admin/policies?tenant=victim", {}],
+      ["/v1/admin/policies?tenant=platform", { method: "PUT", body: { text: wide }, headers: { "if-match": '"0"' } }],
+      ["/v1/admin/dead-letters?tenant=victim", {}],
+      ["/v1/admin/projections?tenant=victim", {}],
+      ["/v1/admin/projections/any/across-tenants?table=t", {}],
+      ["/v1/admin/effects?tenant=victim", {}],
+      ["/v1/admin/replays?tenant=victim", {}],
+      ["/v1/admin/controllers?tenant=victim", {}],
+    ];
+    for (const [path, init] of routes) expect([path, await statusOf(own.key, path, init)]).toEqual([path, 403]);
+    expect(await statusOf(victim.key, "/v1/tenants/greedy/events")).toBe(403);
+  });
+
+  test("attack: a policy cannot be taken for one of the base, and the base's forbids stand", async () => {
+    const own = await edge.tenant("dressed", ["admin"]);
+    const client = clientOf(own).admin.policies;
+    const text = policy("tenants-stay-apart", "permit (principal, action, resource)");
+    await client.apply({ text }, { follows: 0 });
+    expect(await statusOf(own.key, "/v1/tenants/platform/events")).toBe(403);
+    const body = { type: "organization.create", spec: { name: "x", plan: "team", region: "eu" } };
+    const response = await fetch(`${edge.url}/v1/tenants/dressed/intents`, call(own.key, { body }));
+    const { id } = (await response.json()) as { readonly id: string }; // a receipt
+    const [row] = await edge.reader.readByIds(own.id, [id]);
+    expect(JSON.parse(row?.causedByText ?? "{}")).toMatchObject({ policies: ["tenant/tenants-stay-apart"] });
+  });
+
+  test("cannot be taken from whoever applies them, and never from the platform", async () => {
+    const own = await edge.tenant("locked", ["admin"]);
+    const client = clientOf(own).admin.policies;
+    const out = policy("out", "forbid (principal, action, resource)");
+    expect(await codeOf(client.apply({ text: out }, { follows: 0 }))).toBe("policy_locks_out");
+    expect(await codeOf(platform.apply({ text: out }, { follows: 0 }))).toBe("policy_locks_out");
+    await platform.apply({ text: out }, { follows: 0, tenant: "locked" });
+    expect(await codeOf(client.get())).toBe("forbidden");
+    expect((await platform.get({ tenant: "locked" })).version).toBe(1);
+    await platform.apply({ text: "" }, { follows: 1, tenant: "locked" });
+    expect((await client.get()).version).toBe(2);
+  });
+
+  test("give a part of the administration: whoever may look at dead letters makes no keys", async () => {
+    const own = await edge.tenant("parts", ["reader"]);
+    const text = policy(
+      "support",
+      `permit (principal, action == Eventplane::Action::"Administer", resource)
+       when { principal.grants.contains("reader") && resource has area && resource.area == "dead-letters" }`,
+    );
+    await platform.apply({ text }, { follows: 0, tenant: "parts" });
+    expect(await statusOf(own.key, "/v1/admin/dead-letters")).toBe(200);
+    const wish = { body: { name: "more", grants: ["admin"] } };
+    expect(await statusOf(own.key, "/v1/admin/tenants/parts/keys", wish)).toBe(403);
+    expect(await statusOf(own.key, "/v1/admin/policies")).toBe(403);
+  });
+
+  test("cut an open subscription within a second, with the reason", async () => {
+    const own = await edge.tenant("open", ["subscriber"]);
+    const failed = (async () => {
+      for await (const _ of clientOf(own).subscribe()) continue;
+    })().then(
+      () => undefined,
+      (error: unknown) => ({ error, atMs: performance.now() }),
+    );
+    await eventually(() => (edge.edge.subscriptions.size > 0 ? true : undefined), "a connection");
+    const text = policy("quiet", 'forbid (principal, action == Eventplane::Action::"Subscribe", resource)');
+    await platform.apply({ text }, { follows: 0, tenant: "open" });
+    const appliedMs = performance.now();
+    const outcome = await failed;
+    expect(isEventplaneError(outcome?.error, "forbidden")).toBe(true);
+    expect((outcome?.atMs ?? 0) - appliedMs).toBeLessThan(1_000);
+  });
+
+  test("of the platform rule on all tenants", async () => {
+    const own = await edge.tenant("everyone", ["reader", "subscriber"]);
+    const { version } = await platform.get();
+    await platform.apply({ text: nobodyReads }, { follows: version });
+    expect(await statusOf(own.key, "/v1/tenants/everyone/events")).toBe(403);
+    await platform.apply({ text: "" }, { follows: version + 1 });
+    expect(await statusOf(own.key, "/v1/tenants/everyone/events")).toBe(200);
+  });
+});
