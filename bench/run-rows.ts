@@ -1,6 +1,7 @@
 /** Runs the chosen rows, prints them, and records them when asked. */
 import { appendAlone, appendBatches, appendCrowd } from "./rows/append.js";
 import { busAsync } from "./rows/bus-async.js";
+import { busLog } from "./rows/bus-log.js";
 import { busMatch } from "./rows/bus-match.js";
 import { busMillion } from "./rows/bus-million.js";
 import { busPublish } from "./rows/bus-publish.js";
@@ -38,6 +39,7 @@ const rows: readonly Row[] = [
   ...busAsync,
   busThread,
   busMillion,
+  busLog,
 ];
 
 /** Runs rows by name or group, all usual ones without names, one after the other, each on a fresh server. */

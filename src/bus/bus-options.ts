@@ -97,13 +97,13 @@ export function shareBus(options: BusOptions<TopicMap>): BusShared {
   const coarse = new CoarseClock(clock);
   const correlation = options.correlation === true ? new Correlation() : undefined;
   const topics = new Map<string, KnownTopic>();
-  const schemas = new Map<string, JsonObject>();
+  const schemas = new Map<string, JsonObject | undefined>();
   for (const [name, topic] of Object.entries<Topic>(options.topics ?? {})) {
     topics.set(name, { version: topic.version, ...compileTopic(name, topic) });
-    const schema = jsonSchemaOf(topic);
-    if (schema !== undefined) schemas.set(name, schema);
+    schemas.set(name, jsonSchemaOf(topic));
   }
-  const redaction = new Redaction(options.redact ?? {}, schemas);
+  const allowsUnknown = options.unknownTopics === "allow";
+  const redaction = new Redaction(options.redact ?? {}, { schemas, allowsUnknown });
   return {
     clock,
     coarse,
@@ -112,7 +112,7 @@ export function shareBus(options: BusOptions<TopicMap>): BusShared {
     handOut: new HandOut(clock),
     ids: new EventIds(`${ids.uuid7()}.`),
     topics,
-    allowsUnknown: options.unknownTopics === "allow",
+    allowsUnknown,
     rateLimit: rateLimit === undefined ? undefined : checkedRateLimit("rateLimit", rateLimit),
     historyMax: whole("historyMax", options.historyMax ?? 100, { from: 0, to: busLimits.historyMax }),
     authorization: options,

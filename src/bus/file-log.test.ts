@@ -15,6 +15,7 @@ import {
 } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { isEventplaneError } from "../kernel/index.js";
 import { VirtualClock } from "../testing/index.js";
@@ -185,6 +186,34 @@ describe("a new file", () => {
     await second.flush();
     expect(await allNumbers()).toEqual([[1, 2], [3], [4]]);
     expect(await files()).toEqual(["bus.log", "bus.log.20260101T010000.000Z", "bus.log.20260101T020000.000Z"]);
+  });
+
+  test("whatever is written, restarted, torn and aged, every line is there once, in order, in whole files", async () => {
+    const step = fc.oneof(
+      fc.record({ do: fc.constant("say" as const), characters: fc.nat(1_500) }),
+      fc.record({ do: fc.constantFrom("flush" as const, "restart" as const, "tear" as const, "age" as const) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 40 }), async (steps) => {
+        for (const name of await files()) await rm(join(folder, name));
+        const options = { fileBytesMax: 2_048, fileAgeMs: 60_000, filesMax: 1_000, keepMs: 3_600_000_000 };
+        let log = await openLog(options);
+        let said = 0;
+        for (const one of steps) {
+          if (one.do === "say") say(log, said++, "x".repeat(one.characters));
+          else if (one.do === "flush") await log.flush();
+          else if (one.do === "age") await clock.advance(60_000);
+          else {
+            await log.close();
+            if (one.do === "tear") await appendFile(path, '{"level":"info","te');
+            log = await openLog(options);
+          }
+        }
+        await log.close();
+        expect((await allNumbers()).flat()).toEqual(Array.from({ length: said }, (_, n) => n));
+      }),
+      { numRuns: 50 },
+    );
   });
 
   test("makes the oldest full one go when there are too many, and those that are too old", async () => {

@@ -8,12 +8,14 @@ const coded = (code: Parameters<typeof isEventplaneError>[1]): unknown =>
 
 const topic = "order.placed";
 
+const noTopics = { schemas: new Map<string, JsonObject>(), allowsUnknown: true };
+
 function redact(
   parts: EventParts,
   options: RedactionOptions = {},
   schema?: JsonObject,
 ): ReturnType<Redaction["redact"]> {
-  return new Redaction(options, new Map(schema === undefined ? [] : [[topic, schema]])).redact(topic, parts);
+  return new Redaction(options, { schemas: new Map([[topic, schema]]), allowsUnknown: true }).redact(topic, parts);
 }
 
 describe("by path", () => {
@@ -72,11 +74,55 @@ describe("by path", () => {
   });
 
   test.each(["card.number", "payload..x", "", "payload.", "*.x"])("%j is refused", (path) => {
-    expect(() => new Redaction({ paths: { "**": [path] } }, new Map())).toThrow(coded("config_invalid"));
+    expect(() => new Redaction({ paths: { "**": [path] } }, noTopics)).toThrow(coded("config_invalid"));
+  });
+
+  const closed: JsonObject = {
+    type: "object",
+    properties: {
+      id: { type: "string" },
+      card: { type: "object", properties: { number: { type: "string" } }, additionalProperties: false },
+      items: { type: "array", items: { type: "object", properties: { iban: {} }, additionalProperties: false } },
+      open: { type: "object" },
+      union: { anyOf: [{ type: "string" }] },
+    },
+    additionalProperties: false,
+  };
+  const known = {
+    schemas: new Map<string, JsonObject | undefined>([
+      ["order.placed", closed],
+      ["order.free", undefined],
+    ]),
+    allowsUnknown: false,
+  };
+
+  test.each([
+    ["order.placed", "payload.card.nummber"],
+    ["order.placed", "payload.crad"],
+    ["order.placed", "payload.id.x"],
+    ["order.placed", "payload.items.iban"],
+    ["order.placed", "payload.items.*.bic"],
+    ["order.palced", "payload"],
+    ["invoice.*", "metadata.ip"],
+  ])("in %s, %s leads nowhere and is refused, because it would redact nothing", (pattern, path) => {
+    expect(() => new Redaction({ paths: { [pattern]: [path] } }, known)).toThrow(coded("config_invalid"));
+    expect(() => new Redaction({ paths: { [pattern]: [path] } }, { ...known, allowsUnknown: true })).not.toThrow();
+  });
+
+  test.each([
+    ["order.placed", "payload.card.number"],
+    ["order.placed", "payload.*.number"],
+    ["order.placed", "payload.items.0.iban"],
+    ["order.placed", "payload.open.anything.below"],
+    ["order.placed", "payload.union.x"],
+    ["order.placed", "metadata.whatever"],
+    ["order.*", "payload.ssn"],
+  ])("in %s, %s may lead somewhere", (pattern, path) => {
+    expect(() => new Redaction({ paths: { [pattern]: [path] } }, known)).not.toThrow();
   });
 
   test("a pattern that is none is refused", () => {
-    expect(() => new Redaction({ paths: { "a.**.b": ["payload"] } }, new Map())).toThrow(coded("request_invalid"));
+    expect(() => new Redaction({ paths: { "a.**.b": ["payload"] } }, noTopics)).toThrow(coded("request_invalid"));
   });
 });
 

@@ -5,7 +5,7 @@ import { FoundValues } from "./found-values.js";
 import { GenerationsMap } from "./generations-map.js";
 import { patternTokens, topicTokens } from "./pattern.js";
 import { PatternTrie } from "./pattern-trie.js";
-import { type MarkedPlace, markedPlaces } from "./schema-marks.js";
+import { excludes, type MarkedPlace, markedPlaces } from "./schema-marks.js";
 
 /** What to redact, beside what the schemas of the topics mark and what has a secret's name. */
 export interface RedactionOptions {
@@ -34,6 +34,13 @@ export interface RedactedParts extends EventParts {
 
 type Path = readonly string[];
 
+/** The topics of the bus, with the schemas of those that have a JSON Schema. */
+interface KnownTopics {
+  readonly schemas: ReadonlyMap<string, JsonObject | undefined>;
+  /** Whether there may be others. */
+  readonly allowsUnknown: boolean;
+}
+
 interface TopicRules {
   readonly paths: readonly Path[];
   readonly marks: MarkedPlace | undefined;
@@ -58,10 +65,10 @@ export class Redaction {
   readonly #topics = new GenerationsMap<string, TopicRules>(busLimits.topicsCachedMax);
 
   /**
-   * @param schemas the JSON Schemas of topics
-   * @throws EventplaneError `config_invalid` for a path that is none, `request_invalid` for a pattern that is none
+   * @throws EventplaneError `config_invalid` for a path that is none or leads nowhere in every topic that its pattern takes, `request_invalid` for a
+   * pattern that is none
    */
-  constructor({ paths = {}, keys = [] }: RedactionOptions, schemas: ReadonlyMap<string, JsonObject>) {
+  constructor({ paths = {}, keys = [] }: RedactionOptions, topics: KnownTopics) {
     const isNamed = namesHolding(keys);
     const known = new GenerationsMap<string, boolean>(busLimits.topicsCachedMax);
     this.#isSecret = (name) => {
@@ -72,9 +79,9 @@ export class Redaction {
       return isSecret;
     };
     for (const [pattern, list] of Object.entries(paths))
-      for (const path of list) this.#paths.add(patternTokens(pattern), pathOf(path));
-    for (const [topic, schema] of schemas) {
-      const places = markedPlaces(topic, schema);
+      for (const path of list) this.#addPath(pattern, { path, topics });
+    for (const [topic, schema] of topics.schemas) {
+      const places = schema === undefined ? undefined : markedPlaces(topic, schema);
       if (places !== undefined) this.#marks.set(topic, places);
     }
   }
@@ -92,6 +99,22 @@ export class Redaction {
       found.giveUp();
       return { payload: tooLarge, metadata: {}, found };
     }
+  }
+
+  /** A misspelt path would redact nothing, and nobody would see it. */
+  #addPath(pattern: string, { path, topics }: { readonly path: string; readonly topics: KnownTopics }): void {
+    const tokens = pathOf(path);
+    const trie = new PatternTrie<true>();
+    trie.add(patternTokens(pattern), true);
+    const taken = [...topics.schemas].filter(([topic]) => trie.match(topicTokens(topic)).size > 0);
+    const isNowhere =
+      tokens[0] === "payload" && taken.every(([, schema]) => schema !== undefined && excludes(schema, tokens.slice(1)));
+    if (!topics.allowsUnknown && (taken.length === 0 || isNowhere))
+      throw new EventplaneError(
+        "config_invalid",
+        `The path ${JSON.stringify(path)} to redact leads nowhere in the topics that ${pattern} takes: correct one of them.`,
+      );
+    this.#paths.add(patternTokens(pattern), tokens);
   }
 
   #rulesOf(topic: string): TopicRules {

@@ -38,6 +38,27 @@ export function markedPlaces(topic: string, schema: JsonObject): MarkedPlace | u
   return new Places(follow).of([schema]);
 }
 
+/** Types of values that have nothing below them. */
+const flat: readonly unknown[] = ["string", "number", "integer", "boolean", "null"];
+
+/** Whether a schema says plainly that no value has anything at this path; false where unions, references or open places leave it open. */
+export function excludes(schema: JsonObject, path: readonly string[]): boolean {
+  const [name, ...rest] = path;
+  if (name === undefined || branchesOf(schema).length + referencesOf(schema).length > 0) return false;
+  const { type, items, properties, patternProperties, additionalProperties } = schema;
+  if (flat.includes(type)) return true;
+  if (type !== "object" && type !== "array") return false;
+  const named = asObject(properties) ?? {};
+  const isElement = name === "*" || elementForm.test(name);
+  if (type === "array" && !isElement) return true;
+  if (type === "object" && name !== "*" && !Object.hasOwn(named, name))
+    return additionalProperties === false && patternProperties === undefined;
+  const below = asObject(type === "array" ? items : named[name]);
+  return below !== undefined && excludes(below, rest);
+}
+
+const elementForm = /^\d+$/;
+
 type Follow = (reference: string) => JsonObject;
 
 /** Places that a place remembers by name; what is below other names is looked up again. */
