@@ -1,5 +1,6 @@
 /** Who may publish and who may subscribe: the hooks of a bus, asked before anything is registered or queued. */
 import { EventplaneError } from "../kernel/index.js";
+import { answerOf } from "./callback.js";
 
 /** A publication to decide on. */
 export interface PublishRequest {
@@ -34,7 +35,7 @@ export function assertMayPublish({ authorizePublish }: AuthorizationOptions, req
   if (authorizePublish === undefined) return;
   let cause: unknown;
   try {
-    if (authorizePublish(request) === true) return;
+    if (answerOf(() => authorizePublish(request)) === true) return;
   } catch (error) {
     cause = error;
   }
@@ -50,7 +51,7 @@ export function permitFor({ authorizeSubscribe }: AuthorizationOptions, request:
   if (authorizeSubscribe === undefined) return "all";
   let cause: unknown;
   try {
-    const answer = authorizeSubscribe(request);
+    const answer = answerOf(() => authorizeSubscribe(request));
     if (answer === true) return "all";
     if (Array.isArray(answer) && answer.length > 0) return [...answer];
   } catch (error) {

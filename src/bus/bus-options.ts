@@ -40,13 +40,13 @@ export interface BusOptions<Topics extends TopicMap = Record<string, unknown>> e
   /** Where deliveries that failed for good are kept: 1,000 in memory by default. */
   readonly deadLetters?: DeadLetterStore;
   /** Called with each delivery that failed for good. What it throws is counted, and otherwise ignored. */
-  readonly onFailure?: (failure: DeliveryFailure) => void;
+  readonly onFailure?: (failure: DeliveryFailure) => unknown;
   /** The event log; none by default, `{}` for lines of JSON on standard output. */
   readonly log?: LogOptions;
   /** What nobody may read in the event log and in exports, beside what has a secret's name. */
   readonly redact?: RedactionOptions;
   /** Called with each event that was accepted and then could not be published: a delayed one, or the end of an operation. What it throws is counted, and otherwise ignored. */
-  readonly onUnpublished?: (unpublished: Unpublished) => void;
+  readonly onUnpublished?: (unpublished: Unpublished) => unknown;
   /**
    * Whether the bus keeps what belongs together: scopes of `correlate` and of operations, and the event that a handler works on, reach what is published in
    * them. Off by default: `AsyncLocalStorage` of Node.js 20 makes every promise of the process dearer.

@@ -36,6 +36,6 @@ export interface ConsumerHost {
   /** For good, or to be tried again. Neither throws. */
   readonly failed: (failure: DeliveryFailure) => void;
   readonly attemptFailed: (failure: DeliveryFailure) => void;
-  /** Calls a callback of the user; that it threw is counted. Never throws. */
-  readonly callback: (call: () => void) => void;
+  /** Calls a callback of the user; that it threw, or its promise rejects, is counted. Never throws. */
+  readonly callback: (call: () => unknown) => void;
 }

@@ -2,13 +2,15 @@
 import { backoffMs, EventplaneError, isEventplaneError } from "../kernel/index.js";
 import type { AcceptedEvent, BusEvent } from "./accepted-event.js";
 import { CallGate } from "./call-gate.js";
+import { isThenable } from "./callback.js";
 import { type ConsumerCounters, noCounts } from "./consumer-counters.js";
 import type { AnyHandler, ConsumerHost, ConsumerParts } from "./consumer-parts.js";
 import { Attempt, Delivery } from "./delivery.js";
 import { DeliverySet } from "./delivery-set.js";
+import { passes } from "./event-filter.js";
 import type { Latency } from "./latency-histogram.js";
 import { LatencySample } from "./latency-sample.js";
-import { isThenable, PendingCall, type PendingCallEnds } from "./pending-call.js";
+import { PendingCall, type PendingCallEnds } from "./pending-call.js";
 import type { Settlement } from "./settlement.js";
 import type { SubscriptionSettings } from "./subscription-options.js";
 import { SubscriptionQueue } from "./subscription-queue.js";
@@ -116,10 +118,8 @@ export class Consumer {
 
   /** Whether the filter lets the event through; also when the filter throws, because that failure is to be seen. */
   wants(event: BusEvent): boolean {
-    const { filter } = this.settings;
-    if (filter === undefined) return true;
     try {
-      return filter(event);
+      return passes(this.settings.filter, event);
     } catch {
       return true;
     }
@@ -215,7 +215,7 @@ export class Consumer {
 
   #passes(event: AcceptedEvent, settlement: Settlement | undefined): boolean {
     try {
-      if (this.settings.filter?.(event) === true) return true;
+      if (passes(this.settings.filter, event)) return true;
       this.#counters.filtered++;
     } catch (error) {
       settlement?.begin();
@@ -375,7 +375,7 @@ export class Consumer {
     const { event, attempts, settlement, timer, call } = delivery;
     if (timer !== undefined) this.#host.wheel.cancel(timer);
     if (call !== undefined) this.#host.wheel.cancel(call.timer);
-    delivery.end(error instanceof Error ? error : undefined);
+    delivery.end(isEventplaneError(error) ? error : undefined);
     this.#underWay.delete(delivery);
     this.#counters.failed++;
     this.#host.failed({ event, subscription: this.name, attempts: delivery.attemptsBefore + attempts, error });

@@ -2,6 +2,7 @@
 import { type Clock, EventplaneError, isEventplaneError, type JsonObject } from "../kernel/index.js";
 import type { BusEvent } from "./accepted-event.js";
 import { busLimits } from "./bus-limits.js";
+import { isThenable } from "./callback.js";
 import type { CoarseClock } from "./coarse-clock.js";
 import type { DeliveryFailure } from "./consumer-parts.js";
 import { cleanEntry, eventEntry, timeText } from "./event-entry.js";
@@ -291,8 +292,4 @@ function describable(thrown: unknown): unknown {
   return thrown instanceof Error
     ? thrown
     : { name: "NotAnError", message: `a value of type ${typeof thrown} was thrown` };
-}
-
-function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"; // any object may be asked
 }

@@ -7,12 +7,12 @@ const { payloadDepthMax, payloadPartsMax } = busLimits;
 /**
  * Freezes a value with everything in it, and gives it back.
  *
- * @throws EventplaneError `request_invalid` when it holds anything but plain objects, arrays, texts, numbers, booleans, bigints, null and
+ * @throws EventplaneError `request_invalid` when it holds anything but plain objects, arrays, texts, numbers, booleans, null and
  * undefined, or nests deeper than 32 levels (or in a circle); `payload_too_large` beyond 100,000 parts. Some parts may be frozen then.
  */
 export function freezeData(value: unknown): unknown {
   if (typeof value === "object" && value !== null) freezeObject(value, payloadDepthMax, 0);
-  else if (typeof value === "function" || typeof value === "symbol") throw noData();
+  else if (typeof value === "function" || typeof value === "symbol" || typeof value === "bigint") throw noData();
   return value;
 }
 
@@ -31,7 +31,7 @@ function freezeObject(value: object, depthLeft: number, partsBefore: number): nu
     // The usual ones first: each question costs as much as reading the part.
     if (typeof part === "string" || typeof part === "number" || typeof part === "boolean") continue;
     if (typeof part === "object" && part !== null) parts = freezeObject(part, depthLeft - 1, parts);
-    else if (typeof part === "function" || typeof part === "symbol") throw noData();
+    else if (typeof part === "function" || typeof part === "symbol" || typeof part === "bigint") throw noData();
   }
   if (parts > payloadPartsMax) throw new EventplaneError("payload_too_large", "A payload has too many parts.");
   return parts;
@@ -40,6 +40,6 @@ function freezeObject(value: object, depthLeft: number, partsBefore: number): nu
 function noData(): EventplaneError {
   return new EventplaneError(
     "request_invalid",
-    "A payload is plain data: no functions, dates, maps, sets, buffers or instances of classes.",
+    "A payload is plain data: no functions, bigints, dates, maps, sets, buffers or instances of classes.",
   );
 }

@@ -27,8 +27,8 @@ export interface MonitorOptions extends MonitorBounds {
   /** Between two looks; 1,000 by default, from 10 on. */
   readonly everyMs?: number;
   /** Gets the statistics of each look, for metrics of your own. */
-  readonly onStatistics?: (statistics: BusStatistics) => void;
-  readonly onAnomaly?: (anomaly: Anomaly) => void;
+  readonly onStatistics?: (statistics: BusStatistics) => unknown;
+  readonly onAnomaly?: (anomaly: Anomaly) => unknown;
 }
 
 /** Finds anomalies in one look after the other. */

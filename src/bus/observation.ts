@@ -1,5 +1,6 @@
 /** Takes the statistics of a context, once or again and again. */
 import type { BusShared } from "./bus-options.js";
+import { callBack } from "./callback.js";
 import { AnomalyFinder, type MonitorOptions } from "./monitor.js";
 import type { Source } from "./source.js";
 import type { Space } from "./space.js";
@@ -43,18 +44,15 @@ export function startMonitor(options: MonitorOptions, observed: Observed): () =>
   // The wheel turns in the scope of whoever began a wait last.
   const begin = (): void => (correlation === undefined ? look() : correlation.outside(look));
   let timer = wheel.after(0, begin);
+  // A callback that fails must not end the looking; the count says that it did.
+  const tell = (call: () => unknown): void => callBack(call, () => void counters.callbacksFailed++);
   function look(): void {
     if (observed.space.isClosed) return;
-    try {
-      const statistics = statisticsOf(observed);
-      options.onStatistics?.(statistics);
-      for (const anomaly of finder.find(statistics, clock.monotonicMs())) {
-        log?.happened({ level: "warn", message: "anomaly", fields: { ...anomaly } });
-        options.onAnomaly?.(anomaly);
-      }
-    } catch {
-      // A callback that fails must not end the looking; the count says that it did.
-      counters.callbacksFailed++;
+    const statistics = statisticsOf(observed);
+    tell(() => options.onStatistics?.(statistics));
+    for (const anomaly of finder.find(statistics, clock.monotonicMs())) {
+      log?.happened({ level: "warn", message: "anomaly", fields: { ...anomaly } });
+      tell(() => options.onAnomaly?.(anomaly));
     }
     timer = wheel.after(everyMs, begin);
   }

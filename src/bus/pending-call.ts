@@ -38,8 +38,3 @@ export class PendingCall implements AwaitedCall {
 function isOrdinary(result: PromiseLike<unknown>): result is Promise<unknown> {
   return result instanceof Promise && result.constructor === Promise;
 }
-
-/** Whether a handler gave something to wait for. */
-export function isThenable(value: unknown): value is PromiseLike<unknown> {
-  return typeof value === "object" && value !== null && typeof (value as { then?: unknown }).then === "function"; // any object may be asked
-}

@@ -4,6 +4,7 @@ import { AcceptedEvent, type EventOrigin, type PublishOptions } from "./accepted
 import { assertMayPublish } from "./authorization.js";
 import { busLimits } from "./bus-limits.js";
 import { type BusShared, type KnownTopic, unknownTopic } from "./bus-options.js";
+import { callBack } from "./callback.js";
 import type { Consumer } from "./consumer.js";
 import type { ConsumerHost, DeliveryFailure } from "./consumer-parts.js";
 import type { Correlation } from "./correlation.js";
@@ -351,18 +352,14 @@ export class Space {
     this.#countOf(failure.event.topic).failed++;
     this.#callback(() => {
       deadLetter = deadLetters.add(letterOf(failure, coarse.wallMs(), redaction)).number;
-      onFailure?.(failure);
+      return onFailure?.(failure);
     });
     log?.failed(failure, deadLetter);
   }
 
-  #callback(call: () => void): void {
-    try {
-      call();
-    } catch {
-      // A callback that fails must not fail what it is told about; the count says that it did.
-      this.#shared.counters.callbacksFailed++;
-    }
+  /** A callback that fails must not fail what it is told about; the count says that it did. */
+  #callback(call: () => unknown): void {
+    callBack(call, () => void this.#shared.counters.callbacksFailed++);
   }
 
   #logRefused(draft: Draft, source: string | undefined, error: unknown): void {

@@ -144,9 +144,13 @@ export class EventplaneError extends Error {
   }
 }
 
-/** True when `error` is an {@link EventplaneError}, optionally with this code. */
+/** True when `error` is an {@link EventplaneError}, optionally with this code. Never throws, not even for what throws when it is looked at. */
 export function isEventplaneError(error: unknown, code?: ErrorCode): error is EventplaneError {
-  return error instanceof EventplaneError && (code === undefined || error.code === code);
+  try {
+    return error instanceof EventplaneError && (code === undefined || error.code === code);
+  } catch {
+    return false;
+  }
 }
 
 /**

@@ -18,7 +18,7 @@ export interface ThreadHandler {
   /** `workerData` of node:worker_threads in the module: anything that can be cloned. Environment and arguments are empty there. */
   readonly data?: unknown;
   /** Told of each line that the module prints, made harmless; at most 100 a second of a thread. Without it they are thrown away. */
-  readonly onOutput?: (line: string, from: "stdout" | "stderr") => void;
+  readonly onOutput?: (line: string, from: "stdout" | "stderr") => unknown;
 }
 
 /** A handler in threads with its defaults. */
