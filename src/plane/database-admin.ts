@@ -38,6 +38,12 @@ async function projectionsOf(config: Config): Promise<readonly ProjectionDefinit
   return [...app.projections.values()];
 }
 
+/** The SQL for Supabase, for the role prefix of the configuration. @throws EventplaneError `config_invalid` */
+export async function supabaseSqlOf(config: Config): Promise<string> {
+  const { supabaseSql } = await import("../store/postgres/index.js");
+  return supabaseSql(config.required("database.role-prefix"));
+}
+
 /** Where the database of DATABASE_URL stands. @throws EventplaneError as {@link migrateUp} */
 export async function migrationsOf(config: Config): Promise<MigrationStatus> {
   const url = databaseUrl(config);

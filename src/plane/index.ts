@@ -7,7 +7,7 @@ export {
   resolveConfig,
   type SettingName,
 } from "./config.js";
-export { checkServiceDatabase, migrateUp, migrationsOf } from "./database-admin.js";
+export { checkServiceDatabase, migrateUp, migrationsOf, supabaseSqlOf } from "./database-admin.js";
 export { type ClientContext, contextFile, ensureDevContext, readContext } from "./dev-context.js";
 export { adminKeyFile } from "./key-files.js";
 export { type RunningPlane, type RunPlaneOptions, runPlane } from "./run-plane.js";

@@ -1,6 +1,6 @@
 /** `evtctl migrate`: brings the database of DATABASE_URL up to this package, with the owner's URL. */
 import type { Command } from "commander";
-import { type Config, migrateUp, migrationsOf } from "../../plane/index.js";
+import { type Config, migrateUp, migrationsOf, supabaseSqlOf } from "../../plane/index.js";
 import { type ServeFlags, serveConfig } from "../serve.js";
 import type { Shell } from "../shell.js";
 import { safe } from "../terminal.js";
@@ -36,6 +36,12 @@ passwords are made in the data folder, where \`evtctl start\` finds them.
     .description("show what is applied and what is pending")
     .option("--dry-run", "the same: this changes nothing anyway")
     .action((_options: unknown, command: Command) => status(configOf(command, shell), { command, shell }));
+  migrate
+    .command("supabase")
+    .description("print the SQL that lets people who are signed in to Supabase read their own tenant; changes nothing")
+    .action(async (_options: unknown, command: Command) =>
+      shell.terminal.line(await supabaseSqlOf(configOf(command, shell))),
+    );
 }
 
 function configOf(command: Command, shell: Shell): Config {

@@ -14,3 +14,4 @@ export { PostgresReader } from "./postgres-reader.js";
 export { PostgresSnapshots } from "./postgres-snapshots.js";
 export { groupRoleSql, type LoginRole, loginRoles, projectionRole, type RolePasswords } from "./roles.js";
 export { assertServiceRole } from "./service-role.js";
+export { supabaseSql } from "./supabase.js";
