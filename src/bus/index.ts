@@ -17,6 +17,19 @@ export type { BusStream, StreamOptions } from "./event-stream.js";
 export type { ExportFormat } from "./export.js";
 export { FileDeadLetters } from "./file-dead-letters.js";
 export { FileLog, type FileLogOptions, type FileLogStatus } from "./file-log.js";
+export {
+  type Aggregate,
+  aggregate,
+  counter,
+  type FoldOptions,
+  fold,
+  groupBy,
+  type KeyedFold,
+  type KeyOption,
+  latest,
+  type SingleFold,
+  type StepOptions,
+} from "./folds.js";
 export type { HistoryFilter } from "./history.js";
 export type { KeptError } from "./kept-error.js";
 export type { Latency } from "./latency-histogram.js";
@@ -35,6 +48,16 @@ export {
 } from "./operation.js";
 export type { PatternOf, Takes, TopicMap, TopicOf, TopicsTaken } from "./pattern.js";
 export type { PerformanceReport, SubscriptionPerformance, TopicPerformance } from "./performance.js";
+export {
+  type BatchOptions,
+  type Pipeline,
+  type PipelineEnd,
+  type PipelineFailure,
+  type PipelineStatus,
+  pipeline,
+  type RunningPipeline,
+  type SinkOptions,
+} from "./pipeline.js";
 export type { Priority } from "./priority.js";
 export type { BatchItem, DelayOptions, OperationOf, Publisher } from "./publisher.js";
 export type { RateLimit } from "./rate-limiter.js";
