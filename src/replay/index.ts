@@ -21,5 +21,6 @@ export type {
   ReplayTargets,
 } from "./port.js";
 export { PostgresReplayProgress } from "./postgres/index.js";
+export { replayStart } from "./replay-start.js";
 export { ReplayRunner, type ReplayRunnerOptions } from "./runner.js";
 export type { ReplayState } from "./turn.js";

@@ -26,6 +26,7 @@ import type {
   ReplayTarget,
   ReplayTargets,
 } from "./port.js";
+import { replayStart } from "./replay-start.js";
 
 /** What turns need. */
 export interface ReplayTurnOptions {
@@ -52,7 +53,6 @@ export interface TurnEnd {
 export type ReplayState = "running" | "paused" | "cancelled" | "completed";
 
 const nothingGiven: ReplayGiven = { given: 0, results: {} };
-const begun: ReplayProgress = { position: 0, events: 0, results: {}, firstFailure: null };
 /** A turn offers at most so many events, and as many as the rate has in a second. */
 const sliceEventsMax = 500;
 /** A replay that goes on says so in the log at most so often. */
@@ -76,7 +76,7 @@ export class ReplayTurns {
       return this.#finish(claim, resource);
     const spec = replaySpecOf(resource);
     const noted = (await progress.progress(spec.tenantId, [claim.aggregateId])).get(claim.aggregateId);
-    const before = noted ?? { ...begun, position: spec.filter.after ?? 0 };
+    const before = noted ?? replayStart(spec);
     if (before.position >= spec.until) return this.#end(claim, resource, { state: "completed", progress: before });
     if (spec.wanted !== "running") return this.#end(claim, resource, { state: spec.wanted, progress: before });
     const startMs = this.#options.clock.monotonicMs();

@@ -7,6 +7,7 @@ import {
   type ReplayWanted,
   replayAggregate,
   replaySpecOf,
+  replayStart,
 } from "../../replay/index.js";
 import { platformApp } from "../platform/definitions.js";
 import { refusalError } from "../publish/refusal-errors.js";
@@ -119,12 +120,7 @@ async function replayResource(parts: EdgeParts, tenantId: TenantId, id: string):
 function replayJson(resource: Resource, progress: ReplayProgress | undefined): JsonObject {
   const { tenantId: _tenantId, ...wanted } = replaySpecOf(resource);
   const failed = resource.conditions.find(({ type }) => type === "Rejected");
-  const { position, events, results, firstFailure } = progress ?? {
-    position: wanted.filter.after ?? 0,
-    events: 0,
-    results: {},
-    firstFailure: null,
-  };
+  const { position, events, results, firstFailure } = progress ?? replayStart(wanted);
   return {
     id: resource.aggregateId,
     tenantId: replaySpecOf(resource).tenantId,
