@@ -279,3 +279,20 @@ test("an event that does not continue the log stops its tenant", async () => {
   expect(await bench.builds(tenantId)).toEqual(["1 v1 live 1"]);
   expect((await bench.store.tenant(tenantId)).failure).toMatchObject({ code: "verification_failed", position: 2 });
 });
+
+test("a log that ends before what is in the tables stops its tenant", async () => {
+  const bench = new ProjectionBench();
+  const tenantId = newTenantId();
+  for (const id of ["a", "b"]) await bench.publish(tenantId, "create", id, { plan: "free" });
+  await bench.runner().catchUp();
+  await bench.publish(tenantId, "create", "c", { plan: "free" });
+  const { reader } = bench.log;
+  const cut: LogReader = {
+    ...reader,
+    read: async () => [],
+    head: async (of) => ({ ...(await reader.head(of)), position: 1 }),
+  };
+  await (await bench.next({ reader: cut })).catchUp();
+  expect((await bench.store.tenant(tenantId)).failure).toMatchObject({ code: "verification_failed", position: 2 });
+  expect(await bench.builds(tenantId)).toEqual(["1 v1 live 2"]);
+});
