@@ -22,9 +22,25 @@ export interface KeyInfo {
   readonly name: string;
   readonly principalId: string;
   readonly grants: readonly ClientGrant[];
+  /** Types that it may touch; null: all that the grants allow. */
+  readonly scopes: readonly string[] | null;
+  /** Addresses and ranges that it may be used from; null: anywhere. */
+  readonly networks: readonly string[] | null;
   readonly createdAt: string;
   readonly expiresAt: string | null;
   readonly revokedAt: string | null;
+}
+
+/** What a key is created with. */
+export interface KeyRequest {
+  readonly name: string;
+  readonly grants: readonly ClientGrant[];
+  /** `organization.*`, `organization.create`, `reader:organization.*`; absent: all that the grants allow. */
+  readonly scopes?: readonly string[];
+  /** RFC 3339. */
+  readonly expiresAt?: string;
+  /** Addresses and CIDR ranges; absent: anywhere. */
+  readonly networks?: readonly string[];
 }
 
 /** A dead letter. */
@@ -174,7 +190,7 @@ export class AdminClient {
    */
   async createKey(
     tenant: string,
-    wish: { readonly name: string; readonly grants: readonly ClientGrant[]; readonly expiresAt?: string },
+    wish: KeyRequest,
     { signal }: Abortable = {},
   ): Promise<{ readonly id: string; readonly key: string }> {
     const { body } = await this.#transport.send({

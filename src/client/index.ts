@@ -9,6 +9,7 @@ export {
   type EffectInfo,
   type EffectResolution,
   type KeyInfo,
+  type KeyRequest,
   type TenantInfo,
 } from "./admin-client.js";
 export {

@@ -28,6 +28,8 @@ const reconnectFirstMs = 100;
 const reconnectMaxMs = 5_000;
 const gapsInARowMax = 3;
 
+/** The edge leaves something out, for a filter or for the scopes of the key, so positions have gaps. */
+const filteredHeader = "eventplane-filtered";
 /** Codes after which connecting again cannot help. */
 const finalCodes: ReadonlySet<string> = new Set(["unauthenticated", "forbidden", "request_invalid", "not_found"]);
 
@@ -65,7 +67,7 @@ export async function* subscribe(
 
 interface Place {
   position: number | undefined;
-  readonly isFiltered: boolean;
+  isFiltered: boolean;
   gaps: number;
   failures: number;
 }
@@ -95,6 +97,7 @@ async function* connection(
     signal,
   });
   const response = await unlessSilent(opening, transport, ended);
+  if (response.headers.get(filteredHeader) === "true") place.isFiltered = true;
   try {
     for await (const message of messagesOf(response, transport, ended)) {
       place.failures = 0;

@@ -22,6 +22,14 @@ export interface AuthenticationDependencies {
   readonly clock: Clock;
 }
 
+/** What a request shows of who sends it. */
+export interface Shown {
+  /** Its Authorization header. */
+  readonly header: string | undefined;
+  /** The address that it comes from. */
+  readonly address: string;
+}
+
 /** Finds out who asks. */
 export class Authentication {
   readonly #dependencies: AuthenticationDependencies;
@@ -32,26 +40,31 @@ export class Authentication {
   }
 
   /**
-   * Who shows this header: at once when its key is known and opens, else after the next round of the fold, at most 900 ms.
+   * Who shows this: at once when its key is known and opens, else after the next round of the fold, at most 900 ms.
    *
    * @throws EventplaneError, from the call or from its promise: `platform_stale` when the keys cannot be proven fresh,
    * `busy` when 1,000 wait already, `unauthenticated` for everything that is not a usable key, always with the same words
    */
-  identify(header: string | undefined): Principal | Promise<Principal> {
-    const { platform, clock } = this.#dependencies;
+  identify({ header, address }: Shown): Principal | Promise<Principal> {
     const presented = readAuthorization(header);
-    return principalOf(presented, platform.fresh(), clock.nowUs()) ?? this.#identifyLater(presented);
+    const decided = this.#decide(presented, address);
+    return decided.result === "opened" ? decided.principal : this.#identifyLater(presented, address);
   }
 
-  async #identifyLater(presented: PresentedKey): Promise<Principal> {
-    const { platform, clock } = this.#dependencies;
+  async #identifyLater(presented: PresentedKey, address: string): Promise<Principal> {
     if (presented.isWellFormed) await this.#afterNextRound();
-    const principal = principalOf(presented, platform.fresh(), clock.nowUs());
-    if (principal !== undefined) return principal;
+    const decided = this.#decide(presented, address);
+    if (decided.result === "opened") return decided.principal;
     throw new EventplaneError(
       "unauthenticated",
       "No usable API key was sent. Send `Authorization: Bearer epk_…` with a key that is neither revoked nor expired.",
+      { cause: decided.cause },
     );
+  }
+
+  #decide(presented: PresentedKey, address: string): KeyDecision {
+    const { platform, clock } = this.#dependencies;
+    return decideKey(presented, { state: platform.fresh(), nowUs: clock.nowUs(), address });
   }
 
   async #afterNextRound(): Promise<void> {
@@ -80,10 +93,33 @@ export class Authentication {
   }
 }
 
-/** Who shows the key; undefined when it does not open. One path for all that do not. */
-export function principalOf(presented: PresentedKey, state: PlatformState, nowUs: number): Principal | undefined {
+/** What a key is decided by. */
+export interface DecidedBy {
+  readonly state: PlatformState;
+  readonly nowUs: number;
+  readonly address: string;
+}
+
+/** Why a key with the right secret was refused; never sent, but the refusal is noted as its principal's. */
+export class WrongNetwork {
+  readonly principal: Principal;
+
+  constructor(principal: Principal) {
+    this.principal = principal;
+  }
+}
+
+/** Whether a key opens. */
+export type KeyDecision =
+  | { readonly result: "opened"; readonly principal: Principal }
+  | { readonly result: "refused"; readonly cause: WrongNetwork | undefined };
+
+/** Decides on a key. One path for all that do not open. */
+export function decideKey(presented: PresentedKey, { state, nowUs, address }: DecidedBy): KeyDecision {
   const key = state.key(presented.keyId);
   const matches = secretMatches(presented, key?.secretHash);
-  if (key === undefined || !matches || !isKeyUsable(key, nowUs)) return undefined;
-  return { type: "service", id: key.principalId, tenantId: key.tenantId, grants: key.grants, keyId: key.id };
+  if (key === undefined || !matches || !isKeyUsable(key, nowUs)) return { result: "refused", cause: undefined };
+  const { principal, networks } = key;
+  if (networks?.has(address) === false) return { result: "refused", cause: new WrongNetwork(principal) };
+  return { result: "opened", principal };
 }

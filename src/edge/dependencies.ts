@@ -64,6 +64,8 @@ export interface EdgeDependencies {
   readonly metrics: Metrics;
   /** Name of this edge in `causedBy`; short, because every event holds it. */
   readonly edge: string;
+  /** Addresses and ranges of proxies whose X-Forwarded-For is believed; by default nobody's. */
+  readonly trustedProxies?: readonly string[];
   /** What does not work for somebody while everybody else is served; shown by /readyz, which stays 200. */
   readonly degraded?: () => readonly string[];
   /** More reasons why this process is not ready, by name; empty when it is. Asked by /readyz. */

@@ -75,6 +75,7 @@ export async function createEdge(dependencies: EdgeDependencies): Promise<Edge> 
   const server = await createHttpServer({
     ids: dependencies.ids,
     clock: dependencies.clock,
+    trustedProxies: dependencies.trustedProxies ?? [],
     onFailure: (request, error, problem) => noteFailure(parts, request, { error, problem }),
   });
   measure(server, parts);

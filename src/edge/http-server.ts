@@ -16,6 +16,7 @@ import {
   limits,
 } from "../kernel/index.js";
 import { type LoadBounds, watchLoad } from "./load.js";
+import { isNetwork } from "./networks.js";
 import { asEventplaneError, type Problem, problemHeaders, problemOf } from "./problem.js";
 import { cloudEventTypes } from "./publish/cloudevents.js";
 import { securityHeaders } from "./security-headers.js";
@@ -28,6 +29,8 @@ export type FailureListener = (request: FastifyRequest, error: EventplaneError, 
 export interface HttpServerOptions extends LoadBounds {
   readonly ids: IdSource;
   readonly clock: Clock;
+  /** Addresses and ranges of proxies whose X-Forwarded-For is believed; by default nobody's. */
+  readonly trustedProxies?: readonly string[];
   readonly onFailure: FailureListener;
 }
 
@@ -42,10 +45,15 @@ const discardedBytesMax = 8_388_608;
 const discardMsMax = 1_000;
 const allMethods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] as const;
 
-/** Makes the server; register routes with {@link addRoute}. */
+/**
+ * Makes the server; register routes with {@link Routes}.
+ *
+ * @throws EventplaneError `config_invalid` for a proxy that is no address and no range
+ */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
   const server = Fastify({
     logger: false,
+    trustProxy: trustedBy(options.trustedProxies ?? []),
     bodyLimit: limits.bodyBytesMax,
     genReqId: () => options.ids.uuid4(),
     requestIdHeader: false,
@@ -89,6 +97,14 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     return reply;
   });
   return server;
+}
+
+/** Without proxies the address of a request is its socket's, whatever it says of itself. */
+function trustedBy(proxies: readonly string[]): string[] | false {
+  const wrong = proxies.find((proxy) => !isNetwork(proxy));
+  if (wrong === undefined) return proxies.length > 0 && [...proxies];
+  const message = `The trusted proxy "${wrong}" is neither an address nor a range such as 192.0.2.0/24.`;
+  throw new EventplaneError("config_invalid", message, { details: { name: "edge.trusted-proxies" } });
 }
 
 declare module "fastify" {

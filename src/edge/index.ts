@@ -8,11 +8,11 @@ export { createEdge, type Edge } from "./edge.js";
 export {
   type AdministrationRequest,
   type CreatedKey,
-  type KeyWish,
   PlatformAdministration,
 } from "./platform/administration.js";
 export { platformApp, principalIdOf } from "./platform/definitions.js";
 export { PlatformFold } from "./platform/fold.js";
+export type { KeyWish } from "./platform/key-wish.js";
 export type { KeyEntry, PlatformState, TenantEntry } from "./platform/state.js";
 export type { Grant, Principal } from "./principal.js";
 export type { Problem } from "./problem.js";

@@ -1,5 +1,7 @@
 /** Who asks, and what an API key can be granted. */
+
 import type { TenantId } from "../kernel/index.js";
+import type { Scopes } from "./scope.js";
 
 /** The grants that a key can have; `authz/base-policies.ts` says what each allows. */
 export const grantNames = ["publisher", "reader", "subscriber", "admin"] as const;
@@ -15,6 +17,8 @@ export interface Principal {
   readonly tenantId: TenantId;
   /** One object for as long as the credential is what it is: rulings are kept by it. */
   readonly grants: ReadonlySet<Grant>;
+  /** What is left of the grants; absent: all of it. Decided in code, before the policies. */
+  readonly scopes?: Scopes;
   /** The API key that was shown, when one was; its revocation ends open connections. */
   readonly keyId?: string;
 }

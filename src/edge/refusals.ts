@@ -6,6 +6,7 @@
  */
 import type { CausedBy, EventFactory } from "../event/index.js";
 import { type Clock, type ErrorCode, type EventplaneError, formatUs, PLATFORM_TENANT_ID } from "../kernel/index.js";
+import { WrongNetwork } from "./authentication.js";
 import type { Authorizer } from "./authz/authorizer.js";
 import { basePolicySet } from "./authz/policy-set.js";
 import type { Action } from "./authz/ruling.js";
@@ -171,6 +172,7 @@ export class RefusalLog {
     const spec = {
       principal: principalId,
       code: refusal.error.code,
+      ...(refusal.error.cause instanceof WrongNetwork ? { reason: "network" } : {}),
       ...(refusal.action === undefined ? {} : { action: refusal.action }),
       count,
       since: formatUs(tracked.sinceUs),

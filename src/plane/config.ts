@@ -47,6 +47,10 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
     says: "Port to listen on; 0 takes a free one",
   },
   "edge.name": { kind: "text", default: "edge", says: "Name of this edge in causedBy" },
+  "edge.trusted-proxies": {
+    kind: "list",
+    says: "Addresses and ranges of proxies whose X-Forwarded-For says where a request comes from; absent: nobody's",
+  },
   "runtime.concurrency": {
     kind: "integer",
     default: "128",
@@ -81,6 +85,7 @@ export type SettingName =
   | "edge.host"
   | "edge.port"
   | "edge.name"
+  | "edge.trusted-proxies"
   | "runtime.concurrency"
   | "runtime.threads"
   | "worker.stop-grace-ms"
@@ -129,6 +134,12 @@ export class Config {
   /** The number of an integer setting. */
   integer(name: SettingName): number {
     return Number(this.required(name));
+  }
+
+  /** The members of a list setting, which commas separate; empty when it is absent. */
+  texts(name: SettingName): readonly string[] {
+    const text = this.text(name) ?? "";
+    return text.split(",").flatMap((part) => (part.trim() === "" ? [] : [part.trim()]));
   }
 
   /** True when the value did not come from the defaults. */

@@ -56,7 +56,12 @@ export interface PlaneOptions {
   readonly workerStopGraceMs?: number;
   readonly keys: PlaneKeys;
   /** Without `listen` it is reached by {@link Plane.as} only. */
-  readonly edge: { readonly name: string; readonly listen?: { readonly host: string; readonly port: number } };
+  readonly edge: {
+    readonly name: string;
+    readonly listen?: { readonly host: string; readonly port: number };
+    /** See {@link EdgeDependencies.trustedProxies}. */
+    readonly trustedProxies?: readonly string[];
+  };
   readonly logger: Logger;
   /** No other process works on this database: what a plane before this one had in hand when it was killed is due at once. */
   readonly isAlone?: boolean;
@@ -330,6 +335,7 @@ function openEdge(
     logger,
     metrics,
     edge: options.edge.name,
+    trustedProxies: options.edge.trustedProxies ?? [],
     notReady: async () => loops.failed.map((name) => `${name}_stopped`),
     degraded: () => {
       const tenants = projector.stopped().length;

@@ -233,6 +233,7 @@ function planeOptions(
     },
     edge: {
       name: config.required("edge.name"),
+      trustedProxies: config.texts("edge.trusted-proxies"),
       ...(listens ? { listen: { host: config.required("edge.host"), port: config.integer("edge.port") } } : {}),
     },
     logger,

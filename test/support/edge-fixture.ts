@@ -51,6 +51,7 @@ export interface EdgeFixtureOptions {
   readonly clock?: Clock;
   readonly doorbell?: Doorbell;
   readonly deadLetters?: readonly DeadLetter[];
+  readonly trustedProxies?: readonly string[];
   /** Default: a free one. */
   readonly port?: number;
 }
@@ -187,6 +188,7 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     logger: createLogger({ level: "debug", destination }),
     metrics: createMetrics(),
     edge: "edge-1",
+    ...(parts.trustedProxies === undefined ? {} : { trustedProxies: parts.trustedProxies }),
   });
   let url: string;
   try {

@@ -1,6 +1,7 @@
 /** `evtctl key`: API keys of a tenant; needs an admin key. */
 import { type Command, InvalidArgumentError } from "commander";
 import type { ClientGrant, KeyInfo } from "../../client/index.js";
+import { formatUs, parseUs, systemClock } from "../../kernel/index.js";
 import type { Column } from "../output.js";
 import type { Shell } from "../shell.js";
 import { safe } from "../terminal.js";
@@ -11,6 +12,8 @@ const columns: readonly Column<KeyInfo>[] = [
   { title: "ID", value: ({ id }) => id },
   { title: "NAME", value: ({ name }) => name },
   { title: "GRANTS", value: ({ grants }) => grants.join(",") },
+  { title: "SCOPES", value: ({ scopes }) => scopes?.join(",") ?? "all" },
+  { title: "NETWORKS", value: ({ networks }) => networks?.join(",") ?? "any" },
   { title: "CREATED", value: ({ createdAt }) => createdAt },
   { title: "EXPIRES", value: ({ expiresAt }) => expiresAt ?? "never" },
   { title: "REVOKED", value: ({ revokedAt }) => revokedAt ?? "no" },
@@ -25,6 +28,7 @@ export function register(program: Command, shell: Shell): void {
       "after",
       `
   evtctl key create acme --name ci --grants publisher,reader > ci.key && chmod 600 ci.key
+  evtctl key create acme --name shop --grants publisher --scope 'organization.*' --expires 90d --network 192.0.2.0/24 > shop.key
   evtctl key list acme
   evtctl key revoke acme 0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11`,
     );
@@ -58,15 +62,23 @@ function addCreate(key: Command, shell: Shell): void {
     .argument("<tenant>", "id or slug")
     .requiredOption("--name <name>", "what it is for")
     .requiredOption("--grants <list>", `of ${grantNames.join(", ")}, with commas`, parseGrants)
-    .option("--expires-at <time>", "RFC 3339")
+    .option("--scope <types...>", "only these: organization.*, organization.create, reader:organization.*")
+    .option("--expires <time>", "RFC 3339, or from now on: 90d, 12h", parseExpiry)
+    .option("--network <ranges...>", "only from these addresses and ranges: 192.0.2.0/24, 2001:db8::/32")
     .action(
       async (
         tenant: string,
-        wish: { name: string; grants: readonly ClientGrant[]; expiresAt?: string },
+        { name, grants, scope: scopes, expires: expiresAt, network: networks }: CreateOptions,
         command: Command,
       ) => {
         const client = await shell.credentials(command).admin();
-        const created = await client.admin.createKey(tenant, wish);
+        const created = await client.admin.createKey(tenant, {
+          name,
+          grants,
+          ...(scopes === undefined ? {} : { scopes }),
+          ...(expiresAt === undefined ? {} : { expiresAt }),
+          ...(networks === undefined ? {} : { networks }),
+        });
         const printer = shell.printer(command);
         if (printer.format !== "table") return printer.value(created);
         await shell.terminal.line(created.key);
@@ -75,6 +87,25 @@ function addCreate(key: Command, shell: Shell): void {
         );
       },
     );
+}
+
+interface CreateOptions {
+  readonly name: string;
+  readonly grants: readonly ClientGrant[];
+  readonly scope?: readonly string[];
+  readonly expires?: string;
+  readonly network?: readonly string[];
+}
+
+const hourUs = 3_600_000_000;
+const unitHours: Readonly<Record<string, number>> = { h: 1, d: 24 };
+
+/** A time as it is, for the edge to check; a duration in hours or days from now on. */
+function parseExpiry(text: string): string {
+  const [, digits = "", unit = ""] = /^(\d{1,5})([hd])$/.exec(text) ?? [];
+  if (digits !== "") return formatUs(systemClock.nowUs() + Number(digits) * (unitHours[unit] ?? 0) * hourUs);
+  if (parseUs(text) !== undefined) return text;
+  throw new InvalidArgumentError("It is a time such as 2030-01-31T09:30:00Z, or hours or days from now on: 12h, 90d.");
 }
 
 function parseGrants(text: string): readonly ClientGrant[] {

@@ -6,13 +6,11 @@
 import { type AppendItem, type CausedBy, EventFactory } from "../../event/index.js";
 import {
   type Clock,
-  compileSchema,
   EventplaneError,
   formatUs,
   type IdSource,
   type JsonObject,
   PLATFORM_TENANT_ID,
-  parseUs,
   type TenantId,
   uuid8,
 } from "../../kernel/index.js";
@@ -21,21 +19,20 @@ import type { Authorizer } from "../authz/authorizer.js";
 import type { ResourceClass } from "../authz/ruling.js";
 import { issueKey } from "../credentials.js";
 import type { EventLog } from "../dependencies.js";
-import type { Grant, Principal } from "../principal.js";
-import { mismatch, refusalError } from "../publish/refusal-errors.js";
+import type { Principal } from "../principal.js";
+import { refusalError } from "../publish/refusal-errors.js";
 import { stampOf } from "../stamp.js";
 import {
   createTenantIntentId,
   isTenantSlug,
   PLATFORM_SLUG,
   platformApp,
-  principalIdOf,
   revokeKeyIntentId,
   slugPattern,
   tenantIdOf,
 } from "./definitions.js";
 import type { PlatformFold } from "./fold.js";
-import type { KeyEntry } from "./state.js";
+import { assertSameWish, type KeyWish, keySpecOf } from "./key-wish.js";
 
 /** On whose behalf something is administered. */
 export interface AdministrationRequest {
@@ -53,16 +50,6 @@ export interface CreatedKey {
   readonly key?: string;
 }
 
-/** What a key is created with. */
-export interface KeyWish {
-  readonly name: string;
-  readonly grants: readonly Grant[];
-  /** RFC 3339. */
-  readonly expiresAt?: string;
-  /** The same one again gives the same key, without its secret. */
-  readonly idempotencyKey?: string;
-}
-
 /** What administration needs. */
 export interface AdministrationDependencies {
   readonly log: EventLog;
@@ -72,10 +59,6 @@ export interface AdministrationDependencies {
   readonly ids: IdSource;
   readonly edge: string;
 }
-
-const checkKeySpec = compileSchema(
-  platformApp.aggregates.get("key")?.intents.get("key.create")?.schema ?? (false as never),
-);
 
 /** Creates tenants, creates and revokes keys. */
 export class PlatformAdministration {
@@ -123,11 +106,11 @@ export class PlatformAdministration {
         ? this.#dependencies.ids.uuid7()
         : uuid8(tenantId, request.principal.id, "key", idempotencyKey);
     const { key, secretHash } = issueKey(id);
-    const spec = specOf(tenantId, wish, secretHash);
+    const spec = keySpecOf(tenantId, wish, secretHash);
     if (idempotencyKey !== undefined) {
       await this.#dependencies.platform.catchUp();
       const existing = this.#dependencies.platform.state.key(id);
-      if (existing !== undefined) return repeated(existing, wish);
+      if (existing !== undefined) return assertSameWish(existing, wish);
     }
     const item = this.#intent(
       { type: "key.create", id, aggregateId: id, spec, idFromOutsideKey: idempotencyKey !== undefined },
@@ -138,7 +121,7 @@ export class PlatformAdministration {
     } catch (error) {
       const raced = this.#dependencies.platform.state.key(id);
       if (raced === undefined) throw error;
-      return repeated(raced, wish);
+      return assertSameWish(raced, wish);
     }
     return { id, key };
   }
@@ -184,36 +167,4 @@ export class PlatformAdministration {
     if (outcome.result === "refused") throw refusalError(outcome);
     return outcome;
   }
-}
-
-function specOf(tenantId: TenantId, wish: KeyWish, secretHash: string): JsonObject {
-  const { name, grants, expiresAt } = wish;
-  const principalId = principalIdOf(tenantId, String(name));
-  const spec = { tenantId, name, principalId, grants, secretHash, ...(expiresAt === undefined ? {} : { expiresAt }) };
-  const misfits = checkKeySpec(spec);
-  const problems = misfits.length > 0 ? misfits : expiryProblems(expiresAt);
-  if (problems.length === 0) return spec;
-  throw new EventplaneError(
-    "schema_violation",
-    `The key does not fit: ${problems.map(({ pointer, message }) => `${pointer} ${message}`).join("; ")}.`,
-    {
-      details: { pointers: problems.map(({ pointer }) => pointer) },
-    },
-  );
-}
-
-/** JSON Schema's date-time takes more than the fold can read, and what no fold can read would stop every edge. */
-function expiryProblems(expiresAt: string | undefined): ReturnType<typeof checkKeySpec> {
-  if (expiresAt === undefined || parseUs(expiresAt) !== undefined) return [];
-  return [{ pointer: "/expiresAt", message: "must be a time before 2255 such as 2030-01-31T09:30:00Z" }];
-}
-
-function repeated(existing: KeyEntry, wish: KeyWish): CreatedKey {
-  const expiresAt = existing.expiresAtUs === null ? undefined : formatUs(existing.expiresAtUs);
-  const wishedUs = wish.expiresAt === undefined ? undefined : parseUs(wish.expiresAt);
-  const sameExpiry = expiresAt === (wishedUs === undefined ? undefined : formatUs(wishedUs));
-  const sameGrants =
-    existing.grants.size === wish.grants.length && wish.grants.every((grant) => existing.grants.has(grant));
-  if (existing.name !== wish.name || !sameGrants || !sameExpiry) throw mismatch(existing.id);
-  return { id: existing.id };
 }

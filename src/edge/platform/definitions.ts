@@ -8,7 +8,9 @@ import { type JsonObject, PLATFORM_TENANT_ID, type TenantId, uuid8 } from "../..
 import { replayDefinition } from "../../replay/index.js";
 import { policyApplyType } from "../authz/policy-book.js";
 import { policyLimits } from "../authz/policy-text.js";
+import { networksMax } from "../networks.js";
 import { grantNames } from "../principal.js";
+import { scopePattern, scopesMax } from "../scope.js";
 
 /** The slug of the tenant that holds tenants, keys and schemas themselves. */
 export const PLATFORM_SLUG = "platform";
@@ -61,7 +63,21 @@ const keySpec: JsonObject = {
     principalId: { type: "string", pattern: uuidPattern },
     grants: { type: "array", minItems: 1, uniqueItems: true, items: { type: "string", enum: [...grantNames] } },
     secretHash: { type: "string", pattern: "^[A-Za-z0-9_-]{43}$" },
+    scopes: {
+      type: "array",
+      minItems: 1,
+      maxItems: scopesMax,
+      uniqueItems: true,
+      items: { type: "string", pattern: scopePattern },
+    },
     expiresAt: { type: "string", format: "date-time" },
+    networks: {
+      type: "array",
+      minItems: 1,
+      maxItems: networksMax,
+      uniqueItems: true,
+      items: { type: "string", maxLength: 64 },
+    },
   },
 };
 

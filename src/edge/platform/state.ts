@@ -2,10 +2,19 @@
  * What an edge knows of the platform: tenants, API keys, policies, replays and introduced signing keys, folded from the platform log.
  */
 import type { EventRow } from "../../event/index.js";
-import { EventplaneError, type JsonObject, PLATFORM_TENANT_ID, parseUs, type TenantId } from "../../kernel/index.js";
+import {
+  EventplaneError,
+  type JsonObject,
+  type JsonValue,
+  PLATFORM_TENANT_ID,
+  parseUs,
+  type TenantId,
+} from "../../kernel/index.js";
 import { PolicyBook, policyApplyType } from "../authz/policy-book.js";
 import { storedHashBytes } from "../credentials.js";
-import { type Grant, grantNames } from "../principal.js";
+import { Networks } from "../networks.js";
+import { type Grant, grantNames, type Principal } from "../principal.js";
+import { Scopes } from "../scope.js";
 import { PLATFORM_SLUG } from "./definitions.js";
 
 /** A tenant that exists. */
@@ -21,8 +30,10 @@ export interface KeyEntry {
   readonly id: string;
   readonly tenantId: TenantId;
   readonly name: string;
-  readonly principalId: string;
-  readonly grants: ReadonlySet<Grant>;
+  /** Who asks with it. */
+  readonly principal: Principal;
+  /** undefined: from anywhere. */
+  readonly networks: Networks | undefined;
   readonly secretHash: Uint8Array;
   readonly createdAtUs: number;
   readonly expiresAtUs: number | null;
@@ -115,12 +126,16 @@ export class PlatformState {
     const spec = specOf(row);
     const secretHash = storedHashBytes(text(spec, "secretHash", row));
     if (secretHash === undefined) throw corrupt(row);
-    this.#keys.set(row.aggregateId, {
-      id: row.aggregateId,
-      tenantId: text(spec, "tenantId", row) as TenantId, // checked by the type's schema when it was written
+    const id = row.aggregateId;
+    const tenantId = text(spec, "tenantId", row) as TenantId; // checked by the type's schema when it was written
+    const grants = grantsOf(spec);
+    const scopes = spec.scopes === undefined ? {} : { scopes: new Scopes(textsOf(spec.scopes, row)) };
+    this.#keys.set(id, {
+      id,
+      tenantId,
       name: text(spec, "name", row),
-      principalId: text(spec, "principalId", row),
-      grants: grantsOf(spec),
+      principal: { type: "service", id: text(spec, "principalId", row), tenantId, grants, ...scopes, keyId: id },
+      networks: spec.networks === undefined ? undefined : new Networks(textsOf(spec.networks, row)),
       secretHash,
       createdAtUs: row.recordedAtUs,
       expiresAtUs: expiryOf(spec, row),
@@ -154,6 +169,11 @@ function text(spec: JsonObject, member: string, row: EventRow): string {
   const value = spec[member];
   if (typeof value !== "string") throw corrupt(row);
   return value;
+}
+
+function textsOf(value: JsonValue, row: EventRow): readonly string[] {
+  if (!Array.isArray(value)) throw corrupt(row);
+  return value.map(String);
 }
 
 /** A time that cannot be read is long past: one key is unusable then, instead of every edge. */

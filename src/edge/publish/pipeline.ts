@@ -19,15 +19,17 @@ import type { Authorizer } from "../authz/authorizer.js";
 import type { Ruling } from "../authz/ruling.js";
 import type { EventLog, GuardLoader } from "../dependencies.js";
 import type { Principal } from "../principal.js";
+import { scopeOf } from "../principal-scope.js";
 import { asEventplaneError } from "../problem.js";
 import type { RefusalLog } from "../refusals.js";
+import type { Scope } from "../scope.js";
 import { stampOf } from "../stamp.js";
 import { Drafter, draftBytes, typeRootOf } from "./drafter.js";
 import { type Guard, guardRefusal } from "./guard.js";
 import type { IntentInput } from "./intent-input.js";
 import { unlessAllKnown, unlessKnown } from "./known-ids.js";
 import type { PublishResult } from "./publish-result.js";
-import { inItem, refusalError } from "./refusal-errors.js";
+import { forbidden, inItem, refusalError } from "./refusal-errors.js";
 
 /** How a request publishes. */
 export interface PublishOptions {
@@ -104,8 +106,9 @@ export class PublishPipeline {
       const named = intents.map((intent, index) =>
         intent instanceof EventplaneError ? intent : this.#drafter.name(intent, index, naming),
       );
-      if (options.atomic) return await this.#publishAtomic(request, named);
-      const results = await this.#publishEach(request, named);
+      const scoped = withinScope(named, scopeOf(principal, actionOf(options)));
+      if (options.atomic) return await this.#publishAtomic(request, scoped);
+      const results = await this.#publishEach(request, scoped);
       for (const each of results) if (each.result === "refused") this.#note(principal, options, each.error);
       return results;
     } catch (error) {
@@ -201,8 +204,8 @@ export class PublishPipeline {
     request: Request,
     intents: readonly (IntentRequest | EventplaneError)[],
   ): Promise<readonly PublishResult[]> {
-    const readable = intents.map((intent) => {
-      if (intent instanceof EventplaneError) throw intent;
+    const readable = intents.map((intent, index) => {
+      if (intent instanceof EventplaneError) throw inItem(intent, index);
       return intent;
     });
     for (let attempt = 1; ; attempt++) {
@@ -280,6 +283,15 @@ function overtaken(): EventplaneError {
 
 function actionOf({ source }: PublishOptions): "PublishIntent" | "PublishFact" {
   return source === undefined ? "PublishIntent" : "PublishFact";
+}
+
+/** What the scope leaves out is refused before ids are looked up, whatever the type is. */
+function withinScope(
+  intents: readonly (IntentRequest | EventplaneError)[],
+  scope: Scope | undefined,
+): readonly (IntentRequest | EventplaneError)[] {
+  if (scope === undefined) return intents;
+  return intents.map((each) => (each instanceof EventplaneError || scope.allows(each.type) ? each : forbidden()));
 }
 
 function resultOf(outcome: AppendOutcome, item: AppendItem): PublishResult {

@@ -8,7 +8,8 @@ import {
   scanJson,
   type TenantId,
 } from "../../kernel/index.js";
-import type { AdministrationRequest, KeyWish } from "../platform/administration.js";
+import type { AdministrationRequest } from "../platform/administration.js";
+import type { KeyWish } from "../platform/key-wish.js";
 import type { KeyEntry, TenantEntry } from "../platform/state.js";
 import { forbidden } from "../publish/refusal-errors.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
@@ -102,7 +103,7 @@ interface Exchange {
 async function createKey(parts: EdgeParts, { request, reply, caller }: Exchange): Promise<unknown> {
   readQuery(request.query, []);
   const idempotencyKey = idempotencyKeyOf(request);
-  const body = readBody(request, ["name", "grants", "expiresAt"]);
+  const body = readBody(request, ["name", "grants", "scopes", "expiresAt", "networks"]);
   if (!Array.isArray(body.grants))
     throw invalid("/grants", "grants is a list of publisher, reader, subscriber and admin.");
   // The key's schema checks every member; a wrong one is refused there.
@@ -156,14 +157,17 @@ function tenantJson({ id, slug, createdAtUs }: TenantEntry): JsonObject {
   return { id, slug, createdAt: formatUs(createdAtUs) };
 }
 
+/** A key as administrators see it: without its secret, and without the hash of it. */
 function keyJson(key: KeyEntry): JsonObject {
   const time = (us: number | null): string | null => (us === null ? null : formatUs(us));
   return {
     id: key.id,
     tenantId: key.tenantId,
     name: key.name,
-    principalId: key.principalId,
-    grants: [...key.grants],
+    principalId: key.principal.id,
+    grants: [...key.principal.grants],
+    scopes: key.principal.scopes?.texts ?? null,
+    networks: key.networks?.texts ?? null,
     createdAt: formatUs(key.createdAtUs),
     expiresAt: time(key.expiresAtUs),
     revokedAt: time(key.revokedAtUs),

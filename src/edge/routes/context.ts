@@ -4,7 +4,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { EventplaneError, limits, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
 import type { PositionWaits, ProjectionQueries } from "../../projection/index.js";
-import type { Authentication } from "../authentication.js";
+import { type Authentication, WrongNetwork } from "../authentication.js";
 import type { Authorizer } from "../authz/authorizer.js";
 import type { PolicyCheck } from "../authz/policy-check.js";
 import type { Action, ResourceClass } from "../authz/ruling.js";
@@ -13,9 +13,11 @@ import type { HeldBytes } from "../held-bytes.js";
 import type { PlatformAdministration } from "../platform/administration.js";
 import type { PlatformFold } from "../platform/fold.js";
 import type { Principal } from "../principal.js";
+import { scopeOf } from "../principal-scope.js";
 import type { PublishPipeline } from "../publish/pipeline.js";
 import { forbidden } from "../publish/refusal-errors.js";
 import type { RefusalLog } from "../refusals.js";
+import type { Scope } from "../scope.js";
 import type { SubscriptionHub } from "../sse/hub.js";
 
 /** The parts of an edge that routes use. */
@@ -44,6 +46,8 @@ export interface Caller {
   readonly tenantId: TenantId;
   /** The part of it that the route is about. */
   readonly resource: ResourceClass;
+  /** What the route's action is limited to; undefined: all that the rules allow. */
+  readonly scope: Scope | undefined;
 }
 
 /** A route of one tenant. */
@@ -130,13 +134,25 @@ export class Routes {
       url: route.url,
       onRequest: (request, reply, done) => {
         request.action = route.action;
-        const found = this.#parts.authentication.identify(request.headers.authorization);
+        const found = this.#parts.authentication.identify({
+          header: request.headers.authorization,
+          address: request.ip,
+        });
         if (!(found instanceof Promise)) {
           this.#admit(found, { route, request, reply });
           done();
           return;
         }
-        found.then((principal) => this.#admit(principal, { route, request, reply })).then(() => done(), done);
+        found
+          .then((principal) => this.#admit(principal, { route, request, reply }))
+          .then(
+            () => done(),
+            (error: Error) => {
+              // The secret was right: it is this key's tenant that has to know.
+              if (error.cause instanceof WrongNetwork) request.principal = error.cause.principal;
+              done(error);
+            },
+          );
       },
       handler: (request, reply) => {
         const { caller } = request;
@@ -159,7 +175,7 @@ export class Routes {
     if (route.authorize !== "handler")
       this.#parts.authorizer.assertAllowed(principal, route.action, { tenantId, resource });
     this.#makeRoom(this.#parts.coming, tenantId, { request, reply });
-    request.caller = { principal, tenantId, resource };
+    request.caller = { principal, tenantId, resource, scope: scopeOf(principal, route.action) };
   }
 
   /** Tenant equality, before any rule: foreign and unknown tenants are the same, in time too, to those who may not look. */

@@ -2,7 +2,8 @@
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { type EventRow, proofJson, provenEventWriter } from "../../event/index.js";
 import { EventplaneError, type TenantId } from "../../kernel/index.js";
-import type { EdgeParts, Routes } from "./context.js";
+import { type Scope, visibleRows } from "../scope.js";
+import type { Caller, EdgeParts, Routes } from "./context.js";
 import { type Form, formOf, ownForm, type Page } from "./event-forms.js";
 import {
   aggregateIdOf,
@@ -28,6 +29,8 @@ const traceEventsMax = 10_000;
 const pageBytesMax = 8_388_608;
 /** Events of one read from the store: what a page of the largest events costs before its bytes are counted. */
 const readEvents = 250;
+/** A page looks at so many events, however few of them a scope lets through; the next one goes on behind them. */
+const readEventsMax = 10_000;
 
 /** Registers the routes. */
 export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
@@ -35,15 +38,15 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/events",
     action: "Read",
-    handle: (request, reply, { tenantId }) => readPage(parts, { tenantId, request, reply }),
+    handle: (request, reply, { tenantId, scope }) => readPage(parts, { tenantId, scope, request, reply }),
   });
   routes.tenant({
     method: "GET",
     url: "/v1/tenants/:t/events/:id",
     action: "Read",
-    handle: async (request, reply, { tenantId }) => {
+    handle: async (request, reply, caller) => {
       readQuery(request.query, []);
-      const row = await eventOf(parts, tenantId, request.params);
+      const row = await eventOf(parts, caller, request.params);
       const form = formOf(request, "single");
       return reply.type(form.mediaType).send(form.write(row));
     },
@@ -52,32 +55,33 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/events/:id/proof",
     action: "Read",
-    handle: async (request, _reply, { tenantId }) => {
+    handle: async (request, _reply, caller) => {
       readQuery(request.query, []);
-      return proofJson(await eventOf(parts, tenantId, request.params));
+      return proofJson(await eventOf(parts, caller, request.params));
     },
   });
   routes.tenant({
     method: "GET",
     url: "/v1/tenants/:t/streams/:aggregateType/:aggregateId",
     action: "Read",
-    handle: (request, reply, { tenantId }) => readStream(parts, { tenantId, request, reply }),
+    handle: (request, reply, { tenantId, scope }) => readStream(parts, { tenantId, scope, request, reply }),
   });
   routes.tenant({
     method: "GET",
     url: "/v1/tenants/:t/traces/:correlationId",
     action: "Read",
-    handle: (request, reply, { tenantId }) => readTrace(parts, { tenantId, request, reply }),
+    handle: (request, reply, { tenantId, scope }) => readTrace(parts, { tenantId, scope, request, reply }),
   });
 }
 
 interface Read {
   readonly tenantId: TenantId;
+  readonly scope: Scope | undefined;
   readonly request: FastifyRequest;
   readonly reply: FastifyReply;
 }
 
-async function readPage(parts: EdgeParts, { tenantId, request, reply }: Read): Promise<unknown> {
+async function readPage(parts: EdgeParts, { tenantId, scope, request, reply }: Read): Promise<unknown> {
   parts.unsent.assertRoom(tenantId);
   const query = readQuery(request.query, [...filterNames, "after", "before", "limit", "direction", "include"]);
   const { direction = "forwards", include } = query;
@@ -94,7 +98,7 @@ async function readPage(parts: EdgeParts, { tenantId, request, reply }: Read): P
   const limit = limitOf(query);
   const after = positionOf(query, "after");
   const before = positionOf(query, "before");
-  const filter = filterOf(query);
+  const filter = scope?.narrow(filterOf(query)) ?? filterOf(query);
   const form = formOf(request, "batch");
   if (include === "proof" && form !== ownForm) {
     throw new EventplaneError("request_invalid", "A CloudEvent has no place for its proof: read /events/{id}/proof.", {
@@ -105,29 +109,31 @@ async function readPage(parts: EdgeParts, { tenantId, request, reply }: Read): P
   const texts: string[] = [];
   let next: number | null = null;
   let place = direction === "forwards" ? after : before;
-  for (let bytes = 0; bytes < pageBytesMax && texts.length < limit; ) {
+  for (let bytes = 0, looked = 0; bytes < pageBytesMax && texts.length < limit && looked < readEventsMax; ) {
     const size = Math.min(readEvents, limit - texts.length);
     const from = direction === "forwards" ? { after: place ?? 0 } : place === undefined ? {} : { before: place };
     const rows = await parts.reader.read(tenantId, { filter, direction, limit: size, ...from });
     const inside = rows.filter(
       ({ position }) => position > (after ?? 0) && position < (before ?? Number.POSITIVE_INFINITY),
     );
-    for (const row of inside) bytes += texts[texts.push(write(row)) - 1]?.length ?? 0;
+    looked += rows.length;
+    for (const row of visibleRows(inside, scope)) bytes += texts[texts.push(write(row)) - 1]?.length ?? 0;
     place = inside.at(-1)?.position ?? place;
     next = rows.length < size || inside.length < rows.length ? null : (place ?? null);
     if (next === null) break;
   }
-  return sendPage(parts, { tenantId, request, reply }, { form, texts, next });
+  return sendPage(parts, { tenantId, scope, request, reply }, { form, texts, next });
 }
 
-async function eventOf(parts: EdgeParts, tenantId: TenantId, params: unknown): Promise<EventRow> {
+async function eventOf(parts: EdgeParts, { tenantId, scope }: Caller, params: unknown): Promise<EventRow> {
   const { id } = params as { readonly id: string }; // of the route's address
   const [row] = await parts.reader.readByIds(tenantId, [uuidOf("id", id)]);
-  if (row === undefined) throw new EventplaneError("not_found", "This tenant has no event with this id.");
+  if (row === undefined || scope?.allows(row.type) === false)
+    throw new EventplaneError("not_found", "This tenant has no event with this id.");
   return row;
 }
 
-async function readStream(parts: EdgeParts, { tenantId, request, reply }: Read): Promise<unknown> {
+async function readStream(parts: EdgeParts, { tenantId, scope, request, reply }: Read): Promise<unknown> {
   const names = request.params as { readonly aggregateType: string; readonly aggregateId: string }; // of the route's address
   parts.unsent.assertRoom(tenantId);
   const query = readQuery(request.query, ["after", "limit"]);
@@ -136,16 +142,17 @@ async function readStream(parts: EdgeParts, { tenantId, request, reply }: Read):
   const stream = { aggregateType: aggregateTypeOf(names.aggregateType), aggregateId: aggregateIdOf(names.aggregateId) };
   const afterVersion = integerOf(query, "after", { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;
   const { texts, next } = await gather(
-    { after: afterVersion, limit, write: form.write, placeOf: ({ version }) => version },
+    { after: afterVersion, limit, scope, write: form.write, placeOf: ({ version }) => version },
     (after, size) => parts.reader.readStream(tenantId, stream, { afterVersion: after, limit: size }),
   );
-  if (texts.length === 0 && afterVersion === 0)
+  // A stream of which nothing may be seen is none; of one of a type that is touched, a page may be empty.
+  if (texts.length === 0 && (scope?.touches(stream.aggregateType) === false || (afterVersion === 0 && next === null)))
     throw new EventplaneError("not_found", "This tenant has no such stream.");
-  return sendPage(parts, { tenantId, request, reply }, { form, texts, next });
+  return sendPage(parts, { tenantId, scope, request, reply }, { form, texts, next });
 }
 
 /** Events of one correlation, at most 10,000 or 8 MiB, in position order; `next` continues with `after`. */
-async function readTrace(parts: EdgeParts, { tenantId, request, reply }: Read): Promise<unknown> {
+async function readTrace(parts: EdgeParts, { tenantId, scope, request, reply }: Read): Promise<unknown> {
   parts.unsent.assertRoom(tenantId);
   const query = readQuery(request.query, ["after"]);
   const form = formOf(request, "batch");
@@ -154,6 +161,7 @@ async function readTrace(parts: EdgeParts, { tenantId, request, reply }: Read): 
     {
       after: positionOf(query, "after") ?? 0,
       limit: traceEventsMax,
+      scope,
       write: form.write,
       placeOf: ({ position }) => position,
     },
@@ -162,30 +170,31 @@ async function readTrace(parts: EdgeParts, { tenantId, request, reply }: Read): 
   if (texts.length === 0 && query.after === undefined) {
     throw new EventplaneError("not_found", "This tenant has no event with this correlation id.");
   }
-  return sendPage(parts, { tenantId, request, reply }, { form, texts, next });
+  return sendPage(parts, { tenantId, scope, request, reply }, { form, texts, next });
 }
 
-/** Reads until there are `limit` events or 8 MiB of them. */
+interface GatherOptions {
+  readonly after: number;
+  readonly limit: number;
+  readonly scope: Scope | undefined;
+  readonly write: Form["write"];
+  readonly placeOf: (row: EventRow) => number;
+}
+
+/** Reads until there are `limit` events, or 8 MiB of them, or 10,000 were looked at. */
 async function gather(
-  {
-    after,
-    limit,
-    write,
-    placeOf,
-  }: { after: number; limit: number; write: Form["write"]; placeOf: (row: EventRow) => number },
+  { after, limit, scope, write, placeOf }: GatherOptions,
   read: (after: number, limit: number) => Promise<readonly EventRow[]>,
 ): Promise<Page> {
   const texts: string[] = [];
   let place = after;
-  for (let bytes = 0; bytes < pageBytesMax && texts.length < limit; ) {
+  for (let bytes = 0, looked = 0; bytes < pageBytesMax && texts.length < limit && looked < readEventsMax; ) {
     const size = Math.min(readEvents, limit - texts.length);
     const rows = await read(place, size);
-    for (const row of rows) {
-      const text = write(row);
-      bytes += text.length;
-      texts.push(text);
-      place = placeOf(row);
-    }
+    looked += rows.length;
+    for (const row of visibleRows(rows, scope)) bytes += texts[texts.push(write(row)) - 1]?.length ?? 0;
+    const last = rows.at(-1);
+    if (last !== undefined) place = placeOf(last);
     if (rows.length < size) return { texts, next: null };
   }
   return { texts, next: place };

@@ -1,6 +1,8 @@
 /** Questions to projections of one's own: a table, rows by key or by group, on request not older than a position. */
 import { EventplaneError } from "../../kernel/index.js";
 import type { ProjectionQuery } from "../../projection/index.js";
+import { forbidden } from "../publish/refusal-errors.js";
+import type { Scope } from "../scope.js";
 import type { EdgeParts, Routes } from "./context.js";
 import { limitOf, otherParameters, positionOf, readQuery } from "./query.js";
 
@@ -12,8 +14,9 @@ export function addProjectionRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/projections/:name",
     action: "Read",
-    handle: async (request, _reply, { tenantId }) => {
+    handle: async (request, _reply, { tenantId, scope }) => {
       const { name } = request.params as { readonly name: string }; // of the route's address
+      assertAllApplied(parts, scope, name);
       const query = tableQueryOf(request.query, ["minPosition"]);
       const minPosition = positionOf(otherParameters(request.query, parameters), "minPosition");
       return parts.queries.query(tenantId, name, { ...query, minPosition });
@@ -39,4 +42,11 @@ export function tableQueryOf(given: unknown, besides: readonly string[] = []): P
     ...(key === undefined ? {} : { key }),
     ...(after === undefined ? {} : { after }),
   };
+}
+
+/** Rows are made of events of all types that a projection applies, so only who may see them all may ask it. */
+function assertAllApplied({ app }: EdgeParts, scope: Scope | undefined, name: string): void {
+  if (scope === undefined) return;
+  const applied = app.projections.get(name)?.apply;
+  if (applied === undefined || ![...applied.keys()].every((type) => scope.allows(type))) throw forbidden();
 }

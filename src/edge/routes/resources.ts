@@ -1,6 +1,8 @@
 /** Materialized resources: a list and one, with the generation as ETag, on request not older than a position. */
 import type { Resource } from "../../event/index.js";
 import { EventplaneError, type JsonObject, type TenantId } from "../../kernel/index.js";
+import { forbidden } from "../publish/refusal-errors.js";
+import type { Scope } from "../scope.js";
 import type { EdgeParts, Routes } from "./context.js";
 import { aggregateIdOf, aggregateTypeOf, limitOf, positionOf, type Query, readQuery } from "./query.js";
 
@@ -10,9 +12,10 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/resources/:aggregateType",
     action: "Read",
-    handle: async (request, _reply, { tenantId }) => {
+    handle: async (request, _reply, { tenantId, scope }) => {
       const query = readQuery(request.query, ["after", "limit", "minPosition"]);
       const { aggregateType } = request.params as { readonly aggregateType: string }; // of the route's address
+      assertWhole(scope, aggregateType);
       const wanted = { aggregateType: aggregateTypeOf(aggregateType), limit: limitOf(query) };
       const after = query.after === undefined ? {} : { after: aggregateIdOf(query.after) };
       await reach(parts, tenantId, query);
@@ -24,9 +27,10 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/resources/:aggregateType/:aggregateId",
     action: "Read",
-    handle: async (request, reply, { tenantId }) => {
+    handle: async (request, reply, { tenantId, scope }) => {
       const query = readQuery(request.query, ["minPosition"]);
       const names = request.params as { readonly aggregateType: string; readonly aggregateId: string }; // of the route's address
+      assertWhole(scope, names.aggregateType);
       const stream = {
         aggregateType: aggregateTypeOf(names.aggregateType),
         aggregateId: aggregateIdOf(names.aggregateId),
@@ -37,6 +41,11 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
       return reply.header("etag", `"${resource.generation}"`).send(resourceJson(resource));
     },
   });
+}
+
+/** A resource is made of all events of its stream, so only who may see them all may see it. */
+function assertWhole(scope: Scope | undefined, aggregateType: string): void {
+  if (scope?.allowsAggregate(aggregateType) === false) throw forbidden();
 }
 
 /** A resource as it leaves the system: without what only derived events need. */

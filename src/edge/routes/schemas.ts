@@ -10,28 +10,29 @@ export function addSchemaRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/schemas",
     action: "Read",
-    handle: async (request) => {
+    handle: async (request, _reply, { scope }) => {
       readQuery(request.query, []);
-      return { schemas: [...schemas.values()] };
+      return { schemas: [...schemas.values()].filter(({ type }) => scope?.allows(type) !== false) };
     },
   });
   routes.tenant({
     method: "GET",
     url: "/v1/tenants/:t/schemas/:type/:version",
     action: "Read",
-    handle: async (request) => {
+    handle: async (request, _reply, { scope }) => {
       readQuery(request.query, []);
       const { type, version } = request.params as { readonly type: string; readonly version: string }; // of the route's address
       integerOf({ version }, "version", { min: 1, max: Number.MAX_SAFE_INTEGER });
       const found = schemas.get(`${type} ${version}`);
-      if (found === undefined) throw new EventplaneError("not_found", "There is no schema of this type and version.");
+      if (found === undefined || scope?.allows(type) === false)
+        throw new EventplaneError("not_found", "There is no schema of this type and version.");
       return found;
     },
   });
 }
 
-function schemasOf(parts: EdgeParts): ReadonlyMap<string, JsonObject> {
-  const schemas = new Map<string, JsonObject>();
+function schemasOf(parts: EdgeParts): ReadonlyMap<string, JsonObject & { readonly type: string }> {
+  const schemas = new Map<string, JsonObject & { readonly type: string }>();
   for (const aggregate of parts.app.aggregates.values()) {
     for (const { type, schemaVersion, effect, schema, specBytesMax } of aggregate.intents.values()) {
       const budget = specBytesMax === undefined ? {} : { specBytesMax };

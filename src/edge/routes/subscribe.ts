@@ -1,6 +1,7 @@
 /** GET /v1/tenants/{t}/subscribe: events as they are appended, over SSE on the raw socket. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { EventplaneError } from "../../kernel/index.js";
+import { isUnfiltered } from "../sse/frame.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
 import { filterOf, positionOf, readQuery } from "./query.js";
 
@@ -24,7 +25,7 @@ interface Exchange {
 
 async function subscribe(parts: EdgeParts, { request, reply, caller }: Exchange): Promise<unknown> {
   const query = readQuery(request.query, [...filterNames, "after"]);
-  const filter = filterOf(query);
+  const filter = { ...filterOf(query), scope: caller.scope };
   const after = lastEventIdOf(request) ?? positionOf(query, "after");
   const lease = await parts.hub.open(caller.tenantId);
   try {
@@ -48,6 +49,7 @@ async function subscribe(parts: EdgeParts, { request, reply, caller }: Exchange)
     ...headersOf(reply),
     "content-type": "text/event-stream; charset=utf-8",
     "cache-control": "no-store",
+    "eventplane-filtered": String(!isUnfiltered(filter)),
     connection: "close",
     "x-accel-buffering": "no",
   });

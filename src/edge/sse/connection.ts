@@ -10,6 +10,7 @@ import type { Socket } from "node:net";
 import type { Clock, TenantId } from "../../kernel/index.js";
 import { EventplaneError, isEventplaneError, limits } from "../../kernel/index.js";
 import type { LogReader } from "../../store/index.js";
+import { visibleRows } from "../scope.js";
 import {
   bookmarkFrame,
   endFrame,
@@ -209,9 +210,12 @@ export class SseConnection {
     const known = feed.position;
     try {
       if (!mayDeliver()) throw new EventplaneError("platform_stale", "Held back.");
-      const rows = await reader.read(this.tenantId, { after: this.#position, limit: pageEvents, filter: this.#filter });
-      for (const row of rows) await this.#writeCaughtUp(eventFrame(row).bytes, row.position);
-      if (rows.length < pageEvents && !this.#ended.signal.aborted) this.#position = Math.max(this.#position, known);
+      const { scope, ...asked } = this.#filter;
+      const filter = scope?.narrow(asked) ?? asked;
+      const rows = await reader.read(this.tenantId, { after: this.#position, limit: pageEvents, filter });
+      for (const row of visibleRows(rows, scope)) await this.#writeCaughtUp(eventFrame(row).bytes, row.position);
+      const looked = rows.length < pageEvents ? known : (rows.at(-1)?.position ?? 0);
+      if (!this.#ended.signal.aborted) this.#position = Math.max(this.#position, looked);
       if (this.#position - this.#toldPosition >= limits.bookmarkPositions) this.#writeBookmark();
     } catch (error) {
       if (!isEventplaneError(error) || !error.retryable) {

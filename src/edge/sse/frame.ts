@@ -7,6 +7,7 @@ import type { EventRow } from "../../event/index.js";
 import { eventLine } from "../../event/index.js";
 import { type SseFrame, sseFrame, sseHeartbeat } from "../../kernel/index.js";
 import type { ReadFilter } from "../../store/index.js";
+import type { Scope } from "../scope.js";
 
 /** One event, ready to be sent. */
 export interface Frame {
@@ -20,7 +21,11 @@ export interface Frame {
 }
 
 /** What a subscriber may ask for; all given parts must match. */
-export type SubscribeFilter = Pick<ReadFilter, "kind" | "type" | "aggregateType" | "aggregateId" | "correlationId">;
+export interface SubscribeFilter
+  extends Pick<ReadFilter, "kind" | "type" | "aggregateType" | "aggregateId" | "correlationId"> {
+  /** What the key may see at all. */
+  readonly scope?: Scope | undefined;
+}
 
 const filterMembers = ["kind", "type", "aggregateType", "aggregateId", "correlationId"] as const;
 
@@ -46,12 +51,12 @@ export const heartbeatFrame: Buffer = Buffer.from(sseHeartbeat, "utf8");
 
 /** True when the filter asks for nothing in particular. */
 export function isUnfiltered(filter: SubscribeFilter): boolean {
-  return filterMembers.every((member) => filter[member] === undefined);
+  return filter.scope === undefined && filterMembers.every((member) => filter[member] === undefined);
 }
 
 /** Equal filters have equal keys. */
 export function filterKey(filter: SubscribeFilter): string {
-  return JSON.stringify(filterMembers.map((member) => filter[member] ?? null));
+  return JSON.stringify([...filterMembers.map((member) => filter[member] ?? null), filter.scope?.key ?? null]);
 }
 
 function frameBytes(frame: SseFrame): Buffer {
@@ -60,6 +65,7 @@ function frameBytes(frame: SseFrame): Buffer {
 
 /** Whether the frame is what the filter asks for. */
 function matches(filter: SubscribeFilter, frame: Frame): boolean {
+  if (filter.scope?.allows(frame.type) === false) return false;
   return filterMembers.every((member) => filter[member] === undefined || filter[member] === frame[member]);
 }
 
