@@ -4,7 +4,7 @@ import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { afterAll, beforeAll, describe, expect, it, vi } from "vitest";
 import { createClient, type EventplaneClient } from "../src/client/index.js";
 import { buildCommand, evtctl, freePort, Served, until } from "./support/evtctl-process.js";
 import { createTestDatabase, type TestDatabase } from "./support/postgres-server.js";
@@ -77,6 +77,40 @@ function failuresOf(aggregateId: string): readonly Record<string, unknown>[] {
     .map((line) => JSON.parse(line) as Record<string, unknown>)
     .filter((entry) => entry.aggregateId === aggregateId && entry.code !== undefined);
 }
+
+describe("a controller in a thread that looks another resource up", { timeout: 120_000 }, () => {
+  const lookedUp = async (tenant: EventplaneClient): Promise<unknown> =>
+    (await tenant.resource("job", "looker")).status.worker;
+  const untilSeen = (tenant: EventplaneClient, wanted: object): Promise<unknown> =>
+    vi.waitFor(async () => expect(await lookedUp(tenant)).toMatchObject(wanted), { timeout: 20_000, interval: 50 });
+
+  it("is woken when that comes to be and when it changes, sees it as it is then, and nothing of another tenant", async () => {
+    expect(await metric("eventplane_controller_threads")).toBe(2);
+    // A status of nulls is empty: it is merged as a patch.
+    for (const tenant of [client, neighbour]) {
+      await tenant.publish({ type: "job.create", aggregateId: "looker", spec: { mode: "looks-up" } });
+      await vi.waitFor(async () => expect(await lookedUp(tenant)).toEqual({}), { timeout: 20_000, interval: 50 });
+    }
+    await create("plain", "plain");
+    await untilSeen(client, { other: { seen: 1 } });
+    await client.publish({ type: "job.change", aggregateId: "plain", spec: { text: "again" } });
+    await untilSeen(client, { other: { seen: 2 } });
+    expect((await client.resource("job", "looker")).phase).toBe("Ready");
+    expect(await lookedUp(neighbour)).toEqual({});
+
+    const decided: number[] = [];
+    for await (const { decision } of client.stream("job", "looker")) {
+      if (decision?.component === "worker") decided.push(decision.lookups?.["job/plain"] ?? Number.NaN);
+    }
+    // Each decision says which version it saw: none, and then ever later ones.
+    expect(decided[0]).toBe(0);
+    expect(decided.length).toBeGreaterThanOrEqual(3);
+    expect(decided).toEqual([...new Set(decided)].sort((one, other) => one - other));
+    const asked: unknown[] = [];
+    for await (const { decision } of neighbour.stream("job", "looker")) asked.push(decision?.lookups);
+    expect(asked.filter((lookups) => lookups !== undefined)).toEqual([{ "job/plain": 0 }]);
+  });
+});
 
 describe("a controller in `start` that does not return", { timeout: 120_000 }, () => {
   it("becomes a dead letter that names file and line, while others are made ready and the edge answers", async () => {
