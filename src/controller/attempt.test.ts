@@ -132,8 +132,9 @@ test("a controller that has no thread to run in waits its turn, loses no attempt
   expect(bench.logged).toEqual([]);
 });
 
-test("a reconcile that holds the thread longer than its time-out fails with reconcile_timeout", async () => {
+test("a reconcile that holds the thread longer than its time-out fails with reconcile_timeout, and is counted as one", async () => {
   let heldMs = 0;
+  const counted: string[] = [];
   const clock = new VirtualClock();
   const slow = { nowUs: () => clock.nowUs(), monotonicMs: () => heldMs, sleep: clock.sleep.bind(clock) };
   const bench = new RuntimeBench(
@@ -143,11 +144,12 @@ test("a reconcile that holds the thread longer than its time-out fails with reco
         return testDone();
       },
     },
-    { clock: slow },
+    { clock: slow, attemptsMax: 3, metrics: { reconciled: ({ result }) => void counted.push(result) } },
   );
   await bench.publish("create", "acme");
   await bench.settleFailures();
   expect((await bench.work.deadLetters(bench.tenantId))[0]?.failure.code).toBe("reconcile_timeout");
+  expect(counted.filter((result) => result !== "success")).toEqual(["timeout", "timeout", "dead_letter"]);
 });
 
 test("two controllers that wake one another for ever come to rest: one of them becomes a dead letter", async () => {

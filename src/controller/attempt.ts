@@ -18,10 +18,10 @@ import { ownRows } from "./own-rows.js";
 import type { Reconciler } from "./reconciler.js";
 
 /**
- * How an attempt ended. `changed`: events were appended. `unchanged`: there was nothing to do. `failed`: it is tried again.
- * `dead`: a dead letter. `lost`: another has the lease. `deferred`: the system was not able to; tried again, not counted.
+ * How an attempt ended. `changed`: events were appended. `unchanged`: there was nothing to do. `failed`, and
+ * `timed-out` when the controller did not return in its time: it is tried again. `dead`: a dead letter. `lost`: another has the lease. `deferred`: the system was not able to; tried again, not counted.
  */
-export type AttemptResult = "changed" | "unchanged" | "failed" | "dead" | "lost" | "deferred";
+export type AttemptResult = "changed" | "unchanged" | "failed" | "timed-out" | "dead" | "lost" | "deferred";
 
 /** The runtime tier's way into the log; the coalescer. */
 export interface Appending {
@@ -165,7 +165,8 @@ export class Attempts {
         retryAfterMs,
         generation: resource?.generation ?? null,
       });
-      return held ? { result: "failed", dueAfterMs: retryAfterMs } : { result: "lost" };
+      const result = isEventplaneError(error, "reconcile_timeout") ? "timed-out" : "failed";
+      return held ? { result, dueAfterMs: retryAfterMs } : { result: "lost" };
     } catch (again) {
       this.#log(
         "error",

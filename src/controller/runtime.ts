@@ -331,6 +331,8 @@ function metricOf({ result, dueAfterMs }: AttemptEnd): ReconcileResult {
       return dueAfterMs === undefined || dueAfterMs === null ? "success" : "requeue_after";
     case "failed":
       return "error";
+    case "timed-out":
+      return "timeout";
     case "dead":
       return "dead_letter";
     case "lost":

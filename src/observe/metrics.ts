@@ -3,15 +3,8 @@ import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom
 
 /** How an offered event ended. */
 export type AppendResult = "appended" | "repeated" | "conflict" | "refused" | "failed";
-/** How a reconcile ended; the words of controller-runtime, and ours for business refusals. */
-export type ReconcileResult =
-  | "success"
-  | "requeue_after"
-  | "rejected"
-  | "conflict"
-  | "error"
-  | "timeout"
-  | "dead_letter";
+/** How a reconcile ended; the words of controller-runtime, and our own for a time-out and a dead letter. */
+export type ReconcileResult = "success" | "requeue_after" | "conflict" | "error" | "timeout" | "dead_letter";
 
 /** How an attempt of a worker ended. */
 export type EffectMetricResult =
