@@ -1,5 +1,6 @@
 /** The packed package, installed into an empty folder with npm as it is set up here, and used from there. */
 import { type ChildProcess, execFile, spawn } from "node:child_process";
+import { existsSync } from "node:fs";
 import { mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -107,13 +108,40 @@ describe("the installed package", () => {
     expect(stdout).toMatch(/All \d+ checks hold\./);
   }, 60_000);
 
+  it("runs in the process of a program, which publishes and reads what became of it", async () => {
+    const program = `import { defineAggregate, defineApp, defineController, done } from "eventplane";
+      import { openPlane } from "eventplane/plane";
+      const note = defineAggregate("note", {
+        spec: { type: "object", properties: { text: { type: "string" } }, required: ["text"] },
+        intents: { create: { creates: true } },
+      });
+      const length = defineController({
+        name: "length",
+        watches: note,
+        reconcile: ({ resource }) => done({ characters: resource.spec.text.length }),
+      });
+      const plane = await openPlane(defineApp({ aggregates: [note], controllers: [length] }), { dataDir: "embedded" });
+      await plane.createTenant("acme");
+      const me = plane.as({ tenant: "acme", principal: { id: "user-1" } });
+      const { settled } = await me.publish(note.create({ text: "hello" }, { aggregateId: "n" }), { wait: "settled" });
+      console.log(settled, (await me.resource(note, "n")).status.length.characters);
+      await plane.close();`;
+    await writeFile(join(app, "embedding.mjs"), program);
+    const { stdout, stderr } = await run(process.execPath, ["embedding.mjs"], { cwd: app, env: environment });
+    expect([stdout.trim(), stderr]).toEqual(["ready 5", ""]);
+    // Its PostgreSQL has ended too.
+    expect(existsSync(join(app, "embedded/pgdata/PG_VERSION"))).toBe(true);
+    expect(existsSync(join(app, "embedded/pgdata/postmaster.pid"))).toBe(false);
+  }, 60_000);
+
   it("gives programs its client, its types and its test tools", async () => {
     const program = `import { createClient } from "eventplane/client";
       import { defineApp, EventplaneError } from "eventplane";
+      import { EventBus } from "eventplane/bus";
       import * as testing from "eventplane/testing";
-      console.log(typeof createClient, typeof defineApp, typeof EventplaneError, Object.keys(testing).length > 0);`;
+      console.log(typeof createClient, typeof defineApp, typeof EventplaneError, typeof EventBus, Object.keys(testing).length > 0);`;
     await writeFile(join(app, "program.mjs"), program);
     const { stdout } = await run(process.execPath, ["program.mjs"], { cwd: app, env: environment });
-    expect(stdout.trim()).toBe("function function function true");
+    expect(stdout.trim()).toBe("function function function function true");
   });
 });
