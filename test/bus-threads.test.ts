@@ -272,7 +272,7 @@ describe("a thread that cannot be had", () => {
     const { EventBus } = await built();
     bus = new EventBus({ unknownTopics: "allow", clock });
     await subscribe({ timeoutMs: 200 });
-    const held = outcomeOf({ act: "a call of the operating system", seconds: 1 });
+    const held = outcomeOf({ act: "a call of the operating system", seconds: 4 });
     await clock.advance(1_000);
     expect(await held).toMatchObject({ error: { code: "timeout" } });
     const next = outcomeOf({ act: "nothing" });

@@ -26,6 +26,7 @@ import { type Subscription, statusOf } from "./subscription.js";
 import { type SubscriptionOptions, subscriptionSettings } from "./subscription-options.js";
 import { ContextThreads, type Isolated } from "./threads/context-threads.js";
 import { isThreadHandler, type ThreadHandler } from "./threads/thread-handler.js";
+import { TopicPermit } from "./topic-permit.js";
 
 /**
  * Gets the events that a subscription's patterns take. What it throws, or its promise rejects with, is its own failure and reaches
@@ -66,6 +67,9 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
   readonly #onClosed: () => void;
   readonly #sources = new Map<string, Source>();
   readonly #threads = new ContextThreads();
+  /** Subscriptions that have ended and whose calls are under way, and what ends the monitors. */
+  readonly #leaving = new Set<Consumer>();
+  readonly #monitors = new Set<() => void>();
   /** What its subscriptions could not handle. */
   readonly deadLetters: DeadLetters;
 
@@ -229,7 +233,12 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
    * @throws EventplaneError `config_invalid`
    */
   monitor(options: MonitorOptions): () => void {
-    return startMonitor(options, this.#observed);
+    const stop = startMonitor(options, this.#observed);
+    this.#monitors.add(stop);
+    return () => {
+      this.#monitors.delete(stop);
+      stop();
+    };
   }
 
   /** Its subscriptions, in the order in which they came. */
@@ -246,7 +255,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     const { clock, log } = this.#shared;
     const endMs = clock.monotonicMs() + deadlineMs;
     const isIdle = await whenIdle(this.#shared, {
-      consumers: () => this.#space.registry.all.map(({ consumer }) => consumer),
+      consumers: () => [...this.#space.registry.all.map(({ consumer }) => consumer), ...this.#leaving],
       deadlineMs,
     });
     if (log === undefined) return isIdle;
@@ -262,10 +271,13 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
   async close(options: { readonly deadlineMs?: number } = {}): Promise<boolean> {
     this.#space.close();
     const isDrained = await this.drain(options.deadlineMs ?? 5_000);
+    for (const stop of this.#monitors) stop();
+    const reason = new EventplaneError("aborted", `The context ${this.name} was closed.`);
     for (const registration of this.#space.registry.all) {
-      registration.consumer.abandon(new EventplaneError("aborted", `The context ${this.name} was closed.`));
+      registration.consumer.abandon(reason);
       this.#end(registration);
     }
+    for (const consumer of this.#leaving) consumer.abandon(reason);
     await this.#threads.close();
     await this.#shared.log?.flush(logClosingMs);
     this.#onClosed();
@@ -291,11 +303,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
       this.#shared.log?.refused({ what: "subscription", context: this.name, principal, error });
       throw error;
     }
-    return prepared.map(({ definition, registration }) => {
-      definition.signal?.addEventListener("abort", () => this.#end(registration), { once: true });
-      if (definition.signal?.aborted === true) this.#end(registration);
-      return this.#subscription(registration);
-    });
+    return prepared.map(({ registration }) => this.#subscription(registration));
   }
 
   #prepare(definition: SubscriptionDefinition): Registration {
@@ -310,22 +318,26 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     const called = threads?.handler ?? definition.handler;
     if (typeof called !== "function")
       throw new EventplaneError("config_invalid", `The handler of ${name} is a function, or one in threads.`);
+    const { signal } = definition;
+    const end = (): void => void this.#end(registration);
     const ended = (): void => {
+      signal?.removeEventListener("abort", end);
       threads?.retire();
       definition.ended?.();
     };
     const spent = (): void => {
       registry.remove(registration);
       // The one call begins after this.
-      if (threads !== undefined) void Promise.resolve().then(() => consumer.idle().then(threads.retire));
+      void this.#leaves(consumer, Promise.resolve()).then(ended);
     };
-    const permit = this.#permitOf(name, definition);
+    const permit = new TopicPermit(this.#permitOf(name, definition));
     const handler = this.#space.correlation?.wrap(called) ?? called;
-    const parts = { name, handler, ended, ...(definition.isOnce === true ? { spent } : {}) };
+    const parts = { name, handler, permit, ended, ...(definition.isOnce === true ? { spent } : {}) };
     const consumer: Consumer = new Consumer(parts, threads?.settings ?? settings, host);
-    consumer.permit.set(permit);
     const registration: Registration = registry.add(consumer, [...new Set(patterns)], definition.principal);
     this.#startThreads(threads, registration);
+    signal?.addEventListener("abort", end, { once: true });
+    if (signal?.aborted === true) end();
     return registration;
   }
 
@@ -349,7 +361,16 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
   #end(registration: Registration): boolean {
     const wasThere = this.#space.registry.remove(registration);
     registration.consumer.close();
+    void this.#leaves(registration.consumer);
     return wasThere;
+  }
+
+  /** Keeps a subscription that has ended in mind until its calls have. */
+  async #leaves(consumer: Consumer, begun?: Promise<void>): Promise<void> {
+    this.#leaving.add(consumer);
+    await begun;
+    await consumer.idle();
+    this.#leaving.delete(consumer);
   }
 
   #subscription(registration: Registration): Subscription {

@@ -4,6 +4,7 @@ import type { BusEvent } from "./accepted-event.js";
 import type { CoarseClock } from "./coarse-clock.js";
 import type { HandlerContext } from "./delivery.js";
 import type { TimerWheel } from "./timer-wheel.js";
+import type { TopicPermit } from "./topic-permit.js";
 
 /** A handler as the core sees it: it may return anything; a promise is waited for. */
 export type AnyHandler = (event: BusEvent, context: HandlerContext) => unknown;
@@ -12,6 +13,7 @@ export type AnyHandler = (event: BusEvent, context: HandlerContext) => unknown;
 export interface ConsumerParts {
   readonly name: string;
   readonly handler: AnyHandler;
+  readonly permit: TopicPermit;
   readonly spent?: () => void;
   readonly ended: () => void;
 }

@@ -7,14 +7,14 @@ import { type ConsumerCounters, noCounts } from "./consumer-counters.js";
 import type { AnyHandler, ConsumerHost, ConsumerParts } from "./consumer-parts.js";
 import { Attempt, Delivery } from "./delivery.js";
 import { DeliverySet } from "./delivery-set.js";
-import { passes } from "./event-filter.js";
+import { mayPass, passes } from "./event-filter.js";
 import type { Latency } from "./latency-histogram.js";
 import { LatencySample } from "./latency-sample.js";
 import { PendingCall, type PendingCallEnds } from "./pending-call.js";
 import type { Settlement } from "./settlement.js";
 import type { SubscriptionSettings } from "./subscription-options.js";
 import { SubscriptionQueue } from "./subscription-queue.js";
-import { TopicPermit } from "./topic-permit.js";
+import type { TopicPermit } from "./topic-permit.js";
 
 /** Calls kept for the next ones. */
 const freeCallsMax = 64;
@@ -23,7 +23,7 @@ const freeCallsMax = 64;
 export class Consumer {
   readonly name: string;
   readonly settings: SubscriptionSettings;
-  readonly permit: TopicPermit = new TopicPermit();
+  readonly permit: TopicPermit;
   readonly #counters = noCounts();
   readonly #handler: AnyHandler;
   readonly #host: ConsumerHost;
@@ -60,10 +60,12 @@ export class Consumer {
   readonly #ended: () => void;
 
   /** `spent`: the subscription is for one event, and ends with it. `ended`: called when it is closed. */
-  constructor({ name, handler, spent, ended }: ConsumerParts, settings: SubscriptionSettings, host: ConsumerHost) {
-    this.name = name;
-    this.#spent = spent;
-    this.#ended = ended;
+  constructor(parts: ConsumerParts, settings: SubscriptionSettings, host: ConsumerHost) {
+    const { handler } = parts;
+    this.name = parts.name;
+    this.permit = parts.permit;
+    this.#spent = parts.spent;
+    this.#ended = parts.ended;
     this.settings = settings;
     this.#concurrency = settings.concurrency;
     this.#handler = handler;
@@ -118,11 +120,7 @@ export class Consumer {
 
   /** Whether the filter lets the event through; also when the filter throws, because that failure is to be seen. */
   wants(event: BusEvent): boolean {
-    try {
-      return passes(this.settings.filter, event);
-    } catch {
-      return true;
-    }
+    return mayPass(this.settings.filter, event);
   }
 
   /** Hands an event over. Never throws. @returns a promise when the publisher is to wait */
@@ -136,7 +134,7 @@ export class Consumer {
   }
 
   #takes(event: AcceptedEvent, settlement: Settlement | undefined): boolean {
-    if (this.#isClosed || this.#isSpent) return false;
+    if (this.#isClosed || this.#isSpent || !this.permit.covers(event.topic)) return false;
     if (this.settings.filter !== undefined && !this.#passes(event, settlement)) return false;
     // Before the handler is called, which may publish the next event.
     this.#isSpent = this.#spent !== undefined;
@@ -210,7 +208,8 @@ export class Consumer {
     this.isFull = isFull;
     this.#isHeld = size > 0 || this.#isPaused;
     this.#isWaitedFor = size > 0 || this.#idle.length > 0;
-    this.#isChoosy = this.#isClosed || this.settings.filter !== undefined || this.#spent !== undefined;
+    const isPicky = this.settings.filter !== undefined || this.permit.isNarrow;
+    this.#isChoosy = isPicky || this.#isClosed || this.#spent !== undefined;
   }
 
   #passes(event: AcceptedEvent, settlement: Settlement | undefined): boolean {

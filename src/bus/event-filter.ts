@@ -3,6 +3,15 @@ import { EventplaneError } from "../kernel/index.js";
 import type { BusEvent } from "./accepted-event.js";
 import { answerOf } from "./callback.js";
 
+/** Whether it may pass; also when the filter fails, because that failure is to be seen. */
+export function mayPass(filter: ((event: BusEvent) => boolean) | undefined, event: BusEvent): boolean {
+  try {
+    return passes(filter, event);
+  } catch {
+    return true;
+  }
+}
+
 /**
  * Asks the filter; without one everything passes.
  *

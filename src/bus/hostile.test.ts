@@ -131,6 +131,53 @@ describe("callbacks that are asynchronous and reject", () => {
 });
 
 describe("the end", () => {
+  test("drain and close count calls of subscriptions that have ended", async () => {
+    const forever = (): Promise<never> => new Promise(() => undefined);
+    bus.once("a", forever, { name: "once" });
+    const left = bus.on("a", forever, { name: "left" });
+    const settled = bus.publishAndSettle("a", 1);
+    left.unsubscribe();
+    const drained = bus.drain(100);
+    await clock.advance(200);
+    expect(await drained).toBe(false);
+    const closed = bus.close({ deadlineMs: 10 });
+    await clock.advance(100);
+    expect(await closed).toBe(false);
+    expect((await settled).outcomes).toMatchObject([
+      { subscription: "once", outcome: "failed", error: { code: "aborted" } },
+      { subscription: "left", outcome: "failed", error: { code: "aborted" } },
+    ]);
+  });
+
+  test("no timer is left after close", async () => {
+    const guarded = new EventBus({ unknownTopics: "allow", clock });
+    guarded.monitor({ everyMs: 60_000, onStatistics: () => undefined });
+    guarded.on("a", gotcha, { retry: { attempts: 5, baseMs: 60_000, capMs: 60_000 } });
+    guarded.on("a", () => undefined, { rateLimit: { perSecond: 0.01, burst: 1 } });
+    guarded.on("a", () => new Promise(() => undefined), { breaker: { failures: 1, openMs: 60_000 } });
+    for (let n = 0; n < 3; n++) void guarded.publish("a", n);
+    await clock.advance(100);
+    const closed = guarded.close({ deadlineMs: 10 });
+    await clock.advance(200);
+    await closed;
+    await clock.advance(50);
+    expect(clock.sleeping).toBe(0);
+  });
+
+  test("a signal that lives on holds no subscription that has ended", async () => {
+    const { signal } = new AbortController();
+    let listeners = 0;
+    const add = signal.addEventListener.bind(signal);
+    const remove = signal.removeEventListener.bind(signal);
+    signal.addEventListener = (...given: Parameters<typeof add>) => (listeners++, add(...given));
+    signal.removeEventListener = (...given: Parameters<typeof remove>) => (listeners--, remove(...given));
+    for (let n = 0; n < 100; n++) bus.on("a", () => undefined, { signal }).unsubscribe();
+    bus.once("a", () => undefined, { signal });
+    void bus.publish("a", 1);
+    await settle();
+    expect(listeners).toBe(0);
+  });
+
   test("handlers that end the bus, from within, let the others get the event", async () => {
     const seen: string[] = [];
     bus.on("a", () => void bus.close({ deadlineMs: 0 }));
@@ -139,6 +186,68 @@ describe("the end", () => {
     await clock.advance(100);
     expect(seen).toEqual(["second"]);
     expect(() => bus.publish("a", 2)).toThrow(expect.objectContaining({ code: "unavailable" }));
+  });
+});
+
+describe("permits and sources", () => {
+  test("an event that waits to be handed out does not pass a permit that was narrowed meanwhile", async () => {
+    let permitted: readonly string[] = ["open", "secret"];
+    bus = new EventBus({ unknownTopics: "allow", clock, authorizeSubscribe: () => permitted });
+    const seen: string[] = [];
+    bus.on(
+      "open",
+      () => {
+        void bus.publish("secret", 1);
+        permitted = ["open"];
+        bus.reauthorize();
+      },
+      { name: "first" },
+    );
+    bus.on("**", ({ topic: name }) => seen.push(name), { name: "second" });
+    void bus.publish("open", 1);
+    await clock.advance(10);
+    expect(seen).toEqual(["open"]);
+  });
+
+  test("what is published is what was verified, also when the sender changes its buffer meanwhile", async () => {
+    const body = Buffer.from('{"n":1}');
+    const seen: unknown[] = [];
+    bus.on("a", ({ payload }) => seen.push(payload));
+    const verify = async ({ body: shown }: { readonly body: string | Uint8Array }): Promise<boolean> => {
+      const isGood = Buffer.from(shown).toString() === '{"n":1}';
+      await Promise.resolve();
+      body.write('{"n":2}');
+      return isGood;
+    };
+    const source = bus.addSource({ name: "s", topics: ["a"], verify });
+    await source.receive({ topic: "a", body, signature: "" });
+    expect(seen).toEqual([{ n: 1 }]);
+  });
+
+  test("a body that is none is refused and counted", async () => {
+    const source = bus.addSource({ name: "s", topics: ["a"], verify: () => true });
+    for (const body of [undefined, null, 7, {}])
+      await expect(
+        source.receive({ topic: "a", body: body as unknown as string, signature: "" }),
+      ).rejects.toMatchObject({
+        code: "request_invalid",
+      });
+    expect(source.status()).toMatchObject({ refused: 4, accepted: 0 });
+  });
+
+  test("a dead letter is not given to a subscription that may not get its topic any more", async () => {
+    let permitted: readonly string[] = ["open", "secret"];
+    bus = new EventBus({ unknownTopics: "allow", clock, authorizeSubscribe: () => permitted });
+    let calls = 0;
+    bus.on("**", () => {
+      calls++;
+      gotcha();
+    });
+    void bus.publish("secret", 1);
+    permitted = ["open"];
+    bus.reauthorize();
+    expect(await bus.deadLetters.redriveAll()).toMatchObject({ done: 0, failed: 0, left: 1 });
+    expect(calls).toBe(1);
   });
 });
 

@@ -102,8 +102,11 @@ export class Source {
     this.#shared.log?.refused({ what: "message", context: this.#space.name, source: this.name, topic, error });
   }
 
-  async #receive(message: SourceMessage): Promise<string> {
-    this.#assertTaken(message);
+  async #receive(received: SourceMessage): Promise<string> {
+    this.#assertTaken(received);
+    const { body } = received;
+    // Whoever sent it may use its memory again while it is verified.
+    const message = { ...received, body: typeof body === "string" ? body : Buffer.from(body) };
     await this.#assertVerified(message);
     try {
       const id = await this.#publish(message);
@@ -135,6 +138,11 @@ export class Source {
       );
     if (!this.#limiter.take(1))
       return new EventplaneError("rate_limited", `The source ${this.name} sends faster than its rate limit allows.`);
+    if (typeof body !== "string" && !(body instanceof Uint8Array))
+      return new EventplaneError(
+        "request_invalid",
+        `The body of a message of the source ${this.name} is text or bytes.`,
+      );
     if (Buffer.byteLength(body) > (this.#options.bodyBytesMax ?? bodyBytesMaxDefault))
       return new EventplaneError("payload_too_large", `A message of the source ${this.name} is too large.`);
     return undefined;

@@ -184,7 +184,7 @@ export class Space {
    */
   redeliver({ subscription, event: json, attempts }: DeadLetter): Promise<HandlerOutcome> | undefined {
     const consumer = this.registry.byName(subscription)?.consumer;
-    if (consumer === undefined) return undefined;
+    if (consumer === undefined || !consumer.permit.covers(json.topic)) return undefined;
     const state = this.#stateOf(json.topic);
     const { payload, atMs, source, ...options } = json;
     const event = this.#build(state, { payload, options, source, atMs });
