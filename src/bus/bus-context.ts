@@ -14,7 +14,7 @@ import type { HistoryFilter } from "./history.js";
 import { whenIdle } from "./idle.js";
 import type { MonitorOptions } from "./monitor.js";
 import { type Observed, startMonitor, statisticsOf } from "./observation.js";
-import { wantedOf } from "./past-events.js";
+import { streamFrom } from "./past-events.js";
 import type { PatternOf, TopicMap } from "./pattern.js";
 import { type PerformanceReport, performanceOf } from "./performance.js";
 import { Publisher } from "./publisher.js";
@@ -154,7 +154,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     const definition = { ...plain(patterns, stream.handler, settings), ended: () => stream.end() };
     const [subscription] = this.#add([definition]);
     assert(subscription !== undefined, "one definition, one subscription");
-    stream.begin(subscription, wantedOf(past.events, this.#space, subscription.name));
+    stream.begin(subscription, streamFrom(past.events, this.#space, subscription.name));
     // The patterns let only these events through.
     return stream as BusStream<BusEvent> as BusStream<EventOf<Topics, Patterns>>;
   }

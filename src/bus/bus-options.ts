@@ -121,7 +121,7 @@ export function shareBus(options: BusOptions<TopicMap>): BusShared {
     correlation,
     redaction,
     log: options.log === undefined ? undefined : new EventLog(options.log, { clock, coarse, redaction }),
-    onUnpublished: options.onUnpublished,
+    onUnpublished: inNoScope(options.onUnpublished, correlation),
     counters: { callbacksFailed: 0, eventsNumbered: 0 },
   };
 }
@@ -130,6 +130,15 @@ export function shareBus(options: BusOptions<TopicMap>): BusShared {
 function inScope(tell: BusOptions["onFailure"], correlation: Correlation | undefined): BusShared["onFailure"] {
   if (tell === undefined || correlation === undefined) return tell;
   return (failure) => correlation.run(scopeOf(failure.event), () => tell(failure));
+}
+
+/** It is called when a time has come, in the scope of whoever began a wait last. */
+function inNoScope(
+  tell: BusOptions["onUnpublished"],
+  correlation: Correlation | undefined,
+): BusShared["onUnpublished"] {
+  if (tell === undefined || correlation === undefined) return tell;
+  return (unpublished) => correlation.outside(() => tell(unpublished));
 }
 
 /** The refusal of a topic that nobody declared. */

@@ -145,6 +145,20 @@ describe("what a handler publishes", () => {
     expect(looks.filter(({ correlationId }) => correlationId !== undefined)).toEqual([]);
   });
 
+  test("in onUnpublished belongs to nothing, whoever began the last wait", async () => {
+    const bus: EventBus = new EventBus({
+      unknownTopics: "allow",
+      clock,
+      correlation: true,
+      authorizePublish: ({ topic }) => topic !== "late" || clock.monotonicMs() < dueMs,
+      onUnpublished: () => void bus.publish("alarm", 1),
+    });
+    const dueMs = clock.monotonicMs() + 50;
+    bus.correlate("mine", () => void bus.emitLater("late", 1, { delayMs: 100 }));
+    await clock.advance(200);
+    expect(bus.history().map(({ topic, correlationId }) => [topic, correlationId])).toEqual([["alarm", undefined]]);
+  });
+
   test("says nothing of itself without the option, and nothing is looked up", () => {
     const bus = new EventBus({ unknownTopics: "allow", clock });
     const lookups = vi.spyOn(AsyncLocalStorage.prototype, "getStore");

@@ -17,6 +17,8 @@ export interface BusStream<Event> extends AsyncIterableIterator<Event, undefined
   readonly subscription: Subscription;
   /** False when `afterId` is not in the history any more: events may be missing before the first one. */
   readonly isWhole: boolean;
+  /** Whether events right before the one that was given last are missing, because the full queue dropped them. */
+  readonly hasGap: boolean;
 }
 
 /** Nothing is asked of the history. */
@@ -39,6 +41,10 @@ export class EventStream implements BusStream<BusEvent> {
   #isEnded = false;
   #subscription: Subscription | undefined = undefined;
   #past: Iterator<BusEvent, undefined> | undefined = undefined;
+  #dropped: () => number = () => 0;
+  #droppedBefore = 0;
+  #offeredGap = false;
+  #hasGap = false;
 
   /** `isWhole`: of the past that it begins with. */
   constructor(isWhole: boolean) {
@@ -52,9 +58,12 @@ export class EventStream implements BusStream<BusEvent> {
 
   /** The handler of the subscription. */
   readonly handler = (event: BusEvent): Promise<void> => {
+    const dropped = this.#dropped();
+    this.#offeredGap = dropped > this.#droppedBefore;
+    this.#droppedBefore = dropped;
     const first = this.#asking.shift();
     if (first === undefined) this.#offered = event;
-    else first.resolve({ done: false, value: event });
+    else first.resolve(this.#give(event));
     // Somebody asks for the next one already.
     if (this.#asking.length > 0 || this.#isEnded) return Promise.resolve();
     return new Promise((resolve) => {
@@ -62,10 +71,18 @@ export class EventStream implements BusStream<BusEvent> {
     });
   };
 
-  /** Sets the subscription that leaving the loop ends, and what is given before its events. */
-  begin(subscription: Subscription, past: Iterator<BusEvent, undefined>): void {
+  get hasGap(): boolean {
+    return this.#hasGap;
+  }
+
+  /** Sets the subscription that leaving the loop ends, what is given before its events, and how many its queue has dropped. */
+  begin(
+    subscription: Subscription,
+    from: { readonly past: Iterator<BusEvent, undefined>; readonly dropped: () => number },
+  ): void {
     this.#subscription = subscription;
-    this.#past = past;
+    this.#past = from.past;
+    this.#dropped = from.dropped;
   }
 
   next(): Promise<IteratorResult<BusEvent, undefined>> {
@@ -76,7 +93,7 @@ export class EventStream implements BusStream<BusEvent> {
     const offered = this.#offered;
     if (offered !== undefined) {
       this.#offered = undefined;
-      return Promise.resolve({ done: false, value: offered });
+      return Promise.resolve(this.#give(offered));
     }
     return new Promise((resolve) => {
       this.#asking.push({ resolve });
@@ -99,6 +116,11 @@ export class EventStream implements BusStream<BusEvent> {
     for (const { resolve } of this.#asking) resolve({ done: true, value: undefined });
     this.#asking = [];
     this.#done?.();
+  }
+
+  #give(value: BusEvent): IteratorResult<BusEvent, undefined> {
+    this.#hasGap = this.#offeredGap;
+    return { done: false, value };
   }
 
   [Symbol.asyncIterator](): this {

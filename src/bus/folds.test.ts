@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { beforeEach, describe, expect, expectTypeOf, test } from "vitest";
 import { isEventplaneError } from "../kernel/index.js";
 import { VirtualClock } from "../testing/index.js";
@@ -139,5 +140,29 @@ describe("a fold", () => {
     expect([[...kept.snapshot()], kept.subscription.status().failed]).toEqual([[["a", Number.POSITIVE_INFINITY]], 3]);
     expect(sums.get("ticket.opened")).toMatchObject({ count: 5, sum: 2 });
     expect(failures.map(({ subscription }) => subscription)).toEqual(["picky", "picky", "picky", "sums"]);
+  });
+
+  test("is what a scan of all events would give, whatever comes and goes", () => {
+    const event = fc.record({ team: fc.constantFrom("a", "b", "c", "d"), cents: fc.integer({ min: -9, max: 9 }) });
+    fc.assert(
+      fc.property(fc.array(event, { maxLength: 60 }), (events) => {
+        const other = new EventBus<Topics>({ unknownTopics: "allow", clock: new VirtualClock() });
+        const key = ({ payload }: { readonly payload: Topics["ticket.opened"] }): string => payload.team;
+        const counts = counter(other, "ticket.opened", { key, keysMax: 3 });
+        const sums = aggregate(other, "ticket.opened", { key, value: ({ payload }) => payload.cents });
+        for (const payload of events) void other.publish("ticket.opened", payload);
+        const teams = [...new Set(events.map(({ team }) => team))];
+        const ofTeam = (name: string): number[] => events.filter(({ team }) => team === name).map(({ cents }) => cents);
+        expect([...counts.snapshot()]).toEqual(teams.slice(0, 3).map((name) => [name, ofTeam(name).length]));
+        expect(counts.beyond).toBe(teams.slice(3).flatMap(ofTeam).length);
+        for (const name of teams)
+          expect(sums.get(name)).toMatchObject({
+            count: ofTeam(name).length,
+            sum: ofTeam(name).reduce((sum, cents) => sum + cents, 0),
+            minimum: Math.min(...ofTeam(name)),
+            maximum: Math.max(...ofTeam(name)),
+          });
+      }),
+    );
   });
 });

@@ -1,19 +1,29 @@
-/** What a subscription is given of the history, before what is published from now on. */
+/** What a stream needs of its subscription, beside the events that are published from now on. */
 import type { BusEvent } from "./accepted-event.js";
 import type { Consumer } from "./consumer.js";
 import type { Space } from "./space.js";
 
-/**
- * Those of the events that the subscription of this name would be given now. Each is looked at when it is asked for: a permit that was withdrawn
- * meanwhile holds.
- */
-export function* wantedOf(
+/** The events of the past that a subscription of this name is given first, and how many its queue has dropped. */
+export function streamFrom(
   events: readonly BusEvent[],
   space: Pick<Space, "registry" | "host">,
   name: string,
-): Generator<BusEvent, undefined> {
+): { readonly past: Iterator<BusEvent, undefined>; readonly dropped: () => number } {
   const consumer = space.registry.byName(name)?.consumer;
-  if (consumer === undefined) return undefined;
+  // Its signal had aborted before it began.
+  if (consumer === undefined) return { past: [].values(), dropped: () => 0 };
+  return { past: wantedOf(events, space, consumer), dropped: () => consumer.counters.dropped };
+}
+
+/**
+ * Those of the events that the subscription would be given now. Each is looked at when it is asked for: a permit that was withdrawn
+ * meanwhile holds.
+ */
+function* wantedOf(
+  events: readonly BusEvent[],
+  space: Pick<Space, "registry" | "host">,
+  consumer: Consumer,
+): Generator<BusEvent, undefined> {
   for (const event of events)
     if (space.registry.match(event.topic).includes(consumer) && passes(consumer, event, space)) yield event;
   return undefined;

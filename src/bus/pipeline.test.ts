@@ -1,3 +1,4 @@
+import fc from "fast-check";
 import { beforeEach, describe, expect, expectTypeOf, test } from "vitest";
 import { isEventplaneError } from "../kernel/index.js";
 import { VirtualClock } from "../testing/index.js";
@@ -165,5 +166,50 @@ describe("a pipeline", () => {
     await closing;
     expect(await running.ended).toEqual({ outcome: "ended" });
     expect(sunk).toEqual([[1, 2]]);
+  });
+
+  test("loses nothing that it took and handles nothing twice, however it is batched, fails and is stopped", async () => {
+    const step = fc.oneof(
+      fc.record({ publish: fc.integer({ min: 1, max: 8 }) }),
+      fc.record({ waitMs: fc.integer({ min: 0, max: 40 }) }),
+    );
+    await fc.assert(
+      fc.asyncProperty(
+        fc.array(step, { maxLength: 20 }),
+        fc.record({ size: fc.integer({ min: 1, max: 5 }), withinMs: fc.integer({ min: 0, max: 30 }) }),
+        fc.integer({ min: 2, max: 9 }),
+        async (steps, bounds, failing) => {
+          const time = new VirtualClock();
+          const other = new EventBus<Record<string, number>>({ unknownTopics: "allow", clock: time });
+          const handled: number[] = [];
+          const failed: number[] = [];
+          const running = pipeline(other.stream("n"), { clock: time })
+            .map(({ payload }) => payload)
+            .batch(bounds)
+            .sink(
+              async (batch) => {
+                expect(batch.length).toBeLessThanOrEqual(bounds.size);
+                await time.sleep(3);
+                if (batch.some((n) => n % failing === 0)) throw new Error("batch");
+                handled.push(...batch);
+              },
+              { onError: ({ input }) => void failed.push(...(input as number[])) },
+            );
+          let published = 0;
+          for (const one of steps) {
+            if ("waitMs" in one) await time.advance(one.waitMs);
+            else for (let n = 0; n < one.publish; n++) void other.publish("n", ++published);
+          }
+          const stopping = running.stop();
+          await time.advance(1_000);
+          expect(await stopping).toBe(true);
+          const { taken } = running.status();
+          const all = [...handled, ...failed].sort((a, b) => a - b);
+          expect(all).toEqual(Array.from({ length: taken }, (_, n) => n + 1));
+          expect(taken).toBeLessThanOrEqual(published);
+        },
+      ),
+      { numRuns: 60 },
+    );
   });
 });

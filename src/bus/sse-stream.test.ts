@@ -1,6 +1,7 @@
 import { createServer } from "node:http";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
+import fc from "fast-check";
 import { beforeEach, describe, expect, test } from "vitest";
 import { isEventplaneError } from "../kernel/index.js";
 import { VirtualClock } from "../testing/index.js";
@@ -160,6 +161,13 @@ describe("an event stream", () => {
     expect(clock.sleeping).toBe(0);
   });
 
+  test("whose signal has aborted before is over at once", async () => {
+    void bus.publish("a", 1);
+    const frames = sse(bus, "a", { clock, signal: AbortSignal.abort(), lastEventId: "e0" });
+    expect(await read(frames, 1)).toEqual([["$gap", undefined, { reason: "history" }]]);
+    expect([await frames.next(), bus.subscriptions()]).toEqual([{ done: true, value: undefined }, []]);
+  });
+
   test("refuses times that are none", () => {
     expect(() => sse(bus, "a", { heartbeatMs: 0 })).toThrow(coded("config_invalid"));
     expect(() => sse(bus, "a", { retryMs: Number.NaN })).toThrow(coded("config_invalid"));
@@ -191,5 +199,51 @@ describe("an event stream", () => {
       await new Promise((resolve) => void setTimeout(resolve, 10));
     expect(bus.subscriptions()).toEqual([]);
     await new Promise((resolve) => server.close(resolve));
+  });
+
+  test("gives a client that comes and goes each event once and in order, or says that there is a gap", async () => {
+    const step = fc.oneof(
+      fc.record({ publish: fc.integer({ min: 1, max: 5 }) }),
+      fc.record({ read: fc.integer({ min: 1, max: 4 }) }),
+      fc.constant({ leave: true }),
+    );
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { maxLength: 30 }), async (steps) => {
+        const other = new EventBus({ unknownTopics: "allow", clock, historyMax: 8 });
+        let last: string | undefined;
+        let published = 0;
+        let next = 1;
+        let waiting = 0;
+        let frames = sse(other, "a", { clock, queueMax: 4 });
+        for (const one of steps) {
+          if ("publish" in one) {
+            for (let n = 0; n < one.publish; n++) void other.publish("a", ++published, { id: `e${published}` });
+            waiting += one.publish;
+          } else if ("leave" in one) {
+            await frames.return?.();
+            frames = sse(other, "a", { clock, queueMax: 4, lastEventId: last ?? "none" });
+            waiting = Math.min(published - next + 1, 8);
+          } else {
+            for (let n = 0; n < one.read && waiting > 0; ) {
+              const messages = messagesOf(String((await frames.next()).value)) as [string, string, number][];
+              for (const [event, id, payload] of messages) {
+                if (event === "$gap") {
+                  next = 0;
+                  continue;
+                }
+                if (next > 0) expect(payload).toBe(next);
+                else expect(payload).toBeGreaterThan(last === undefined ? 0 : Number(last.slice(1)));
+                waiting = Math.min(waiting, published - payload);
+                next = payload + 1;
+                last = id;
+                n++;
+              }
+            }
+          }
+        }
+        await frames.return?.();
+      }),
+      { numRuns: 100 },
+    );
   });
 });

@@ -77,7 +77,6 @@ class SseStream implements AsyncIterableIterator<string, undefined> {
   #isResting = false;
   #ring: () => void = () => undefined;
   #hasSent = false;
-  #dropped = 0;
   #last: Promise<unknown> = Promise.resolve();
 
   constructor(stream: BusStream<BusEvent>, { dataOf, heartbeatMs, retryMs, clock }: Parts) {
@@ -147,9 +146,7 @@ class SseStream implements AsyncIterableIterator<string, undefined> {
   }
 
   #eventFrames(event: BusEvent): string {
-    const { dropped } = this.#stream.subscription.status();
-    const gap = dropped > this.#dropped ? gapFrame("queue") : "";
-    this.#dropped = dropped;
+    const gap = this.#stream.hasGap ? gapFrame("queue") : "";
     return gap + sseFrame({ id: event.id, event: event.topic, data: JSON.stringify(this.#dataOf(event)) });
   }
 }
