@@ -18,8 +18,10 @@ export function eventEntry(redaction: Redaction, event: BusEvent, options: Entry
   const { context, topic, id, schemaVersion, priority, correlationId, causationId, source } = event;
   const { payload, metadata, found } = redaction.redact(topic, event);
   const shown = options.payload ? { payload, metadata } : {};
-  const own = { id, schemaVersion, priority, correlationId, causationId, source };
-  return { context, topic, ...cleanEntry({ ...own, ...options.others, ...shown }, options.stack, found) };
+  // The first four are the bus's own words; what a publisher chose may hold anything.
+  const chosen = { id, correlationId, causationId, source };
+  const clean = cleanEntry({ ...chosen, ...options.others, ...shown }, options.stack, found);
+  return { context, topic, schemaVersion, priority, ...clean };
 }
 
 /** Fields as an entry has them. `found`: values that are taken out of them. */

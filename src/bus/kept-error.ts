@@ -1,5 +1,5 @@
 /** What is kept of a thrown value, and may be shown. */
-import { cleanText } from "../kernel/index.js";
+import { cleanText, EventplaneError } from "../kernel/index.js";
 
 /** Name, code and text of an error, without secrets, control characters and stack. */
 export interface KeptError {
@@ -19,13 +19,12 @@ export function keptError(
   try {
     if (!(thrown instanceof Error))
       return { name: "NotAnError", message: `a value of type ${typeof thrown} was thrown` };
+    const message = clean(thrown.message, messageCharactersMax);
+    // Our own names and codes are constants, and filters go by them.
+    if (thrown instanceof EventplaneError) return { name: thrown.name, code: thrown.code, message };
     const code =
       "code" in thrown && typeof thrown.code === "string" ? { code: clean(thrown.code, nameCharactersMax) } : {};
-    return {
-      name: clean(thrown.name, nameCharactersMax),
-      ...code,
-      message: clean(thrown.message, messageCharactersMax),
-    };
+    return { name: clean(thrown.name, nameCharactersMax), ...code, message };
   } catch {
     return { name: "Unreadable", message: "what was thrown cannot be read" };
   }
