@@ -2,7 +2,14 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient, type EventplaneClient, type PolicyClient } from "../src/client/index.js";
 import { isEventplaneError, PLATFORM_TENANT_ID } from "../src/kernel/index.js";
-import { call, type EdgeFixture, eventually, type FixtureTenant, startEdge } from "./support/edge-fixture.js";
+import {
+  type Answer,
+  call,
+  type EdgeFixture,
+  eventually,
+  type FixtureTenant,
+  startEdge,
+} from "./support/edge-fixture.js";
 import { edgeStores } from "./support/edge-stores.js";
 
 const policy = (id: string, rest: string): string => `@id("${id}")\n${rest};\n`;
@@ -170,6 +177,65 @@ describe.each(edgeStores)("policies over %s", (_name, open) => {
     const wish = { body: { name: "more", grants: ["admin"] } };
     expect(await statusOf(own.key, "/v1/admin/tenants/parts/keys", wish)).toBe(403);
     expect(await statusOf(own.key, "/v1/admin/policies")).toBe(403);
+  });
+
+  test("give single types: the others of a list are refused in their place, and stamps name what allowed each", async () => {
+    const own = await edge.tenant("types", ["reader"]);
+    const text = policy(
+      "notes-only",
+      `permit (principal, action == Eventplane::Action::"PublishIntent", resource)
+       when { resource has type && resource.type == "note.create" }`,
+    );
+    await platform.apply({ text }, { follows: 0, tenant: "types" });
+    const note = { type: "note.create", spec: {} };
+    const change = { type: "note.change", aggregateId: "n", spec: {} };
+    const unknown = { type: "nothing.create", spec: {} };
+    const body = { intents: [note, change, unknown, 7] };
+    const response = await fetch(`${edge.url}/v1/tenants/types/intents`, call(own.key, { body }));
+    const { results } = (await response.json()) as Answer;
+    const codes = results.map(({ result, problem }) => (result === "refused" ? problem.code : result));
+    expect([response.status, ...codes]).toEqual([200, "created", "forbidden", "forbidden", "forbidden"]);
+    for (const each of [change, unknown]) {
+      expect(await statusOf(own.key, "/v1/tenants/types/intents", { body: each })).toBe(403);
+      expect(await statusOf(own.key, "/v1/tenants/types/intents", { body: { intents: [each, each] } })).toBe(403);
+    }
+    const atomic = { intents: [note, change], atomic: true };
+    expect(await statusOf(own.key, "/v1/tenants/types/intents", { body: atomic })).toBe(403);
+    const rows = await edge.reader.read(own.id, {});
+    const made = rows.filter(({ kind }) => kind === "intent");
+    expect(made.map(({ type, causedByText }) => [type, JSON.parse(causedByText).policies])).toEqual([
+      ["note.create", ["tenant/notes-only"]],
+    ]);
+    const refused = await eventually(
+      async () => (await edge.reader.read(own.id, { filter: { type: "refusal.recorded" } }))[0],
+      "the refusal",
+    );
+    expect(JSON.parse(refused.specText)).toMatchObject({ code: "forbidden", resource: "type:note.change" });
+  });
+
+  test("give one aggregate to read: its resources, streams and events, and not the whole log", async () => {
+    const own = await edge.tenant("aggregates", ["publisher"]);
+    const text = policy(
+      "notes-only",
+      `permit (principal, action in [Eventplane::Action::"Read", Eventplane::Action::"Subscribe"], resource)
+       when { resource has aggregateType && resource.aggregateType == "note" }`,
+    );
+    await platform.apply({ text }, { follows: 0, tenant: "aggregates" });
+    const base = "/v1/tenants/aggregates";
+    const readable = [`${base}/resources/note`, `${base}/events?aggregateType=note`];
+    for (const path of readable) expect([path, await statusOf(own.key, path)]).toEqual([path, 200]);
+    expect(await statusOf(own.key, `${base}/streams/note/n`)).toBe(404);
+    const hidden = [
+      `${base}/events`,
+      `${base}/events?type=note.create`,
+      `${base}/events?aggregateType=door`,
+      `${base}/events?aggregateType=note&aggregateType=door`,
+      `${base}/resources/organization`,
+      `${base}/streams/door/n?aggregateType=note`,
+      `${base}/subscribe`,
+      `${base}/traces/0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11?aggregateType=note`,
+    ];
+    for (const path of hidden) expect([path, await statusOf(own.key, path)]).toEqual([path, 403]);
   });
 
   test("cut an open subscription within a second, with the reason", async () => {

@@ -230,7 +230,8 @@ function noteFailure(
   }
   // Addresses that do not exist are not the edge's to defend; everything behind an address has an action.
   if (request.action === undefined) return;
-  refusals.note({ principal: request.principal, error, action: request.action, requestId: request.id, via: "http" });
+  const { principal, action, resource, id: requestId } = request;
+  refusals.note({ principal, error, action, resource, requestId, via: "http" });
 }
 
 function start(server: FastifyInstance, parts: EdgeParts): Edge {

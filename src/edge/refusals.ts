@@ -9,7 +9,7 @@ import { type Clock, type ErrorCode, type EventplaneError, formatUs, PLATFORM_TE
 import { WrongNetwork } from "./authentication.js";
 import type { Authorizer } from "./authz/authorizer.js";
 import { basePolicySet } from "./authz/policy-set.js";
-import type { Action } from "./authz/ruling.js";
+import type { Action, ResourceClass } from "./authz/ruling.js";
 import type { EventLog } from "./dependencies.js";
 import type { Principal } from "./principal.js";
 import { stampOf } from "./stamp.js";
@@ -20,6 +20,8 @@ export interface Refusal {
   readonly principal: Principal | undefined;
   readonly error: EventplaneError;
   readonly action: Action | undefined;
+  /** The part of its own tenant that it was about; default all of it. */
+  readonly resource?: ResourceClass | undefined;
   readonly requestId: string;
   readonly via: string;
 }
@@ -174,6 +176,7 @@ export class RefusalLog {
       code: refusal.error.code,
       ...(refusal.error.cause instanceof WrongNetwork ? { reason: "network" } : {}),
       ...(refusal.action === undefined ? {} : { action: refusal.action }),
+      ...(refusal.resource === undefined ? {} : { resource: refusal.resource }),
       count,
       since: formatUs(tracked.sinceUs),
       until: formatUs(tracked.untilUs),
@@ -188,17 +191,17 @@ export class RefusalLog {
 
   #stamp({ refusal, principalId }: Tracked): CausedBy {
     const { authorizer, clock, edge } = this.#dependencies;
-    const { principal, action = "Read", via, requestId } = refusal;
+    const { principal, action = "Read", resource, via, requestId } = refusal;
     const ruling =
       principal === undefined
-        ? { rulingId: requestId, policySetHash: basePolicySet.hash }
-        : authorizer.rule(principal, action, { tenantId: principal.tenantId });
+        ? { rulingId: requestId, policySetHash: basePolicySet.hash, policies: [] }
+        : authorizer.rule(principal, action, { tenantId: principal.tenantId, resource });
     const keyId = principal?.keyId === undefined ? {} : { keyId: principal.keyId };
     return stampOf({
       principal: { type: principal?.type ?? anonymousId, id: principalId, ...keyId },
       via,
       requestId,
-      ruling: { ...ruling, policies: [] },
+      ruling,
       edge,
       at: formatUs(clock.nowUs()),
     });

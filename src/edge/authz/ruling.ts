@@ -22,14 +22,16 @@ export type ResourceClass = "tenant" | `${"type" | "aggregate" | "projection" | 
 export interface Target {
   readonly tenantId: TenantId;
   /** Default `tenant`. */
-  readonly resource?: ResourceClass;
+  readonly resource?: ResourceClass | undefined;
 }
 
 /** Who asks, as far as a ruling depends on it. */
 export type Asker = Pick<Principal, "type" | "id" | "tenantId" | "grants">;
 
 /** A question with nothing left open. */
-export interface Question extends Required<Target> {
+export interface Question {
+  readonly tenantId: TenantId;
+  readonly resource: ResourceClass;
   readonly principal: Asker;
   readonly action: Action;
 }

@@ -4,11 +4,10 @@
  * tenant equality → policies → id look-up → schema → secrets → guard → append. The look-up is done only when a check fails: the append
  * itself answers for known ids before anything else, so the result is as if every id had been looked up first.
  */
-import type { AggregateDefinition, AppDefinition, AppendItem, CausedBy, IntentRequest } from "../../event/index.js";
+import type { AggregateDefinition, AppDefinition, AppendItem, IntentRequest } from "../../event/index.js";
 import {
   type Clock,
   EventplaneError,
-  formatUs,
   type IdSource,
   isEventplaneError,
   limits,
@@ -16,20 +15,20 @@ import {
 } from "../../kernel/index.js";
 import type { AppendOutcome, LogReader } from "../../store/index.js";
 import type { Authorizer } from "../authz/authorizer.js";
-import type { Ruling } from "../authz/ruling.js";
+import type { ResourceClass } from "../authz/ruling.js";
 import type { EventLog, GuardLoader } from "../dependencies.js";
 import type { Principal } from "../principal.js";
 import { scopeOf } from "../principal-scope.js";
 import { asEventplaneError } from "../problem.js";
 import type { RefusalLog } from "../refusals.js";
 import type { Scope } from "../scope.js";
-import { stampOf } from "../stamp.js";
 import { Drafter, draftBytes, typeRootOf } from "./drafter.js";
 import { type Guard, guardRefusal } from "./guard.js";
 import type { IntentInput } from "./intent-input.js";
 import { unlessAllKnown, unlessKnown } from "./known-ids.js";
 import type { PublishResult } from "./publish-result.js";
 import { forbidden, inItem, refusalError } from "./refusal-errors.js";
+import { Stamps } from "./stamps.js";
 
 /** How a request publishes. */
 export interface PublishOptions {
@@ -71,8 +70,14 @@ const guardAttemptsMax = 3;
 
 interface Request {
   readonly tenantId: TenantId;
-  readonly causedBy: CausedBy;
+  readonly stamps: Stamps;
   readonly options: PublishOptions;
+}
+
+interface RefusedPublish {
+  readonly principal: Principal;
+  readonly options: PublishOptions;
+  readonly resource: ResourceClass;
 }
 
 /** Publishes intents for principals. */
@@ -98,34 +103,39 @@ export class PublishPipeline {
     intents: readonly (IntentInput | EventplaneError)[],
     options: PublishOptions,
   ): Promise<readonly PublishResult[]> {
+    const stamps = this.#stampsOf(principal, tenantId, options);
     try {
-      const ruling = this.#dependencies.authorizer.assertAllowed(principal, actionOf(options), { tenantId });
-      const request = { tenantId, causedBy: this.#stamp(principal, ruling, options), options };
+      const request = { tenantId, stamps, options };
       const { idempotencyKey, traceparent, source, isList = false } = options;
       const naming = { principal, tenantId, idempotencyKey, traceparent, source, isList };
       const named = intents.map((intent, index) =>
         intent instanceof EventplaneError ? intent : this.#drafter.name(intent, index, naming),
       );
-      const scoped = withinScope(named, scopeOf(principal, actionOf(options)));
-      if (options.atomic) return await this.#publishAtomic(request, scoped);
-      const results = await this.#publishEach(request, scoped);
-      for (const each of results) if (each.result === "refused") this.#note(principal, options, each.error);
+      const admitted = withinScope(stamps.admit(named), scopeOf(principal, actionOf(options)));
+      if (options.atomic) return await this.#publishAtomic(request, admitted);
+      const results = await this.#publishEach(request, admitted);
+      for (const [index, each] of results.entries())
+        if (each.result === "refused")
+          this.#note(each.error, { principal, options, resource: stamps.resourceOf(named[index]) });
       return results;
     } catch (error) {
-      if (isEventplaneError(error)) this.#note(principal, options, error);
+      const resource = stamps.resourceOf(intents.length === 1 ? intents[0] : undefined);
+      if (isEventplaneError(error)) this.#note(error, { principal, options, resource });
       throw error;
     }
   }
 
-  #note(principal: Principal, options: PublishOptions, error: EventplaneError): void {
+  #note(error: EventplaneError, { principal, options, resource }: RefusedPublish): void {
     if (error.code === "secret_found") this.#dependencies.onSecret?.(String(error.details["rule"]));
     const { requestId, via } = options;
-    this.#dependencies.refusals.note({ principal, error, action: actionOf(options), requestId, via });
+    this.#dependencies.refusals.note({ principal, error, action: actionOf(options), resource, requestId, via });
   }
 
-  #stamp(principal: Principal, ruling: Ruling, { requestId, via }: PublishOptions): CausedBy {
+  #stampsOf(principal: Principal, tenantId: TenantId, options: PublishOptions): Stamps {
     const { clock, edge } = this.#dependencies;
-    return stampOf({ principal, via, requestId, ruling, edge, at: formatUs(clock.nowUs()) });
+    const { via, requestId } = options;
+    const asked = { principal, tenantId, action: actionOf(options), via, requestId, edge, atUs: clock.nowUs() };
+    return new Stamps(this.#dependencies, asked);
   }
 
   async #publishEach(
@@ -174,7 +184,7 @@ export class PublishPipeline {
   async #publishOne(request: Request, intent: IntentRequest): Promise<PublishResult> {
     let item: AppendItem;
     try {
-      item = this.#drafter.draft(intent, request.causedBy);
+      item = this.#drafter.draft(intent, request.stamps.of(intent.type));
     } catch (refusal) {
       return unlessKnown(this.#dependencies.reader, intent, refusal);
     }
@@ -229,7 +239,7 @@ export class PublishPipeline {
     let bytes = 0;
     for (const [index, intent] of intents.entries()) {
       try {
-        const item = this.#drafter.draft(intent, request.causedBy);
+        const item = this.#drafter.draft(intent, request.stamps.of(intent.type));
         bytes += draftBytes(item);
         const guard = this.#aggregateOf(intent)?.guard;
         items.push(guard === undefined ? item : await this.#guardInAtomic(request, intent, { item, guard, guarded }));

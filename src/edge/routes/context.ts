@@ -57,7 +57,7 @@ export interface TenantRoute {
   readonly url: string;
   readonly action: Action;
   /** The part of the tenant that it is about; default all of it. */
-  readonly resource?: ResourceClass;
+  readonly resource?: ResourceClass | ((request: FastifyRequest) => ResourceClass);
   /** The tenant is the caller's own: the handler finds the one that is meant in the query. */
   readonly ofCaller?: boolean;
   /** `handler`: the handler reads the body before the policies are asked (DESIGN §13.6), and asks them itself. */
@@ -72,6 +72,7 @@ declare module "fastify" {
     /** Set as soon as the credential is known; refusals are counted under it. */
     principal?: Principal | undefined;
     action?: Action | undefined;
+    resource?: ResourceClass | undefined;
     /** Set when the policies have let the request in. */
     caller?: Caller | undefined;
   }
@@ -88,7 +89,8 @@ export class Routes {
   constructor(server: FastifyInstance, parts: EdgeParts) {
     this.#server = server;
     this.#parts = parts;
-    for (const member of ["principal", "action", "caller"] as const) server.decorateRequest(member, undefined);
+    for (const member of ["principal", "action", "resource", "caller"] as const)
+      server.decorateRequest(member, undefined);
   }
 
   /** The methods of each address, for the answers to other methods. */
@@ -171,7 +173,8 @@ export class Routes {
     request.principal = principal;
     const { t } = request.params as { readonly t?: string }; // the only parameter of this name
     const tenantId = route.ofCaller === true ? principal.tenantId : this.#tenantOf(principal, t, route.action);
-    const { resource = "tenant" } = route;
+    const resource = typeof route.resource === "function" ? route.resource(request) : (route.resource ?? "tenant");
+    request.resource = resource;
     if (route.authorize !== "handler")
       this.#parts.authorizer.assertAllowed(principal, route.action, { tenantId, resource });
     this.#makeRoom(this.#parts.coming, tenantId, { request, reply });

@@ -12,6 +12,7 @@ import {
   integerOf,
   limitOf,
   positionOf,
+  readClassOf,
   readQuery,
   uuidOf,
 } from "./query.js";
@@ -38,6 +39,7 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/events",
     action: "Read",
+    resource: readClassOf,
     handle: (request, reply, { tenantId, scope }) => readPage(parts, { tenantId, scope, request, reply }),
   });
   routes.tenant({
@@ -64,6 +66,7 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/streams/:aggregateType/:aggregateId",
     action: "Read",
+    resource: readClassOf,
     handle: (request, reply, { tenantId, scope }) => readStream(parts, { tenantId, scope, request, reply }),
   });
   routes.tenant({

@@ -14,6 +14,10 @@ export function addProjectionRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/projections/:name",
     action: "Read",
+    resource: (request) => {
+      const { name } = request.params as { readonly name: string }; // of the route's address
+      return parts.app.projections.has(name) ? `projection:${name}` : "tenant";
+    },
     handle: async (request, _reply, { tenantId, scope }) => {
       const { name } = request.params as { readonly name: string }; // of the route's address
       assertAllApplied(parts, scope, name);

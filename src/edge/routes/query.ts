@@ -1,6 +1,9 @@
 /** Parameters of addresses, checked once. Unknown ones are refused, so a misspelt filter never reads too much. */
+
+import type { FastifyRequest } from "fastify";
 import type { EventKind } from "../../event/index.js";
 import { EventplaneError, isUuid, limits, parseUs } from "../../kernel/index.js";
+import type { ResourceClass } from "../authz/ruling.js";
 
 /** The parameters of one address. */
 export type Query = Readonly<Record<string, string | undefined>>;
@@ -68,6 +71,13 @@ export function filterOf(query: Query): {
     ...timeOf(query, "recordedFrom", "recordedFromUs"),
     ...timeOf(query, "recordedBefore", "recordedBeforeUs"),
   };
+}
+
+/** The class of what an address reads: of one aggregate when its path or its query names one, else all of the tenant. */
+export function readClassOf({ params, query }: FastifyRequest): ResourceClass {
+  const inPath = (params as { readonly aggregateType?: string }).aggregateType; // the only parameter of this name
+  const named = inPath ?? (query as Readonly<Record<string, unknown>>)["aggregateType"]; // Fastify's parser gives an object
+  return typeof named === "string" && aggregateTypeForm.test(named) ? `aggregate:${named}` : "tenant";
 }
 
 /** An aggregate type in an address. */

@@ -4,7 +4,7 @@ import { EventplaneError, type JsonObject, type TenantId } from "../../kernel/in
 import { forbidden } from "../publish/refusal-errors.js";
 import type { Scope } from "../scope.js";
 import type { EdgeParts, Routes } from "./context.js";
-import { aggregateIdOf, aggregateTypeOf, limitOf, positionOf, type Query, readQuery } from "./query.js";
+import { aggregateIdOf, aggregateTypeOf, limitOf, positionOf, type Query, readClassOf, readQuery } from "./query.js";
 
 /** Registers the routes. */
 export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
@@ -12,6 +12,7 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/resources/:aggregateType",
     action: "Read",
+    resource: readClassOf,
     handle: async (request, _reply, { tenantId, scope }) => {
       const query = readQuery(request.query, ["after", "limit", "minPosition"]);
       const { aggregateType } = request.params as { readonly aggregateType: string }; // of the route's address
@@ -27,6 +28,7 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/resources/:aggregateType/:aggregateId",
     action: "Read",
+    resource: readClassOf,
     handle: async (request, reply, { tenantId, scope }) => {
       const query = readQuery(request.query, ["minPosition"]);
       const names = request.params as { readonly aggregateType: string; readonly aggregateId: string }; // of the route's address

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { EventplaneError } from "../../kernel/index.js";
 import { isUnfiltered } from "../sse/frame.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
-import { filterOf, positionOf, readQuery } from "./query.js";
+import { filterOf, positionOf, readClassOf, readQuery } from "./query.js";
 
 const filterNames = ["kind", "type", "aggregateType", "aggregateId", "correlationId"] as const;
 
@@ -13,6 +13,7 @@ export function addSubscribeRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/subscribe",
     action: "Subscribe",
+    resource: readClassOf,
     handle: (request, reply, caller) => subscribe(parts, { request, reply, caller }),
   });
 }
