@@ -271,8 +271,11 @@ describe("a thread that cannot be had", () => {
     const clock = new VirtualClock();
     const { EventBus } = await built();
     bus = new EventBus({ unknownTopics: "allow", clock });
-    await subscribe({ timeoutMs: 200 });
+    const data = new Int32Array(new SharedArrayBuffer(4));
+    await subscribe({ timeoutMs: 200 }, { data });
     const held = outcomeOf({ act: "a call of the operating system", seconds: 4 });
+    // The clock of the test runs ahead of the thread.
+    while (Atomics.load(data, 0) === 0) await new Promise((resolve) => setTimeout(resolve, 5));
     await clock.advance(1_000);
     expect(await held).toMatchObject({ error: { code: "timeout" } });
     const next = outcomeOf({ act: "nothing" });

@@ -95,7 +95,10 @@ const acts = {
     Atomics.add(workerData, 0, 1);
     while (Atomics.load(workerData, 0) < others) await sleep(5);
   },
-  "a call of the operating system": ({ seconds }) => void execFileSync("sleep", [String(seconds)]),
+  "a call of the operating system": ({ seconds }) => {
+    if (workerData instanceof Int32Array) Atomics.store(workerData, 0, 1);
+    execFileSync("sleep", [String(seconds)]);
+  },
   prints: ({ lines }) => {
     for (let line = 0; line < lines; line++) console.log(`line ${line}\u001b[2J`);
     console.error("an error");
