@@ -101,6 +101,61 @@ describe("keys", () => {
     expect((await answerOf(two)).id).toBe((await answerOf(one)).id);
   });
 
+  test("are rotated: the new one is the same principal with the same limits, and the old one ends after the overlap", async () => {
+    const limits = { scopes: ["note.*"], networks: ["127.0.0.0/8"] };
+    const old = await admin.createKey("acme", { name: "turning", grants: ["publisher", "reader"], ...limits });
+    const publish = (key: string): Promise<Response> =>
+      fetch(
+        `${edge.url}/v1/tenants/acme/intents`,
+        call(key, { body: { type: "note.create" }, headers: { "idempotency-key": "turn-1" } }),
+      );
+    const first = await publish(old.key);
+    const rotated = await admin.rotateKey("acme", old.id, { overlapSeconds: 1 });
+    const [again, byOld] = [await publish(rotated.key), await publish(old.key)];
+    expect([first.status, again.status, byOld.status]).toEqual([201, 200, 200]);
+    expect((await answerOf(again)).id).toBe((await answerOf(first)).id);
+    await eventually(async () => ((await publish(old.key)).status === 401 ? true : undefined), "the old one ends");
+    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(rotated.replacedEndsAt));
+    expect((await publish(rotated.key)).status).toBe(200);
+    const listed = new Map((await admin.keys("acme")).map((each) => [each.id, each]));
+    expect(listed.get(old.id)).toMatchObject({
+      replacedBy: rotated.id,
+      expiresAt: rotated.replacedEndsAt,
+      revokedAt: null,
+    });
+    expect(listed.get(rotated.id)).toMatchObject({
+      replaces: old.id,
+      name: "turning",
+      grants: ["publisher", "reader"],
+      ...limits,
+    });
+    expect(await codeOf(admin.rotateKey("acme", old.id))).toBe("key_ended");
+    expect(await codeOf(admin.rotateKey("globex", rotated.id))).toBe("not_found");
+    const rows = await edge.reader.readStream(PLATFORM_TENANT_ID, { aggregateType: "key", aggregateId: old.id });
+    expect(rows.map(({ type }) => type)).toEqual(["key.create", "key.rotate"]);
+    expect(JSON.parse(rows[1]?.causedByText ?? "")).toMatchObject({ principal: { type: "service" }, via: "http" });
+  });
+
+  test("are rotated once by the same Idempotency-Key, by two at once too, and not with an overlap that is none", async () => {
+    const { id } = await admin.createKey("acme", { name: "twice", grants: ["reader"] });
+    const rotate = (body: object, headers: Record<string, string> = {}): Promise<Response> =>
+      fetch(`${edge.url}/v1/admin/tenants/acme/keys/${id}/rotate`, call(edge.adminKey, { body, headers }));
+    const headers = { "idempotency-key": "turn" };
+    const made = await rotate({ overlapSeconds: 60 }, headers);
+    const again = await rotate({ overlapSeconds: 60 }, headers);
+    const other = await rotate({ overlapSeconds: 61 }, headers);
+    expect([made.status, again.status, other.status]).toEqual([201, 200, 422]);
+    const [first, repeated] = [await answerOf(made), await answerOf(again)];
+    expect([repeated.id, repeated.key]).toEqual([first.id, undefined]);
+    for (const overlapSeconds of [-1, 0.5, 2_592_001, "1"]) {
+      const refused = await rotate({ overlapSeconds });
+      expect([refused.status, (await answerOf(refused)).pointers]).toEqual([422, ["/overlapSeconds"]]);
+    }
+    const race = await Promise.all([rotate({}), rotate({})]);
+    expect(race.map(({ status }) => status).sort((a, b) => a - b)[0]).toBe(201);
+    expect(race.every(({ status }) => status === 201 || status === 409)).toBe(true);
+  });
+
   test("with an Idempotency-Key are made once; the repeat has no secret, another wish is refused", async () => {
     const headers = { "idempotency-key": "ci-key" };
     const post = (body: object): Promise<Response> =>

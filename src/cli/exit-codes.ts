@@ -53,6 +53,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "resource_deleted",
     "effect_not_standing",
     "replay_ended",
+    "key_ended",
     "replays_open",
     "policy_locks_out",
   ],

@@ -29,6 +29,20 @@ export interface KeyInfo {
   readonly createdAt: string;
   readonly expiresAt: string | null;
   readonly revokedAt: string | null;
+  /** The key that it takes the place of, and the one that takes its. */
+  readonly replaces: string | null;
+  readonly replacedBy: string | null;
+  /** The last day of UTC on which it was used, as `2026-01-31`; told within a minute. */
+  readonly lastUsedOn: string | null;
+}
+
+/** The key that takes the place of another. */
+export interface RotatedKeyInfo {
+  readonly id: string;
+  readonly key: string;
+  readonly replaces: string;
+  /** Until then the old one works on. */
+  readonly replacedEndsAt: string;
 }
 
 /** What a key is created with. */
@@ -207,6 +221,25 @@ export class AdminClient {
   async keys(tenant: string, { signal }: Abortable = {}): Promise<readonly KeyInfo[]> {
     const { body } = await this.#transport.send({ path: `${tenantPath(tenant)}/keys`, repeatable: true, signal });
     return (body as { readonly keys: readonly KeyInfo[] }).keys; // the route's answer
+  }
+
+  /**
+   * Makes a key that takes the place of another, which works on for the overlap (seconds, by default a day); its text comes
+   * this one time. It is sent once, as {@link createKey} is.
+   */
+  async rotateKey(
+    tenant: string,
+    keyId: string,
+    { signal, ...wish }: Abortable & { readonly overlapSeconds?: number; readonly expiresAt?: string } = {},
+  ): Promise<RotatedKeyInfo> {
+    const { body } = await this.#transport.send({
+      method: "POST",
+      path: `${tenantPath(tenant)}/keys/${encodeURIComponent(keyId)}/rotate`,
+      body: wish,
+      repeatable: false,
+      signal,
+    });
+    return body as RotatedKeyInfo; // without an Idempotency-Key the key is always new
   }
 
   /** Revokes a key; every edge refuses it within a second. Again and again the same. */

@@ -10,6 +10,7 @@ export {
   type EffectResolution,
   type KeyInfo,
   type KeyRequest,
+  type RotatedKeyInfo,
   type TenantInfo,
 } from "./admin-client.js";
 export {

@@ -42,6 +42,7 @@ const digestCharacters = 12;
 const reservedAggregates: readonly string[] = [
   "tenant",
   "key",
+  "key-use",
   "signing-key",
   "schema",
   "dead-letter",

@@ -47,7 +47,7 @@ beforeEach(async () => {
   };
   log = new Coalescer({ appender: store.edge, signer: keys.edge, clock, doorbell });
   const platform = new PlatformFold({ reader, doorbell, clock, verify: (row) => keys.verifier.verify(row) });
-  authentication = new Authentication({ platform, clock });
+  authentication = new Authentication({ platform, clock, onUse: () => undefined });
   await platform.catchUp();
 });
 

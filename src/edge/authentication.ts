@@ -8,7 +8,8 @@
 import { type Clock, EventplaneError } from "../kernel/index.js";
 import { type PresentedKey, readAuthorization, secretMatches } from "./credentials.js";
 import type { PlatformFold } from "./platform/fold.js";
-import { isKeyUsable, type PlatformState } from "./platform/state.js";
+import { isKeyUsable } from "./platform/key-book.js";
+import type { PlatformState } from "./platform/state.js";
 import type { Principal } from "./principal.js";
 
 /** Credentials that wait for a round at once; further ones are told to come again. */
@@ -20,6 +21,8 @@ const roundWaitMsMax = 900;
 export interface AuthenticationDependencies {
   readonly platform: PlatformFold;
   readonly clock: Clock;
+  /** Hears of each key that opened. */
+  readonly onUse: (keyId: string) => void;
 }
 
 /** What a request shows of who sends it. */
@@ -63,8 +66,10 @@ export class Authentication {
   }
 
   #decide(presented: PresentedKey, address: string): KeyDecision {
-    const { platform, clock } = this.#dependencies;
-    return decideKey(presented, { state: platform.fresh(), nowUs: clock.nowUs(), address });
+    const { platform, clock, onUse } = this.#dependencies;
+    const decided = decideKey(presented, { state: platform.fresh(), nowUs: clock.nowUs(), address });
+    if (decided.result === "opened") onUse(presented.keyId);
+    return decided;
   }
 
   async #afterNextRound(): Promise<void> {

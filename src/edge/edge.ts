@@ -15,10 +15,11 @@ import type { EdgeDependencies } from "./dependencies.js";
 import { failureFields } from "./failure-fields.js";
 import { HeldBytes } from "./held-bytes.js";
 import { closeHttpServer, createHttpServer, refuseOtherMethods } from "./http-server.js";
+import { KeyUses } from "./key-uses.js";
 import { PlatformAdministration } from "./platform/administration.js";
 import { platformApp } from "./platform/definitions.js";
 import { PlatformFold } from "./platform/fold.js";
-import { isKeyUsable } from "./platform/state.js";
+import { isKeyUsable } from "./platform/key-book.js";
 import type { Problem } from "./problem.js";
 import { PublishPipeline } from "./publish/pipeline.js";
 import { gatedReader, gatedResources, gatedRows, ReadGate } from "./read-gate.js";
@@ -31,6 +32,7 @@ import { addDeadLetterRoutes } from "./routes/dead-letters.js";
 import { addEffectRoutes } from "./routes/effects.js";
 import { addEventRoutes } from "./routes/events.js";
 import { addIntentRoutes } from "./routes/intents.js";
+import { addKeyRoutes } from "./routes/keys.js";
 import { addOpenRoutes } from "./routes/open.js";
 import { addPolicyRoutes } from "./routes/policies.js";
 import { addProjectionRoutes } from "./routes/projections.js";
@@ -114,6 +116,12 @@ function assemble(given: EdgeDependencies): EdgeParts {
     factory,
     report: (failure) => logger.warn(failureFields(failure), "Refusals could not be written and stay counted."),
   });
+  const keyUses = new KeyUses({
+    ...dependencies,
+    factory,
+    platform,
+    report: (failure) => logger.warn(failureFields(failure), "Uses of keys could not be written and stay noted."),
+  });
   const hub = subscriptionHub(given, { reader: dependencies.reader, platform, authorizer });
   const pipeline = new PublishPipeline({
     ...dependencies,
@@ -128,7 +136,8 @@ function assemble(given: EdgeDependencies): EdgeParts {
   return {
     ...dependencies,
     platform,
-    authentication: new Authentication({ platform, clock }),
+    authentication: new Authentication({ platform, clock, onUse: (keyId) => keyUses.note(keyId) }),
+    keyUses,
     authorizer,
     policyCheck: new PolicyCheck(cedar),
     refusals,
@@ -192,6 +201,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
     addSubscribeRoutes,
     addSchemaRoutes,
     addAdminRoutes,
+    addKeyRoutes,
     addDeadLetterRoutes,
     addEffectRoutes,
     addReplayRoutes,
@@ -238,7 +248,8 @@ function start(server: FastifyInstance, parts: EdgeParts): Edge {
   const stopped = new AbortController();
   const { signal } = stopped;
   const stopListening = parts.platform.onChange(() => parts.hub.cutRevoked());
-  const loops = Promise.all([parts.platform.run(signal), parts.hub.run(signal), parts.refusals.run(signal)]);
+  const { platform, hub, refusals, keyUses } = parts;
+  const loops = Promise.all([platform, hub, refusals, keyUses].map((each) => each.run(signal)));
   let url: string | undefined;
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {

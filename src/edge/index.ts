@@ -12,8 +12,9 @@ export {
 } from "./platform/administration.js";
 export { platformApp, principalIdOf } from "./platform/definitions.js";
 export { PlatformFold } from "./platform/fold.js";
+export type { KeyEntry } from "./platform/key-book.js";
 export type { KeyWish } from "./platform/key-wish.js";
-export type { KeyEntry, PlatformState, TenantEntry } from "./platform/state.js";
+export type { PlatformState, TenantEntry } from "./platform/state.js";
 export type { Grant, Principal } from "./principal.js";
 export type { Problem } from "./problem.js";
 export type { IntentInput } from "./publish/intent-input.js";

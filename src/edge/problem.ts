@@ -39,6 +39,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   resource_deleting: 409,
   resource_deleted: 409,
   guard_refused: 409,
+  key_ended: 409,
   effect_not_standing: 409,
   replay_ended: 409,
   replays_open: 409,

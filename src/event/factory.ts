@@ -59,6 +59,7 @@ export const systemFactTypes = [
   "signing-key.introduced",
   "schema.registered",
   "refusal.recorded",
+  "key-use.recorded",
   "dead-letter.redriven",
   "dead-letter.discarded",
   "dead-letter.redrive-requested",

@@ -42,6 +42,7 @@ const finalCodes = [
   "resource_deleting",
   "resource_deleted",
   "guard_refused",
+  "key_ended",
   // It is accepted, and nobody knows yet what becomes of it.
   "not_settled",
   // The state of the system.

@@ -17,22 +17,26 @@ const columns: readonly Column<KeyInfo>[] = [
   { title: "CREATED", value: ({ createdAt }) => createdAt },
   { title: "EXPIRES", value: ({ expiresAt }) => expiresAt ?? "never" },
   { title: "REVOKED", value: ({ revokedAt }) => revokedAt ?? "no" },
+  { title: "LAST USED", value: ({ lastUsedOn }) => lastUsedOn ?? "never" },
+  { title: "REPLACED BY", value: ({ replacedBy }) => replacedBy ?? "" },
 ];
 
 /** Adds the commands. */
 export function register(program: Command, shell: Shell): void {
   const key = program
     .command("key")
-    .description("create, list and revoke API keys")
+    .description("create, list, rotate and revoke API keys")
     .addHelpText(
       "after",
       `
   evtctl key create acme --name ci --grants publisher,reader > ci.key && chmod 600 ci.key
   evtctl key create acme --name shop --grants publisher --scope 'organization.*' --expires 90d --network 192.0.2.0/24 > shop.key
   evtctl key list acme
+  evtctl key rotate acme 0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11 --overlap 24h > ci.key
   evtctl key revoke acme 0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11`,
     );
   addCreate(key, shell);
+  addRotate(key, shell);
   key
     .command("list")
     .description("list the keys of a tenant, revoked ones too")
@@ -87,6 +91,47 @@ function addCreate(key: Command, shell: Shell): void {
         );
       },
     );
+}
+
+function addRotate(key: Command, shell: Shell): void {
+  key
+    .command("rotate")
+    .description("create a key that takes the place of another, which works on for the overlap")
+    .argument("<tenant>", "id or slug")
+    .argument("<id>", "the old key's id, from `key list`")
+    .option("--overlap <duration>", "how long the old one works on: 90s, 30m, 24h, 7d", parseOverlap, 86_400)
+    .option(
+      "--expires <time>",
+      "of the new one: RFC 3339, or from now on: 90d, 12h; default: as the old one",
+      parseExpiry,
+    )
+    .action(
+      async (
+        tenant: string,
+        id: string,
+        { overlap, expires }: { overlap: number; expires?: string },
+        command: Command,
+      ) => {
+        const client = await shell.credentials(command).admin();
+        const wish = { overlapSeconds: overlap, ...(expires === undefined ? {} : { expiresAt: expires }) };
+        const rotated = await client.admin.rotateKey(tenant, id, wish);
+        const printer = shell.printer(command);
+        if (printer.format !== "table") return printer.value(rotated);
+        await shell.terminal.line(rotated.key);
+        shell.terminal.note(
+          `key ${safe(rotated.id)} of ${safe(tenant)} takes the place of ${safe(id)}, which ends at ${safe(rotated.replacedEndsAt)}`,
+        );
+      },
+    );
+}
+
+const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
+
+/** Seconds of a duration; the edge checks how many. */
+function parseOverlap(text: string): number {
+  const [, digits = "", unit = ""] = /^(\d{1,7})([smhd])$/.exec(text) ?? [];
+  if (digits !== "") return Number(digits) * (unitSeconds[unit] ?? 0);
+  throw new InvalidArgumentError("It is a whole number with its unit: 90s, 30m, 24h, 7d.");
 }
 
 interface CreateOptions {

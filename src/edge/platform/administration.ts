@@ -20,7 +20,7 @@ import type { ResourceClass } from "../authz/ruling.js";
 import { issueKey } from "../credentials.js";
 import type { EventLog } from "../dependencies.js";
 import type { Principal } from "../principal.js";
-import { refusalError } from "../publish/refusal-errors.js";
+import { mismatch, refusalError } from "../publish/refusal-errors.js";
 import { stampOf } from "../stamp.js";
 import {
   createTenantIntentId,
@@ -32,7 +32,8 @@ import {
   tenantIdOf,
 } from "./definitions.js";
 import type { PlatformFold } from "./fold.js";
-import { assertSameWish, type KeyWish, keySpecOf } from "./key-wish.js";
+import { isKeyUsable, type KeyEntry } from "./key-book.js";
+import { assertSameWish, type KeyWish, keySpecOf, overlapSecondsDefault, type RotationWish } from "./key-wish.js";
 
 /** On whose behalf something is administered. */
 export interface AdministrationRequest {
@@ -48,6 +49,12 @@ export interface AdministrationRequest {
 export interface CreatedKey {
   readonly id: string;
   readonly key?: string;
+}
+
+/** The key that takes the place of another. */
+export interface RotatedKey extends CreatedKey {
+  /** When the old one ends, at the latest; microseconds since 1970. */
+  readonly endsAtUs: number;
 }
 
 /** What administration needs. */
@@ -126,6 +133,56 @@ export class PlatformAdministration {
     return { id, key };
   }
 
+  /**
+   * Makes a key that takes the place of another: the same name and so the same principal, grants, scopes and networks. The
+   * old one works on for the overlap. Both are in one append.
+   *
+   * @returns undefined when the tenant has no such key
+   * @throws EventplaneError `key_ended` when the old key was revoked or has expired, `schema_violation`, `content_mismatch`
+   * when the idempotency key was used for another wish, `wrong_expected_version` when somebody else changes the key meanwhile
+   */
+  async rotateKey(
+    tenantId: TenantId,
+    keyId: string,
+    { wish, ...request }: AdministrationRequest & { readonly wish: RotationWish },
+  ): Promise<RotatedKey | undefined> {
+    const { platform, clock, ids } = this.#dependencies;
+    await platform.catchUp();
+    const old = platform.state.key(keyId);
+    if (old?.tenantId !== tenantId) return undefined;
+    const { idempotencyKey, overlapSeconds = overlapSecondsDefault } = wish;
+    const id =
+      idempotencyKey === undefined
+        ? ids.uuid7()
+        : uuid8(tenantId, request.principal.id, "key.rotate", keyId, idempotencyKey);
+    const { key, secretHash } = issueKey(id);
+    const rotation = { from: keyId, overlapSeconds };
+    const spec = keySpecOf(tenantId, rotatedWish(old, wish, rotation), secretHash);
+    const existing = platform.state.key(id);
+    if (existing !== undefined) {
+      if (existing.rotation?.from !== keyId || existing.rotation.overlapSeconds !== overlapSeconds) throw mismatch(id);
+      return { id, endsAtUs: old.replaced?.endsAtUs ?? clock.nowUs() };
+    }
+    const nowUs = clock.nowUs();
+    if (!isKeyUsable(old, nowUs)) throw keyEnded(keyId);
+    const endsAtUs = nowUs + overlapSeconds * 1_000_000;
+    const idFromOutsideKey = idempotencyKey !== undefined;
+    const stamp = this.stamp(request, tenantId);
+    await this.#append(
+      this.#intent({ type: "key.create", id, aggregateId: id, spec, idFromOutsideKey }, stamp),
+      this.#intent(
+        {
+          type: "key.rotate",
+          aggregateId: keyId,
+          spec: { replacedBy: id, endsAt: formatUs(endsAtUs) },
+          expectedVersion: old.version,
+        },
+        stamp,
+      ),
+    );
+    return { id, key, endsAtUs };
+  }
+
   /** Revokes a key; again and again the same answer. @returns false when the tenant has no such key */
   async revokeKey(tenantId: TenantId, keyId: string, request: AdministrationRequest): Promise<boolean> {
     const { platform } = this.#dependencies;
@@ -143,10 +200,12 @@ export class PlatformAdministration {
   #intent(
     wanted: {
       readonly type: string;
-      readonly id: string;
+      /** By default a new one. */
+      readonly id?: string;
       readonly aggregateId: string;
       readonly spec: JsonObject;
       readonly idFromOutsideKey?: boolean;
+      readonly expectedVersion?: number;
     },
     stamp: CausedBy,
   ): AppendItem {
@@ -161,10 +220,33 @@ export class PlatformAdministration {
     return stampOf({ principal, via, requestId, ruling, edge, at: formatUs(clock.nowUs()) });
   }
 
-  async #append(item: AppendItem): Promise<Exclude<AppendOutcome, { result: "refused" }>> {
-    const outcome = await this.#dependencies.log.append({ tenantId: PLATFORM_TENANT_ID, items: [item] });
-    await this.#dependencies.platform.catchUp(outcome.result === "refused" ? 0 : outcome.receipts[0]?.position);
+  async #append(...items: readonly AppendItem[]): Promise<Exclude<AppendOutcome, { result: "refused" }>> {
+    const outcome = await this.#dependencies.log.append({ tenantId: PLATFORM_TENANT_ID, items });
+    await this.#dependencies.platform.catchUp(outcome.result === "refused" ? 0 : outcome.receipts.at(-1)?.position);
     if (outcome.result === "refused") throw refusalError(outcome);
     return outcome;
   }
+}
+
+/** What the new key is made with: everything of the old one but its secret. */
+function rotatedWish(
+  { name, principal, networks, expiresAtUs }: KeyEntry,
+  wish: RotationWish,
+  rotation: NonNullable<KeyEntry["rotation"]>,
+): KeyWish & { readonly rotation: NonNullable<KeyEntry["rotation"]> } {
+  const expiresAt = wish.expiresAt ?? (expiresAtUs === null ? undefined : formatUs(expiresAtUs));
+  return {
+    name,
+    grants: [...principal.grants],
+    ...(principal.scopes === undefined ? {} : { scopes: principal.scopes.texts }),
+    ...(networks === undefined ? {} : { networks: networks.texts }),
+    ...(expiresAt === undefined ? {} : { expiresAt }),
+    rotation,
+  };
+}
+
+function keyEnded(id: string): EventplaneError {
+  return new EventplaneError("key_ended", `Key ${id} was revoked or has expired. Create another one.`, {
+    details: { id },
+  });
 }

@@ -15,6 +15,9 @@ import { scopePattern, scopesMax } from "../scope.js";
 /** The slug of the tenant that holds tenants, keys and schemas themselves. */
 export const PLATFORM_SLUG = "platform";
 
+/** So long may a key work on beside the one that takes its place: 30 days. */
+const overlapSecondsMax = 2_592_000;
+
 /** What a tenant's slug looks like. */
 export const slugPattern = "^[a-z][a-z0-9-]{1,62}$";
 
@@ -78,7 +81,24 @@ const keySpec: JsonObject = {
       uniqueItems: true,
       items: { type: "string", maxLength: 64 },
     },
+    // It takes the place of another key.
+    rotation: {
+      type: "object",
+      additionalProperties: false,
+      required: ["from", "overlapSeconds"],
+      properties: {
+        from: { type: "string", pattern: uuidPattern },
+        overlapSeconds: { type: "integer", minimum: 0, maximum: overlapSecondsMax },
+      },
+    },
   },
+};
+
+const keyRotation: JsonObject = {
+  type: "object",
+  additionalProperties: false,
+  required: ["replacedBy", "endsAt"],
+  properties: { replacedBy: { type: "string", pattern: uuidPattern }, endsAt: { type: "string", format: "date-time" } },
 };
 
 const nothing: JsonObject = { type: "object", additionalProperties: false, properties: {} };
@@ -99,7 +119,11 @@ const key: AggregateDefinition = {
   name: "key",
   specSchema: keySpec,
   statusSchemas: {},
-  intents: new Map([intent("key.create", "creates", keySpec), intent("key.revoke", "updates", nothing)]),
+  intents: new Map([
+    intent("key.create", "creates", keySpec),
+    intent("key.rotate", "updates", keyRotation),
+    intent("key.revoke", "updates", nothing),
+  ]),
 };
 
 const policySpec: JsonObject = {

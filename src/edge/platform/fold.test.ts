@@ -7,7 +7,7 @@ import { createTestKeys, VirtualClock } from "../../testing/index.js";
 import { issueKey } from "../credentials.js";
 import { createTenantIntentId, isTenantSlug, platformApp, principalIdOf, tenantIdOf } from "./definitions.js";
 import { PlatformFold } from "./fold.js";
-import { isKeyUsable } from "./state.js";
+import { isKeyUsable } from "./key-book.js";
 
 const keys = createTestKeys();
 const acme = tenantIdOf("acme");

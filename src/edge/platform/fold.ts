@@ -7,7 +7,8 @@
 import type { EventRow } from "../../event/index.js";
 import { type Clock, type Doorbell, EventplaneError, PLATFORM_TENANT_ID } from "../../kernel/index.js";
 import type { LogReader } from "../../store/index.js";
-import { type KeyEntry, PlatformState } from "./state.js";
+import type { KeyEntry } from "./key-book.js";
+import { PlatformState } from "./state.js";
 
 /** Knowledge older than this refuses requests, milliseconds. */
 const staleAfterMs = 900;

@@ -4,7 +4,7 @@ import { isNetwork } from "../networks.js";
 import type { Grant } from "../principal.js";
 import { mismatch } from "../publish/refusal-errors.js";
 import { platformApp, principalIdOf } from "./definitions.js";
-import type { KeyEntry } from "./state.js";
+import type { KeyEntry } from "./key-book.js";
 
 /** What a key is created with. */
 export interface KeyWish {
@@ -20,6 +20,19 @@ export interface KeyWish {
   readonly idempotencyKey?: string;
 }
 
+/** How a key is replaced. */
+export interface RotationWish {
+  /** How long the old key works on, 0 to 2,592,000; by default 86,400, a day. */
+  readonly overlapSeconds?: number;
+  /** Of the new key, RFC 3339; by default that of the old one. */
+  readonly expiresAt?: string;
+  /** The same one again gives the same key, without its secret. */
+  readonly idempotencyKey?: string;
+}
+
+/** How long the old key works on where nobody says. */
+export const overlapSecondsDefault = 86_400;
+
 const checkKeySpec = compileSchema(
   platformApp.aggregates.get("key")?.intents.get("key.create")?.schema ?? (false as never),
 );
@@ -31,12 +44,16 @@ type Problems = ReturnType<typeof checkKeySpec>;
  *
  * @throws EventplaneError `schema_violation` with pointers into the wish
  */
-export function keySpecOf(tenantId: TenantId, wish: KeyWish, secretHash: string): JsonObject {
+export function keySpecOf(
+  tenantId: TenantId,
+  wish: KeyWish & { readonly rotation?: KeyEntry["rotation"] },
+  secretHash: string,
+): JsonObject {
   const { idempotencyKey: _, ...wished } = wish;
   const principalId = principalIdOf(tenantId, String(wish.name));
   const spec = { ...(wished as unknown as JsonObject), tenantId, principalId, secretHash }; // the schema checks every member
   const misfits = checkKeySpec(spec);
-  const problems = misfits.length > 0 ? misfits : problemsOf(wish);
+  const problems = misfits.length > 0 ? misfits.map(ofRotation) : problemsOf(wish);
   if (problems.length === 0) return spec;
   throw new EventplaneError(
     "schema_violation",
@@ -60,6 +77,11 @@ export function assertSameWish(existing: KeyEntry, wish: KeyWish): { readonly id
     isSameList(existing.networks?.texts ?? [], wish.networks ?? []);
   if (!isSame) throw mismatch(existing.id);
   return { id: existing.id };
+}
+
+/** What the caller calls so. */
+function ofRotation(problem: Problems[number]): Problems[number] {
+  return { ...problem, pointer: problem.pointer.replace(/^\/rotation\//, "/") };
 }
 
 /** What no schema says. What no fold can read would stop every edge, so it is refused here. */

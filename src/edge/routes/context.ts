@@ -10,6 +10,7 @@ import type { PolicyCheck } from "../authz/policy-check.js";
 import type { Action, ResourceClass } from "../authz/ruling.js";
 import type { EdgeDependencies } from "../dependencies.js";
 import type { HeldBytes } from "../held-bytes.js";
+import type { KeyUses } from "../key-uses.js";
 import type { PlatformAdministration } from "../platform/administration.js";
 import type { PlatformFold } from "../platform/fold.js";
 import type { Principal } from "../principal.js";
@@ -26,6 +27,7 @@ export interface EdgeParts extends EdgeDependencies {
   readonly authentication: Authentication;
   readonly authorizer: Authorizer;
   readonly policyCheck: PolicyCheck;
+  readonly keyUses: KeyUses;
   readonly refusals: RefusalLog;
   readonly pipeline: PublishPipeline;
   readonly administration: PlatformAdministration;
