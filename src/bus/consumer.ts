@@ -8,8 +8,8 @@ import type { AnyHandler, ConsumerHost, ConsumerParts } from "./consumer-parts.j
 import { Attempt, Delivery } from "./delivery.js";
 import { DeliverySet } from "./delivery-set.js";
 import { mayPass, passes } from "./event-filter.js";
-import type { Latency } from "./latency-histogram.js";
-import { LatencySample } from "./latency-sample.js";
+import { type Latency, LatencyHistogram } from "./latency-histogram.js";
+import { isMeasured, notMeasured } from "./latency-sample.js";
 import { PendingCall, type PendingCallEnds } from "./pending-call.js";
 import type { Settlement } from "./settlement.js";
 import type { SubscriptionSettings } from "./subscription-options.js";
@@ -21,39 +21,41 @@ const freeCallsMax = 64;
 
 /** The state of one subscription. */
 export class Consumer {
-  readonly name: string;
-  readonly settings: SubscriptionSettings;
-  readonly permit: TopicPermit;
-  readonly #counters = noCounts();
-  readonly #handler: AnyHandler;
-  readonly #host: ConsumerHost;
-  readonly #queue: SubscriptionQueue;
-  readonly #gate: CallGate | undefined;
-  /** A handler with exactly one parameter cannot see the context: none is made for it. */
-  readonly #takesContext: boolean;
-  readonly #underWay = new DeliverySet();
-  /** Whether the queue is at its bound and does not make room by itself. */
-  isFull = false;
-  readonly #latency: LatencySample;
-  readonly #freeCalls: PendingCall[] = [];
-  readonly #callEnds: PendingCallEnds = {
-    done: (call) => this.#answeredWell(call),
-    failed: (call, error) => this.#answeredBadly(call, error),
-    ranOutOfTime: (call) => this.#ranOutOfTime(call),
-  };
-  #done = 0;
-  #idle: (() => void)[] = [];
-  readonly #concurrency: number;
-  #active = 0;
-  #isPaused = false;
-  #isClosed = false;
-  #isPumping = false;
+  // What each event touches stands together, so that many subscriptions fit into the processor's cache.
   /** Whether it does not take every event: it has a filter, is for one event, or has ended. */
   #isChoosy = false;
   /** Whether events have to queue: others do, or it is paused. */
   #isHeld = false;
   /** Whether somebody or something waits for the end of a call. */
   #isWaitedFor = false;
+  /** A handler with exactly one parameter cannot see the context: none is made for it. */
+  readonly #takesContext: boolean;
+  readonly #handler: AnyHandler;
+  readonly #gate: CallGate | undefined = undefined;
+  readonly #concurrency: number;
+  #active = 0;
+  #calls = 0;
+  #done = 0;
+  readonly name: string;
+  readonly settings: SubscriptionSettings;
+  readonly permit: TopicPermit;
+  readonly #counters = noCounts();
+  readonly #host: ConsumerHost;
+  readonly #queue: SubscriptionQueue;
+  readonly #underWay = new DeliverySet();
+  /** Whether the queue is at its bound and does not make room by itself. */
+  isFull = false;
+  readonly #latency = new LatencyHistogram();
+  readonly #freeCalls: PendingCall[] = [];
+  readonly #callEnds: PendingCallEnds = {
+    done: (call) => this.#answeredWell(call),
+    failed: (call, error) => this.#answeredBadly(call, error),
+    ranOutOfTime: (call) => this.#ranOutOfTime(call),
+  };
+  #idle: (() => void)[] = [];
+  #isPaused = false;
+  #isClosed = false;
+  #isPumping = false;
   /** Called when a subscription for one event has got it. */
   #spent: (() => void) | undefined;
   #isSpent = false;
@@ -71,9 +73,8 @@ export class Consumer {
     this.#handler = handler;
     this.#host = host;
     this.#queue = new SubscriptionQueue(settings);
-    const isGated = settings.breaker !== undefined || settings.rateLimit !== undefined;
-    this.#gate = isGated ? new CallGate(settings, host, () => this.#pump()) : undefined;
-    this.#latency = new LatencySample(host.clock);
+    if (settings.breaker !== undefined || settings.rateLimit !== undefined)
+      this.#gate = new CallGate(settings, host, () => this.#pump());
     this.#takesContext = handler.length !== 1;
     this.#changed();
   }
@@ -103,7 +104,6 @@ export class Consumer {
     return this.#isPaused ? "paused" : "open";
   }
 
-  /** Durations of calls that succeeded. */
   get latency(): Latency | undefined {
     return this.#latency.read();
   }
@@ -267,7 +267,7 @@ export class Consumer {
   #call(event: AcceptedEvent, settlement: Settlement | undefined, known: Delivery | undefined): void {
     const number = known === undefined ? 1 : known.attempts + 1;
     const attempt = this.#takesContext ? new Attempt(number) : undefined;
-    const beganAtMs = this.#latency.begin();
+    const beganAtMs = isMeasured(++this.#calls) ? this.#host.clock.monotonicMs() : notMeasured;
     let call: PendingCall | undefined;
     try {
       // A handler without a second parameter is given one all the same by its type.
@@ -282,7 +282,7 @@ export class Consumer {
       return this.#attemptFailed(delivery, thrown);
     }
     if (call === undefined) {
-      this.#latency.end(beganAtMs);
+      if (beganAtMs !== notMeasured) this.#latency.add(this.#host.clock.monotonicMs() - beganAtMs);
       return this.#succeeded(settlement, number);
     }
     const delivery = known ?? new Delivery(event, settlement);
@@ -296,8 +296,8 @@ export class Consumer {
     call.delivery = delivery;
     delivery.call = call;
     this.#underWay.add(delivery);
-    const { timeoutMs } = this.settings;
-    if (timeoutMs !== Number.POSITIVE_INFINITY) this.#host.wheel.startAbout(call.timer, timeoutMs);
+    if (this.settings.timeoutMs !== Number.POSITIVE_INFINITY)
+      this.#host.wheel.startAbout(call.timer, this.settings.timeoutMs);
   }
 
   /** The call's promise has settled, so that it may serve the next one. @returns undefined when the time-out came before */
@@ -317,7 +317,7 @@ export class Consumer {
   #answeredWell(call: PendingCall): void {
     const delivery = this.#answered(call);
     if (delivery === undefined) return;
-    this.#latency.end(call.beganAtMs);
+    if (call.beganAtMs !== notMeasured) this.#latency.add(this.#host.clock.monotonicMs() - call.beganAtMs);
     this.#succeeded(delivery.settlement, delivery.attempts);
   }
 

@@ -4,6 +4,9 @@ import type { EventOptions, PublishOptions } from "./accepted-event.js";
 import { freezeData } from "./freeze.js";
 import { priorities } from "./priority.js";
 
+/** The options of an event that its publisher says nothing of. */
+export const noOptions: PublishOptions = Object.freeze({});
+
 const idForm = /^[\x21-\x7e]{1,128}$/;
 
 /**

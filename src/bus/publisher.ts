@@ -66,9 +66,9 @@ export class Publisher<Topics extends TopicMap> {
   publishAndSettle<Topic extends TopicOf<Topics>>(
     topic: Topic,
     payload: Topics[Topic],
-    options: PublishOptions = {},
+    options?: PublishOptions,
   ): Promise<SettledEvent> {
-    return this.#space.publishAndSettle({ topic, payload, options });
+    return this.#space.publishAndSettle(topic, payload, options);
   }
 
   /**

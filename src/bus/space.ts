@@ -14,7 +14,7 @@ import { freezeData } from "./freeze.js";
 import { GenerationsMap } from "./generations-map.js";
 import { History } from "./history.js";
 import type { OperationCounts } from "./operation.js";
-import { checkedOptions } from "./publish-options.js";
+import { checkedOptions, noOptions } from "./publish-options.js";
 import { RateLimiter } from "./rate-limiter.js";
 import { Registry } from "./registry.js";
 import { type HandlerOutcome, type SettledEvent, Settlement } from "./settlement.js";
@@ -64,7 +64,6 @@ export interface TopicCount {
 }
 
 const otherTopics = "(other)";
-const noOptions: PublishOptions = Object.freeze({});
 
 /** Publishing in one context. */
 export class Space {
@@ -130,7 +129,7 @@ export class Space {
   }
 
   /** @returns what became of the event at every subscription */
-  publishAndSettle({ topic, payload, options }: Draft): Promise<SettledEvent> {
+  publishAndSettle(topic: string, payload: unknown, options: PublishOptions = noOptions): Promise<SettledEvent> {
     return new Promise((resolve) => {
       const { consumers, event } = this.#accept(topic, payload, options);
       const settlement = new Settlement(event, resolve);
