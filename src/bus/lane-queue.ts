@@ -22,7 +22,8 @@ export function laneOf(priority: Priority): number {
  * progresses (weighted round robin).
  */
 export class LaneQueue<Entry extends Laned> {
-  readonly #lanes: readonly Fifo<Entry>[] = weights.map(() => new Fifo<Entry>());
+  /** Made for their first entries: most subscriptions never have to queue. */
+  readonly #lanes: (Fifo<Entry> | undefined)[] = [];
   readonly #credits: number[] = [...weights];
   #size = 0;
 
@@ -33,7 +34,7 @@ export class LaneQueue<Entry extends Laned> {
 
   /** Adds an entry at the end of its lane. */
   push(entry: Entry): void {
-    this.#lanes[entry.lane]?.push(entry);
+    (this.#lanes[entry.lane] ??= new Fifo()).push(entry);
     this.#size++;
   }
 
@@ -46,7 +47,7 @@ export class LaneQueue<Entry extends Laned> {
 
   /** Takes the oldest entry of the lowest lane that has one, if that lane is not above `lane`. */
   takeOldest(lane: number): Entry | undefined {
-    for (let at = this.#lanes.length - 1; at >= lane; at--) {
+    for (let at = weights.length - 1; at >= lane; at--) {
       const entry = this.#lanes[at]?.shift();
       if (entry === undefined) continue;
       this.#size--;
@@ -57,13 +58,13 @@ export class LaneQueue<Entry extends Laned> {
 
   /** Takes out every entry that `isWanted` names, in order. */
   takeWhere(isWanted: (entry: Entry) => boolean): readonly Entry[] {
-    const taken = this.#lanes.flatMap((lane) => lane.takeWhere(isWanted));
+    const taken = this.#lanes.flatMap((lane) => lane?.takeWhere(isWanted) ?? []);
     this.#size -= taken.length;
     return taken;
   }
 
   #takeWithCredit(): Entry | undefined {
-    for (let at = 0; at < this.#lanes.length; at++) {
+    for (let at = 0; at < weights.length; at++) {
       const credit = this.#credits[at] ?? 0;
       if (credit === 0) continue;
       const entry = this.#lanes[at]?.shift();

@@ -1,5 +1,6 @@
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { isEventplaneError } from "../kernel/index.js";
+import { EventBus } from "./index.js";
 import { patternTokens, topicTokens } from "./pattern.js";
 import { PatternTrie } from "./pattern-trie.js";
 
@@ -51,6 +52,38 @@ describe("a trie of patterns", () => {
       const expected = [...new Set(patterns)].filter((pattern) => takes(pattern.split("."), topic.split("."))).sort();
       expect(matches(patterns, topic), `seed ${seed}, ${topic} among ${patterns.join(" ")}`).toEqual(expected);
     }
+  });
+});
+
+describe("defect C1, D5: the number of subscriptions", () => {
+  const topic = "group7.any.done";
+  const patterns = (count: number): readonly string[] => Array.from({ length: count }, (_, n) => `group${n}.*.done`);
+
+  /** How often `run` looks something up in a map. */
+  function lookUps(run: () => unknown): number {
+    const get = vi.spyOn(Map.prototype, "get");
+    run();
+    const { length } = get.mock.calls;
+    get.mockRestore();
+    return length;
+  }
+
+  test.each([1_000, 10_000])("does not count when a topic is looked up: %d", (count) => {
+    const trie = new PatternTrie<string>();
+    for (const pattern of patterns(count)) trie.add(patternTokens(pattern), pattern);
+    expect([...trie.match(topicTokens(topic))]).toEqual(["group7.*.done"]);
+    // Two for each token: the token and `*`.
+    expect(lookUps(() => trie.match(topicTokens(topic)))).toBe(6);
+  });
+
+  test.each([1_000, 10_000])("does not count when an event is published: %d", (count) => {
+    const bus = new EventBus({ unknownTopics: "allow" });
+    let heard = 0;
+    for (const pattern of patterns(count)) bus.on(pattern, () => heard++);
+    void bus.publish(topic, {});
+    // What was found for the topic is remembered.
+    expect(lookUps(() => bus.publish(topic, {}))).toBe(1);
+    expect(heard).toBe(2);
   });
 });
 

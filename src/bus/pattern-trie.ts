@@ -1,10 +1,11 @@
 /** Which entries match a topic, at a cost that depends on the topic and its matches, not on the number of entries. */
 
+/** Its parts are made when they are needed: most nodes have one of them, and three empty ones take 600 bytes. */
 interface Node<Entry> {
-  readonly children: Map<string, Node<Entry>>;
+  children: Map<string, Node<Entry>> | undefined;
   /** Entries of patterns that end here, and of those that end here with `**`. */
-  readonly exact: Set<Entry>;
-  readonly rest: Set<Entry>;
+  exact: Set<Entry> | undefined;
+  rest: Set<Entry> | undefined;
 }
 
 /**
@@ -19,11 +20,13 @@ export class PatternTrie<Entry> {
     let node = this.#root;
     for (const token of tokens) {
       if (token === "**") break;
+      node.children ??= new Map();
       let child = node.children.get(token);
       if (child === undefined) node.children.set(token, (child = emptyNode()));
       node = child;
     }
-    (tokens.at(-1) === "**" ? node.rest : node.exact).add(entry);
+    if (tokens.at(-1) === "**") (node.rest ??= new Set()).add(entry);
+    else (node.exact ??= new Set()).add(entry);
   }
 
   /** Removes it again, and the branch when nothing is left on it. */
@@ -40,19 +43,19 @@ export class PatternTrie<Entry> {
 }
 
 function emptyNode<Entry>(): Node<Entry> {
-  return { children: new Map(), exact: new Set(), rest: new Set() };
+  return { children: undefined, exact: undefined, rest: undefined };
 }
 
 /** @returns whether the node is empty now */
 function removeFrom<Entry>(node: Node<Entry>, tokens: readonly string[], entry: Entry): boolean {
   const [token, ...others] = tokens;
-  if (token === undefined) node.exact.delete(entry);
-  else if (token === "**") node.rest.delete(entry);
+  if (token === undefined) node.exact?.delete(entry);
+  else if (token === "**") node.rest?.delete(entry);
   else {
-    const child = node.children.get(token);
-    if (child !== undefined && removeFrom(child, others, entry)) node.children.delete(token);
+    const child = node.children?.get(token);
+    if (child !== undefined && removeFrom(child, others, entry)) node.children?.delete(token);
   }
-  return node.children.size === 0 && node.exact.size === 0 && node.rest.size === 0;
+  return [node.children, node.exact, node.rest].every((part) => part === undefined || part.size === 0);
 }
 
 interface Walk<Entry> {
@@ -64,10 +67,11 @@ interface Walk<Entry> {
 function collect<Entry>(node: Node<Entry>, { tokens, at, found }: Walk<Entry>): void {
   const token = tokens[at];
   if (token === undefined) {
-    for (const entry of node.exact) found.add(entry);
+    for (const entry of node.exact ?? []) found.add(entry);
     return;
   }
-  for (const entry of node.rest) found.add(entry);
+  for (const entry of node.rest ?? []) found.add(entry);
+  if (node.children === undefined) return;
   const next = { tokens, at: at + 1, found };
   for (const key of [token, "*"]) {
     const child = node.children.get(key);
