@@ -41,10 +41,8 @@ function publisher(bus: EventBus<{ readonly "user.created": BusPayload }>, event
   return {
     name: "eventplane/bus",
     round: async () => {
-      for (let index = 0; index < events; index++) {
-        const id = bus.publish(name, busPayload(index));
-        if (typeof id !== "string") await id;
-      }
+      // Never a promise here: the handlers are done when it returns.
+      for (let index = 0; index < events; index++) void bus.publish(name, busPayload(index));
       return events;
     },
   };
