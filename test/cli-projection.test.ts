@@ -125,6 +125,8 @@ describe("evtctl projection", () => {
     const degraded = async (): Promise<unknown> =>
       ((await (await fetch(`${dev.url}/readyz`)).json()) as { readonly degraded: unknown }).degraded;
     await expect.poll(degraded, { timeout: 15_000 }).toEqual(["projection_newer: by_plan tenants 1"]);
+    const verified = await call("projection", "verify", "by_plan");
+    expect([verified.status, verified.stderr]).toEqual([1, expect.stringContaining("nothing was compared")]);
     expect((await call("projection", "rebuild", "by_plan")).status).toBe(0);
     expect(await shown()).toMatchObject({ liveVersion: 1, lagEvents: 0 });
     expect(await degraded()).toEqual([]);

@@ -3,7 +3,7 @@ import type { Command } from "commander";
 import type { ProjectionClient, ProjectionRequestName } from "../../client/index.js";
 import { exitStatus } from "../exit-codes.js";
 import type { Column } from "../output.js";
-import { follow, isOfTenant, type Standing } from "../projection/follow.js";
+import { assertCompared, follow, isOfTenant, type Standing } from "../projection/follow.js";
 import { registerQuery } from "../projection/query.js";
 import type { Shell } from "../shell.js";
 import { safe } from "../terminal.js";
@@ -103,6 +103,7 @@ async function run({ request, name, flags, command, shell }: Call): Promise<void
     return;
   }
   const standing = await follow(() => projections.get(name, tenant), { wanted, terminal: shell.terminal });
+  if (request === "verify") assertCompared(standing);
   if (request === "verify" && !isSame(standing)) shell.exitStatus = exitStatus.verificationFailed;
   if (printer.format !== "table") await printer.value(standing);
   else await shell.terminal.line(`projection ${safe(name)}: ${outcomeText(request, standing)}`);

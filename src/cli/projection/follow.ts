@@ -79,6 +79,19 @@ function assertRuns(standing: Standing): void {
   );
 }
 
+/**
+ * A verification says something only where what is read was compared with what was folded anew.
+ *
+ * @throws EventplaneError `projection_invalid`
+ */
+export function assertCompared(standing: Standing): void {
+  assertNoneStopped(standing);
+  if (!isOfTenant(standing) || standing.check !== null || standing.head === 0) return;
+  const { name, version, liveVersion } = standing;
+  const message = `Projection ${name} was folded anew, and nothing was compared: what is read is of version ${liveVersion}, this plane's is ${version}.`;
+  throw new EventplaneError("projection_invalid", message);
+}
+
 function assertNoneStopped(standing: Standing): void {
   const { name } = standing;
   if (!isOfTenant(standing)) {
