@@ -62,10 +62,13 @@ export class HandOut {
   ): Promise<void> | undefined {
     if (this.#isBusy) return this.#wait({ consumers, event, settlement });
     this.#isBusy = true;
-    const blocked = fanOut(consumers, event, settlement);
-    if (this.#waiting.length === 0) this.#isBusy = false;
-    else this.#goOn();
-    return blocked;
+    try {
+      return fanOut(consumers, event, settlement);
+    } finally {
+      // Also when the publisher's stack is full: what is published next must not wait for this.
+      if (this.#waiting.length === 0) this.#isBusy = false;
+      else this.#goOn();
+    }
   }
 
   #wait(outgoing: Outgoing): Promise<void> {

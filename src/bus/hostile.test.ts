@@ -94,6 +94,23 @@ describe("handlers", () => {
       expect(bus.deadLetters.list()).toHaveLength(3);
     });
   }
+
+  test("publishers that overflow the stack leave bus and subscriptions as they were", async () => {
+    const seen: number[] = [];
+    bus.on("a", ({ payload }) => void seen.push(Number(payload)), { name: "plain" });
+    bus.on("a", () => Promise.resolve(), { name: "async", overflow: "drop-oldest" });
+    const deeper = (n: number): number => {
+      void bus.publish("a", n);
+      return deeper(n + 1) + 1;
+    };
+    for (let time = 0; time < 50; time++) expect(() => deeper(0)).toThrow(RangeError);
+    await clock.advance(1_000);
+    const before = seen.length;
+    await bus.publish("a", -1);
+    expect(seen.slice(before)).toEqual([-1]);
+    for (const one of bus.subscriptions())
+      expect([one.name, one.status()]).toMatchObject([one.name, { inFlight: 0, depth: 0 }]);
+  });
 });
 
 describe("callbacks that are asynchronous and reject", () => {
