@@ -182,6 +182,7 @@ describe("a source from outside", () => {
     ["no signature", { signature: "" }],
     ["another's signature", { signature: "00".repeat(32) }],
     ["a short signature", { signature: "ab" }],
+    ["a header that is not there", { signature: undefined as unknown as string }],
     ["another body", { body: '{"cents":6}' }],
     ["another topic", { topic: "shop.refund" }],
     ["another id", { id: "m2" }],
@@ -204,6 +205,23 @@ describe("a source from outside", () => {
     const { sentAtMs: _, ...timeless } = signed({ id: "m3" });
     await expect(source.receive(timeless)).rejects.toThrow(coded("unauthenticated"));
     expect(source.status()).toMatchObject({ accepted: 1, unverified: 4 });
+  });
+
+  test("is taken once also when more messages came meanwhile than any bound of fewer ids would hold", async () => {
+    const { source } = openSource({ maxAgeMs: 60_000, rateLimit: { perSecond: 100, burst: 20_000 } });
+    for (let n = 0; n < 10_001; n++) await source.receive(signed({ id: `m${n}` }));
+    await expect(source.receive(signed({ id: "m0" }))).rejects.toThrow(coded("unauthenticated"));
+  });
+
+  test.each([
+    { bodyBytesMax: Number.NaN },
+    { bodyBytesMax: 0 },
+    { maxAgeMs: Number.NaN },
+    { maxAgeMs: -1 },
+    { breaker: { failures: Number.NaN, openMs: 1 } },
+    { rateLimit: { perSecond: 0 } },
+  ])("is refused with the bounds %o", (bounds) => {
+    expect(() => openSource(bounds)).toThrow(coded("config_invalid"));
   });
 
   test("publishes its own topics, checked like all others", async () => {
@@ -241,8 +259,8 @@ describe("a source from outside", () => {
 
   test("that sends rubbish, or whose verifier fails, is left alone for a while; unverified messages do not bring that about", async () => {
     const { source, clock } = openSource({ breaker: { failures: 3, openMs: 1_000 } });
-    for (let n = 0; n < 5; n++)
-      await expect(source.receive({ ...signed({ id: `u${n}` }), signature: "00" })).rejects.toThrow(
+    for (const signature of ["00", "", undefined, 7, null])
+      await expect(source.receive({ ...signed(), signature: signature as string })).rejects.toThrow(
         coded("unauthenticated"),
       );
     for (let n = 0; n < 3; n++)

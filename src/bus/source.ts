@@ -5,7 +5,7 @@ import { patternTokens, topicTokens } from "./pattern.js";
 import { PatternTrie } from "./pattern-trie.js";
 import { type RateLimit, RateLimiter } from "./rate-limiter.js";
 import type { Space } from "./space.js";
-import { checkedRateLimit } from "./subscription-options.js";
+import { checkedBreaker, checkedRateLimit, whole } from "./subscription-options.js";
 import type { SourceMessage, Verifier } from "./verifiers.js";
 
 /** What a source is, and how much of it is taken. */
@@ -17,9 +17,12 @@ export interface SourceOptions {
   readonly topics: readonly string[];
   /** Messages, verified or not; 100 a second by default. */
   readonly rateLimit?: RateLimit;
-  /** Bytes of one body; 262,144 by default. */
+  /** Bytes of one body; 262,144 by default, at most 64 MiB. */
   readonly bodyBytesMax?: number;
-  /** Messages must say when they were sent, and are refused when that is longer ago, or as far in the future; no bound by default. */
+  /**
+   * Messages must say when they were sent, and are refused when that is longer ago, or as far in the future; at most a day, no bound by default. As many ids are remembered as
+   * the rate limit lets through in that time, 10,000 at least and 1,000,000 at most.
+   */
   readonly maxAgeMs?: number;
   /** After so many verified messages in a row that could not be accepted, or verifiers that threw, the source is left alone for a while. 20 and 10,000 by default. */
   readonly breaker?: { readonly failures: number; readonly openMs: number };
@@ -36,10 +39,12 @@ export interface SourceStatus {
 }
 
 const rateLimitDefault: RateLimit = { perSecond: 100 };
-const bodyBytesMaxDefault = 262_144;
+const bodyBytesDefault = 262_144;
+const bodyBytesRange = { from: 1, to: 67_108_864 };
+const ageMsRange = { from: 1, to: 86_400_000 };
 const breakerDefault = { failures: 20, openMs: 10_000 };
 /** Ids that are remembered, so that a message that is sent again is known. */
-const idsRemembered = 10_000;
+const idsRemembered = { from: 10_000, to: 1_000_000 };
 const nameForm = /^[\x21-\x7e]{1,128}$/;
 
 /** A registered source of one context. */
@@ -51,7 +56,8 @@ export class Source {
   readonly #topics = new PatternTrie<true>();
   readonly #limiter: RateLimiter;
   readonly #breaker: Breaker;
-  readonly #seen = new LruMap<string, true>(idsRemembered);
+  readonly #bodyBytesMax: number;
+  readonly #seen: LruMap<string, true>;
   #accepted = 0;
   #unverified = 0;
   #refused = 0;
@@ -65,11 +71,11 @@ export class Source {
     this.#options = options;
     this.#space = space;
     this.#shared = shared;
-    this.#limiter = new RateLimiter(
-      checkedRateLimit("rateLimit", options.rateLimit ?? rateLimitDefault),
-      shared.coarse,
-    );
-    this.#breaker = new Breaker(options.breaker ?? breakerDefault, shared.clock);
+    const rateLimit = checkedRateLimit("rateLimit", options.rateLimit ?? rateLimitDefault);
+    this.#bodyBytesMax = whole("bodyBytesMax", options.bodyBytesMax ?? bodyBytesDefault, bodyBytesRange);
+    this.#seen = new LruMap(idsToRemember(rateLimit, options.maxAgeMs));
+    this.#limiter = new RateLimiter(rateLimit, shared.coarse);
+    this.#breaker = new Breaker(checkedBreaker(options.breaker ?? breakerDefault), shared.clock);
   }
 
   /** Counts up to now. */
@@ -143,7 +149,7 @@ export class Source {
         "request_invalid",
         `The body of a message of the source ${this.name} is text or bytes.`,
       );
-    if (Buffer.byteLength(body) > (this.#options.bodyBytesMax ?? bodyBytesMaxDefault))
+    if (Buffer.byteLength(body) > this.#bodyBytesMax)
       return new EventplaneError("payload_too_large", `A message of the source ${this.name} is too large.`);
     return undefined;
   }
@@ -186,4 +192,12 @@ export class Source {
     const payload = scanJson(Buffer.from(body)).value;
     return this.#space.publish(topic, payload, id === undefined ? {} : { id }, this.name);
   }
+}
+
+/** As many as can come while a message counts as fresh: from one age before its time to one after it. Throws `config_invalid`. */
+function idsToRemember({ perSecond, burst = perSecond }: RateLimit, maxAgeMs: number | undefined): number {
+  const { from, to } = idsRemembered;
+  if (maxAgeMs === undefined) return from;
+  const seconds = (2 * whole("maxAgeMs", maxAgeMs, ageMsRange)) / 1000;
+  return Math.min(to, Math.max(from, Math.ceil(burst + perSecond * seconds)));
 }

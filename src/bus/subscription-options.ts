@@ -98,7 +98,12 @@ export function checkedRateLimit(name: string, { perSecond, burst = Math.max(1, 
   return { perSecond, burst };
 }
 
-function checkedBreaker({ failures, openMs }: BreakerOptions): BreakerOptions {
+/**
+ * Checks a breaker.
+ *
+ * @throws EventplaneError `config_invalid`
+ */
+export function checkedBreaker({ failures, openMs }: BreakerOptions): BreakerOptions {
   return {
     failures: whole("breaker.failures", failures, { from: 1, to: queueMaxMax }),
     openMs: whole("breaker.openMs", openMs, { from: 1, to: waitMsMax }),

@@ -76,7 +76,9 @@ function ed25519Key(pem: string): KeyObject {
 
 const hexForm = /^[0-9a-f]+$/i;
 
-function signatureBytes(signature: string): Buffer {
+/** Of what is no text, as of a header that is not there, nothing is left: it proves nothing. */
+function signatureBytes(signature: unknown): Buffer {
+  if (typeof signature !== "string") return Buffer.alloc(0);
   const text = signature.replace(/^[a-z0-9-]{1,20}=(?=.)/i, "");
   return Buffer.from(text, hexForm.test(text) ? "hex" : "base64");
 }
