@@ -139,8 +139,8 @@ export class AcceptedEvent implements BusEvent {
 
   toJSON(): EventJson {
     const { id, topic, schemaVersion, priority, context, atMs, correlationId, causationId, source, metadata } = this;
-    // Plain data: freezeData refused everything else.
-    const payload = this.#payload as JsonValue;
+    // Plain data: freezeData refused everything else. JSON has no undefined.
+    const payload = (this.#payload ?? null) as JsonValue;
     return {
       id,
       topic,

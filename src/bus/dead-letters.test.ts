@@ -266,6 +266,20 @@ describe("dead letters in a file", () => {
     expect(await readFile(path, "utf8")).toBe(before);
   });
 
+  test("of an event without a payload survives a restart too, and its event is read as JSON", async () => {
+    const path = join(folder, "empty.ndjson");
+    const store = await openStore(path);
+    const { bus } = openBus(store);
+    const texts: string[] = [];
+    bus.on("a", (event) => {
+      texts.push(JSON.stringify(event));
+      throw new Error("down");
+    });
+    void bus.publish("a", undefined);
+    await store.flush();
+    expect([await payloads(path), readEvent(texts[0] ?? "").payload]).toEqual([[null], null]);
+  });
+
   test("a symbolic link is not followed", async () => {
     const path = join(folder, "link.ndjson");
     await symlink("restart.ndjson", path);

@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { isEventplaneError } from "../kernel/index.js";
 import { VirtualClock } from "../testing/index.js";
-import { type BusOptions, type DeliveryFailure, EventBus, topic } from "./index.js";
+import { type BusOptions, type DeliveryFailure, EventBus, type PublishOptions, topic } from "./index.js";
 
 function openBus(options: BusOptions = {}): {
   readonly bus: EventBus;
@@ -77,12 +77,16 @@ describe("publishing", () => {
     ).toThrow(coded("payload_too_large"));
   });
 
-  test.each([{ id: "" }, { id: "a b" }, { correlationId: "x".repeat(129) }, { causationId: "a\n" }])(
-    "refuses %j",
-    (options) => {
-      expect(() => openBus().bus.publish("a", {}, options)).toThrow(coded("request_invalid"));
-    },
-  );
+  test.each([
+    { id: "" },
+    { id: "a b" },
+    { correlationId: "x".repeat(129) },
+    { causationId: "a\n" },
+    { id: 5 },
+    { id: ["x"] },
+  ])("refuses %j", (options) => {
+    expect(() => openBus().bus.publish("a", {}, options as PublishOptions)).toThrow(coded("request_invalid"));
+  });
 
   test("defect C4: as JSON an event keeps its id, priority and everything else", () => {
     const { bus } = openBus();

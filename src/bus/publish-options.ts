@@ -28,6 +28,6 @@ export function checkedOptions(options: PublishOptions, source: string | undefin
 
 /** @throws EventplaneError `request_invalid` for an id that is not 1 to 128 printable ASCII characters */
 export function assertId(name: string, value: string | undefined): void {
-  if (value === undefined || idForm.test(value)) return;
+  if (value === undefined || (typeof value === "string" && idForm.test(value))) return;
   throw new EventplaneError("request_invalid", `${name} is text of 1 to 128 printable ASCII characters.`);
 }
