@@ -11,7 +11,7 @@ import { Emitter, type EmitterDefaults } from "./emitter.js";
 import { type BusStream, EventStream, noPast, type StreamOptions } from "./event-stream.js";
 import { type ExportFormat, historyText, performanceText } from "./export.js";
 import type { HistoryFilter } from "./history.js";
-import { whenIdle } from "./idle.js";
+import { assertDeadline, whenIdle } from "./idle.js";
 import type { MonitorOptions } from "./monitor.js";
 import { type Observed, startMonitor, statisticsOf } from "./observation.js";
 import { streamFrom } from "./past-events.js";
@@ -247,9 +247,10 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
   }
 
   /**
-   * Waits until nothing waits, no handler is under way and the event log is written, at most `deadlineMs` milliseconds.
+   * Waits until nothing waits, no handler is under way and the event log is written, at most `deadlineMs` milliseconds (up to a day).
    *
    * @returns whether that came true
+   * @throws EventplaneError `request_invalid` for a deadline out of its range
    */
   async drain(deadlineMs: number): Promise<boolean> {
     const { clock, log } = this.#shared;
@@ -267,10 +268,12 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
    * fails as `aborted`, and ends all subscriptions. Calling it again is harmless.
    *
    * @returns whether everything was done in time
+   * @throws EventplaneError `request_invalid` for a deadline out of the range of `drain`; nothing has ended then
    */
-  async close(options: { readonly deadlineMs?: number } = {}): Promise<boolean> {
+  async close({ deadlineMs = 5_000 }: { readonly deadlineMs?: number } = {}): Promise<boolean> {
+    assertDeadline(deadlineMs);
     this.#space.close();
-    const isDrained = await this.drain(options.deadlineMs ?? 5_000);
+    const isDrained = await this.drain(deadlineMs);
     for (const stop of this.#monitors) stop();
     const reason = new EventplaneError("aborted", `The context ${this.name} was closed.`);
     for (const registration of this.#space.registry.all) {

@@ -27,6 +27,11 @@ export class CallGate {
     return this.#breaker?.isOpen ?? false;
   }
 
+  /** How many calls may begin now. */
+  get room(): number {
+    return Math.min(this.#breaker?.room ?? Number.POSITIVE_INFINITY, this.#limiter?.room ?? Number.POSITIVE_INFINITY);
+  }
+
   /** Whether a call may begin, which begins with that; takes the rate limit's token for it. */
   mayCall(): boolean {
     if (!this.#isCalm && !this.#breakerLets()) return false;

@@ -114,8 +114,8 @@ export class Consumer {
 
   /** Whether it would refuse `count` more events of those that its filter lets through. */
   wouldRefuse(count: number): boolean {
-    const free = this.#isPaused ? 0 : Math.max(0, this.#concurrency - this.#active);
-    return this.#queue.room + free < count;
+    const free = this.#isHeld ? 0 : Math.max(0, this.#concurrency - this.#active);
+    return this.#queue.room + Math.min(free, this.#gate?.room ?? free) < count;
   }
 
   /** Whether the filter lets the event through; also when the filter throws, because that failure is to be seen. */

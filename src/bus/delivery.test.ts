@@ -161,6 +161,26 @@ describe("a full queue", () => {
     expect(begun).toEqual([0, 1, 2, 3]);
   });
 
+  const heldBack: readonly (readonly [string, SubscriptionOptions])[] = [
+    ["an open breaker", { breaker: { failures: 1, openMs: 60_000 } }],
+    ["a rate limit", { rateLimit: { perSecond: 0.1, burst: 1 } }],
+  ];
+  test.each(heldBack)(
+    "with reject refuses while %s holds the calls back, single events and batches",
+    async (_, gate) => {
+      const fail = (): never => {
+        throw new Error("down");
+      };
+      const subscription = bus.on("a", fail, { queueMax: 2, overflow: "reject", ...gate });
+      publishEach([0]);
+      const batch = [1, 2, 3].map((payload) => ({ topic: "a", payload }));
+      await expect(bus.publishBatch(batch)).rejects.toThrow(coded("busy"));
+      publishEach([1, 2]);
+      expect(() => bus.publish("a", 3)).toThrow(coded("busy"));
+      expect(subscription.status()).toMatchObject({ failed: 1, depth: 2 });
+    },
+  );
+
   test("that fills while an accepted event waits for its turn loses nothing without a word", async () => {
     bus.on("start", () => publishEach(numbers(10)));
     bus.on("a", () => new Promise(() => undefined), { queueMax: 2, overflow: "reject", name: "slow" });
@@ -316,6 +336,18 @@ describe("pause, resume, drain and close", () => {
     expect(bus.subscriptions()).toEqual([]);
     expect(await bus.close()).toBe(true);
   });
+
+  test.each([-1, Number.NaN, Number.POSITIVE_INFINITY, 86_400_001])(
+    "a deadline of %s is refused, and nothing has ended then",
+    async (deadlineMs) => {
+      const subscription = bus.on("a", () => undefined);
+      await expect(bus.drain(deadlineMs)).rejects.toThrow(coded("request_invalid"));
+      await expect(subscription.drain(deadlineMs)).rejects.toThrow(coded("request_invalid"));
+      await expect(bus.close({ deadlineMs })).rejects.toThrow(coded("request_invalid"));
+      await bus.context("other").publish("a", 1);
+      expect([await bus.publish("a", 1, { id: "e" }), subscription.status().done]).toEqual(["e", 1]);
+    },
+  );
 
   test("unsubscribing drops what waits, and whoever waits for it is told", async () => {
     const { handler } = held();

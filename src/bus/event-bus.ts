@@ -3,6 +3,7 @@ import { EventplaneError } from "../kernel/index.js";
 import { BusContext } from "./bus-context.js";
 import { busLimits } from "./bus-limits.js";
 import { type BusOptions, type BusShared, shareBus } from "./bus-options.js";
+import { assertDeadline } from "./idle.js";
 import type { TopicMap } from "./pattern.js";
 import { Space } from "./space.js";
 
@@ -53,6 +54,7 @@ export class EventBus<Topics extends TopicMap = Record<string, unknown>> extends
 
   /** As that of a context, for all contexts at once. */
   override async close(options: { readonly deadlineMs?: number } = {}): Promise<boolean> {
+    assertDeadline(options.deadlineMs ?? 0);
     this.#isClosed = true;
     const ends = await Promise.all([
       super.close(options),

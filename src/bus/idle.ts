@@ -1,4 +1,5 @@
 /** Waits until subscriptions have nothing left to do. */
+import { EventplaneError } from "../kernel/index.js";
 import type { BusShared } from "./bus-options.js";
 import type { Consumer } from "./consumer.js";
 
@@ -8,11 +9,27 @@ export interface IdleWait {
   readonly deadlineMs: number;
 }
 
-/** @returns whether nothing waits and no handler is under way, in time */
+const deadlineMsMax = 86_400_000;
+
+/**
+ * Checks how long may be waited.
+ *
+ * @throws EventplaneError `request_invalid`
+ */
+export function assertDeadline(deadlineMs: number): void {
+  if (Number.isFinite(deadlineMs) && deadlineMs >= 0 && deadlineMs <= deadlineMsMax) return;
+  throw new EventplaneError("request_invalid", `The deadline is 0 to ${deadlineMsMax} milliseconds.`);
+}
+
+/**
+ * @returns whether nothing waits and no handler is under way, in time
+ * @throws EventplaneError as {@link assertDeadline}
+ */
 export async function whenIdle(
   { wheel, handOut }: Pick<BusShared, "wheel" | "handOut">,
   { consumers, deadlineMs }: IdleWait,
 ): Promise<boolean> {
+  assertDeadline(deadlineMs);
   let isLate = false;
   let ring = (): void => undefined;
   const late = new Promise<void>((resolve) => {

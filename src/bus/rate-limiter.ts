@@ -39,6 +39,12 @@ export class RateLimiter {
     return true;
   }
 
+  /** Whole tokens that are there now. */
+  get room(): number {
+    this.#fill();
+    return this.#granted + Math.floor(this.#tokens);
+  }
+
   /** Milliseconds until one token is there. */
   get waitMs(): number {
     return Math.max(0, Math.ceil((1 - this.#granted - this.#tokens) / this.#perMs));

@@ -42,9 +42,10 @@ export interface Subscription {
   /** Goes on after `pause`. */
   resume(): void;
   /**
-   * Waits until nothing waits and nothing is under way, at most `deadlineMs` milliseconds.
+   * Waits until nothing waits and nothing is under way, at most `deadlineMs` milliseconds (up to a day).
    *
    * @returns whether that came true
+   * @throws EventplaneError `request_invalid` for a deadline out of its range
    */
   drain(deadlineMs: number): Promise<boolean>;
   /** Ends it. What waits is dropped and counted; calls under way go on. @returns whether it was open */
