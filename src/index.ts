@@ -52,6 +52,8 @@ export type {
   SourceDefinition,
   SourceFact,
   SourceTenant,
+  TokenAlgorithm,
+  TokenIssuer,
   VerificationMeans,
   WorkerCall,
   WorkerDefinition,

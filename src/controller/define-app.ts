@@ -9,10 +9,12 @@ import type {
   ControllerDefinition,
   ProjectionDefinition,
   SourceDefinition,
+  TokenIssuer,
   WorkerDefinition,
 } from "../event/index.js";
 import { EventplaneError, limits, sha256 } from "../kernel/index.js";
 import type { AnyAggregate, MessageOf } from "./aggregate-types.js";
+import { issuersOf } from "./issuers-of.js";
 
 /** What a team writes of its application. */
 export interface AppConfig<Aggregates extends readonly AnyAggregate[], Workers extends readonly AnyWorker[]> {
@@ -27,6 +29,8 @@ export interface AppConfig<Aggregates extends readonly AnyAggregate[], Workers e
   readonly projections?: readonly AnyProjection[];
   /** Systems outside whose signed deliveries become facts: `defineSource`. */
   readonly sources?: readonly { readonly definition: SourceDefinition }[];
+  /** Whose JSON Web Tokens the edge takes beside API keys. */
+  readonly authentication?: { readonly issuers: readonly TokenIssuer[] };
 }
 
 /** An application that knows which intents it takes and which workers it asks. */
@@ -91,7 +95,8 @@ export function defineApp<
     if (sources.has(definition.name)) throw invalid(`Two sources are called ${definition.name}`);
     sources.set(definition.name, definition);
   }
-  return Object.freeze({ version: versionOf(config), aggregates, controllers, workers, projections, sources });
+  const issuers = issuersOf(config.authentication?.issuers ?? []);
+  return Object.freeze({ version: versionOf(config), aggregates, controllers, workers, projections, sources, issuers });
 }
 
 function versionOf({

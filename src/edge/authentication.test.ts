@@ -8,6 +8,7 @@ import { Authentication } from "./authentication.js";
 import { issueKey } from "./credentials.js";
 import { platformApp, principalIdOf, tenantIdOf } from "./platform/definitions.js";
 import { PlatformFold } from "./platform/fold.js";
+import { TokenVerifier } from "./tokens/token-verifier.js";
 
 const keys = createTestKeys();
 const acme = tenantIdOf("acme");
@@ -47,7 +48,12 @@ beforeEach(async () => {
   };
   log = new Coalescer({ appender: store.edge, signer: keys.edge, clock, doorbell });
   const platform = new PlatformFold({ reader, doorbell, clock, verify: (row) => keys.verifier.verify(row) });
-  authentication = new Authentication({ platform, clock, onUse: () => undefined });
+  authentication = new Authentication({
+    platform,
+    clock,
+    tokens: new TokenVerifier(new Map(), { clock, report: () => undefined }),
+    onUse: () => undefined,
+  });
   await platform.catchUp();
 });
 

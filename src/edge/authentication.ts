@@ -11,6 +11,8 @@ import type { PlatformFold } from "./platform/fold.js";
 import { isKeyUsable } from "./platform/key-book.js";
 import type { PlatformState } from "./platform/state.js";
 import type { Principal } from "./principal.js";
+import { tokenIn } from "./tokens/read-token.js";
+import type { TokenVerifier } from "./tokens/token-verifier.js";
 
 /** Credentials that wait for a round at once; further ones are told to come again. */
 const waitingMax = 1_000;
@@ -21,6 +23,7 @@ const roundWaitMsMax = 900;
 export interface AuthenticationDependencies {
   readonly platform: PlatformFold;
   readonly clock: Clock;
+  readonly tokens: TokenVerifier;
   /** Hears of each key that opened. */
   readonly onUse: (keyId: string) => void;
 }
@@ -49,6 +52,11 @@ export class Authentication {
    * `busy` when 1,000 wait already, `unauthenticated` for everything that is not a usable key, always with the same words
    */
   identify({ header, address }: Shown): Principal | Promise<Principal> {
+    const token = tokenIn(header);
+    if (token !== undefined) {
+      const { tokens, platform } = this.#dependencies;
+      return tokens.known(token, platform.fresh()) ?? this.#identifyByToken(token);
+    }
     const presented = readAuthorization(header);
     const decided = this.#decide(presented, address);
     return decided.result === "opened" ? decided.principal : this.#identifyLater(presented, address);
@@ -58,11 +66,17 @@ export class Authentication {
     if (presented.isWellFormed) await this.#afterNextRound();
     const decided = this.#decide(presented, address);
     if (decided.result === "opened") return decided.principal;
-    throw new EventplaneError(
-      "unauthenticated",
-      "No usable API key was sent. Send `Authorization: Bearer epk_…` with a key that is neither revoked nor expired.",
-      { cause: decided.cause },
-    );
+    throw unauthenticated(decided.cause);
+  }
+
+  async #identifyByToken(token: string): Promise<Principal> {
+    const { tokens, platform } = this.#dependencies;
+    if (!(await this.#counted(() => tokens.verify(token)))) throw unauthenticated(undefined);
+    // Its tenant may have been made at another edge a moment ago.
+    if (tokens.known(token, platform.fresh()) === undefined) await this.#afterNextRound();
+    const principal = tokens.known(token, platform.fresh());
+    if (principal === undefined) throw unauthenticated(undefined);
+    return principal;
   }
 
   #decide(presented: PresentedKey, address: string): KeyDecision {
@@ -72,10 +86,20 @@ export class Authentication {
     return decided;
   }
 
-  async #afterNextRound(): Promise<void> {
+  /** So many at once, and no more. */
+  async #counted<Result>(look: () => Promise<Result>): Promise<Result> {
     if (this.#waiting >= waitingMax) {
       throw new EventplaneError("busy", "This edge looks up as many unknown credentials as it can. Try again shortly.");
     }
+    this.#waiting++;
+    try {
+      return await look();
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  async #afterNextRound(): Promise<void> {
     const { platform, clock } = this.#dependencies;
     const ended = new AbortController();
     const late = clock.sleep(roundWaitMsMax, ended.signal).then(
@@ -86,16 +110,21 @@ export class Authentication {
       () => "read" as const,
       () => "failed" as const,
     );
-    this.#waiting++;
-    const outcome = await Promise.race([round, late]);
-    this.#waiting--;
-    ended.abort();
+    const outcome = await this.#counted(() => Promise.race([round, late])).finally(() => ended.abort());
     if (outcome === "read") return;
     throw new EventplaneError(
       "platform_stale",
       "This edge cannot look up the latest keys, so it can neither take nor refuse this one. Try again shortly.",
     );
   }
+}
+
+function unauthenticated(cause: WrongNetwork | undefined): EventplaneError {
+  return new EventplaneError(
+    "unauthenticated",
+    "No usable credential was sent. Send `Authorization: Bearer …` with an API key or a token that is neither revoked nor expired.",
+    { cause },
+  );
 }
 
 /** What a key is decided by. */

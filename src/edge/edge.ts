@@ -42,6 +42,7 @@ import { addSchemaRoutes } from "./routes/schemas.js";
 import { addSourceRoutes } from "./routes/sources.js";
 import { addSubscribeRoutes } from "./routes/subscribe.js";
 import { SubscriptionHub } from "./sse/hub.js";
+import { TokenVerifier } from "./tokens/token-verifier.js";
 
 /** A running edge. */
 export interface Edge {
@@ -116,12 +117,6 @@ function assemble(given: EdgeDependencies): EdgeParts {
     factory,
     report: (failure) => logger.warn(failureFields(failure), "Refusals could not be written and stay counted."),
   });
-  const keyUses = new KeyUses({
-    ...dependencies,
-    factory,
-    platform,
-    report: (failure) => logger.warn(failureFields(failure), "Uses of keys could not be written and stay noted."),
-  });
   const hub = subscriptionHub(given, { reader: dependencies.reader, platform, authorizer });
   const pipeline = new PublishPipeline({
     ...dependencies,
@@ -136,8 +131,7 @@ function assemble(given: EdgeDependencies): EdgeParts {
   return {
     ...dependencies,
     platform,
-    authentication: new Authentication({ platform, clock, onUse: (keyId) => keyUses.note(keyId) }),
-    keyUses,
+    ...authenticationParts(given, platform),
     authorizer,
     policyCheck: new PolicyCheck(cedar),
     refusals,
@@ -152,6 +146,32 @@ function assemble(given: EdgeDependencies): EdgeParts {
   };
 }
 
+/** Who asks, and which keys were used. */
+function authenticationParts(
+  given: EdgeDependencies,
+  platform: PlatformFold,
+): Pick<EdgeParts, "authentication" | "keyUses"> {
+  const { clock, ids, logger } = given;
+  const keyUses = new KeyUses({
+    ...given,
+    factory: new EventFactory({ app: platformApp, ids }),
+    platform,
+    report: (failure) => logger.warn(failureFields(failure), "Uses of keys could not be written and stay noted."),
+  });
+  const onUse = (keyId: string): void => keyUses.note(keyId);
+  return { authentication: new Authentication({ platform, clock, tokens: tokenVerifier(given), onUse }), keyUses };
+}
+
+function tokenVerifier({ app, clock, logger }: EdgeDependencies): TokenVerifier {
+  return new TokenVerifier(app.issuers ?? new Map(), {
+    clock,
+    report: (issuer, failure) => {
+      if (failure === undefined) logger.info({ issuer }, "The keys of an issuer of tokens can be read again.");
+      else logger.warn({ issuer, ...failureFields(failure) }, "The keys of an issuer of tokens cannot be read.");
+    },
+  });
+}
+
 /** The tail of each log is read beside the gate, what subscribers catch up on through it. */
 function subscriptionHub(
   { reader, doorbell, clock, logger, metrics }: EdgeDependencies,
@@ -163,9 +183,10 @@ function subscriptionHub(
     log: createLogHub({ reader, doorbell, clock }),
     clock,
     mayDeliver: () => platform.isFresh,
-    isKeyUsable: (keyId) => {
-      const key = state.key(keyId);
-      return key !== undefined && isKeyUsable(key, clock.nowUs());
+    isUsable: ({ keyId, endsAtUs }) => {
+      if (endsAtUs !== undefined) return clock.nowUs() < endsAtUs;
+      const key = keyId === undefined ? undefined : state.key(keyId);
+      return keyId === undefined || (key !== undefined && isKeyUsable(key, clock.nowUs()));
     },
     policies: {
       hash: ({ principal, tenantId }) => state.policies.policySet(principal, tenantId).hash,

@@ -19,6 +19,8 @@ export interface Principal {
   readonly grants: ReadonlySet<Grant>;
   /** What is left of the grants; absent: all of it. Decided in code, before the policies. */
   readonly scopes?: Scopes;
+  /** When the token that was shown ends, microseconds since 1970; absent for API keys, whose end the platform's log tells. */
+  readonly endsAtUs?: number;
   /** The API key that was shown, when one was; its revocation ends open connections. */
   readonly keyId?: string;
 }

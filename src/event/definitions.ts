@@ -7,6 +7,7 @@ import type { LifecycleEffect } from "./append-item.js";
 import type { ProjectionDefinition } from "./projections.js";
 import type { Condition, EffectFailure, Resource } from "./resource.js";
 import type { SourceDefinition } from "./sources.js";
+import type { TokenIssuer } from "./token-issuers.js";
 
 /** What an intent does to the life of its resource. */
 export type IntentEffect = Extract<LifecycleEffect, "creates" | "updates" | "deletes">;
@@ -216,4 +217,6 @@ export interface AppDefinition {
   readonly workers: ReadonlyMap<string, WorkerDefinition>;
   readonly projections: ReadonlyMap<string, ProjectionDefinition>;
   readonly sources: ReadonlyMap<string, SourceDefinition>;
+  /** Whose tokens the edge takes, by `iss`; absent: nobody's. */
+  readonly issuers?: ReadonlyMap<string, TokenIssuer>;
 }

@@ -124,4 +124,5 @@ export type {
   VerificationMeans,
 } from "./sources.js";
 export { parseStored } from "./stored-json.js";
+export { type TokenAlgorithm, type TokenGrant, type TokenIssuer, tokenAlgorithms } from "./token-issuers.js";
 export { type ChainLink, createVerifier, type Verifier, verifyLink } from "./verifier.js";

@@ -11,7 +11,7 @@ function hubOver(reader: LogReader, clock: VirtualClock): SubscriptionHub {
     log: createLogHub({ reader, doorbell: createDoorbell(), clock }),
     clock,
     mayDeliver: () => true,
-    isKeyUsable: () => true,
+    isUsable: () => true,
     policies: { hash: () => "", allow: () => true },
     report: () => undefined,
   });

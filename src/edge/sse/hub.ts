@@ -20,8 +20,8 @@ export interface SubscriptionHubDependencies {
   readonly clock: Clock;
   /** False while this edge cannot prove that it knows the latest keys. */
   readonly mayDeliver: () => boolean;
-  /** Whether the key of an open connection may still be used. */
-  readonly isKeyUsable: (keyId: string) => boolean;
+  /** Whether the credential of an open connection may still be used. */
+  readonly isUsable: (principal: Principal) => boolean;
   /** What the policies say of an open connection now, and the hash of those that rule on it, which is cheap to ask for. */
   readonly policies: {
     readonly hash: (subscriber: Subscriber) => string;
@@ -117,16 +117,14 @@ export class SubscriptionHub {
     if (connection.end !== undefined) this.#dependencies.onCut?.(connection.end.code);
   }
 
-  /** Cuts the connections whose key was revoked or has expired. Called after every change of the platform's state. */
+  /** Cuts the connections whose credential was revoked or has expired. Called after every change of the platform's state. */
   cutRevoked(): void {
     for (const [connection, { principal }] of this.#connections) {
-      const { keyId } = principal;
-      if (keyId !== undefined && !this.#dependencies.isKeyUsable(keyId)) {
-        connection.cut({
-          code: "unauthenticated",
-          detail: "The API key of this subscription was revoked or has expired.",
-        });
-      }
+      if (this.#dependencies.isUsable(principal)) continue;
+      connection.cut({
+        code: "unauthenticated",
+        detail: "The credential of this subscription was revoked or has expired.",
+      });
     }
   }
 
