@@ -25,6 +25,7 @@ describe.each(edgeStores)("policies over %s", (_name, open) => {
   let edge: EdgeFixture;
   let close: () => Promise<void>;
   let platform: PolicyClient;
+  let platformClient: EventplaneClient["admin"];
 
   beforeAll(async () => {
     const store = await open();
@@ -33,7 +34,8 @@ describe.each(edgeStores)("policies over %s", (_name, open) => {
       await edge.close();
       await store.close();
     };
-    platform = createClient({ baseUrl: edge.url, apiKey: edge.adminKey }).admin.policies;
+    platformClient = createClient({ baseUrl: edge.url, apiKey: edge.adminKey }).admin;
+    platform = platformClient.policies;
   });
   afterAll(() => close());
 
@@ -236,6 +238,41 @@ describe.each(edgeStores)("policies over %s", (_name, open) => {
       `${base}/traces/0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11?aggregateType=note`,
     ];
     for (const path of hidden) expect([path, await statusOf(own.key, path)]).toEqual([path, 403]);
+  });
+
+  test("are tried on the rulings of the log before they are in force: who would lose what, who would gain it", async () => {
+    const own = await edge.tenant("tried", ["publisher", "reader", "admin"]);
+    const client = clientOf(own);
+    const [{ principalId } = { principalId: "none" }] = await client.admin.keys("tried");
+    for (let n = 0; n < 3; n++) await client.publish({ type: "note.create", spec: {} });
+    await client.publish({ type: "door.create", spec: { locked: false } });
+    const poor = await platformClient.createKey("tried", { name: "poor", grants: ["subscriber"] });
+    expect(await statusOf(poor.key, "/v1/tenants/tried/resources/note")).toBe(403);
+    const refusal = async (): Promise<string | undefined> =>
+      (await edge.reader.read(own.id, { filter: { type: "refusal.recorded" } }))[0]?.id;
+    await eventually(refusal, "the refusal");
+    const text =
+      policy(
+        "no-notes",
+        'forbid (principal, action, resource) when { resource has type && resource.type == "note.create" }',
+      ) + policy("all-read", 'permit (principal, action == Eventplane::Action::"Read", resource)');
+    const report = await client.admin.policies.test(text);
+    expect(report).toMatchObject({ policies: ["no-notes", "all-read"], warnings: [], rulings: 3, unknown: 0 });
+    expect(report.events).toBe(5);
+    const said = report.changes.map(({ action, resource, before, after, events, principal }) =>
+      [principal.grants.join("+"), action, resource, before.decision, after.decision, ...after.policies, events].join(
+        " ",
+      ),
+    );
+    expect(said.sort()).toEqual([
+      "publisher+reader+admin PublishIntent type:note.create allow deny tenant/no-notes 3",
+      "subscriber Read aggregate:note deny allow tenant/all-read 1",
+    ]);
+    expect(report.changes.some(({ principal }) => principal.id === principalId)).toBe(true);
+    expect((await client.admin.policies.get()).version).toBe(0);
+    expect((await client.admin.policies.test("")).changes).toEqual([]);
+    expect(await codeOf(client.admin.policies.test("permit;"))).toBe("policy_invalid");
+    expect(await codeOf(client.admin.policies.test("", { tenant: "greedy" }))).toBe("forbidden");
   });
 
   test("cut an open subscription within a second, with the reason", async () => {

@@ -18,6 +18,8 @@ const byCode: Partial<Record<ErrorCode, string>> = {
   wrong_expected_version: "Read it with `evtctl get`, then decide again.",
   wrong_expected_generation: "Read it with `evtctl get`, then decide again.",
   resource_exists: "Change it, or leave out --aggregate-id to create another one.",
+  policy_invalid: "Correct the file at the places above; docs/reference/policies.md lists what policies can ask.",
+  policy_locks_out: "Leave yourself Administer on the area policies, or let a key of the platform apply it.",
   not_found: "Check the id and the tenant; `evtctl get TYPE` and `evtctl read` list what there is.",
   usage: "`evtctl COMMAND --help` shows the options of a command with examples.",
   json_invalid: "Give one JSON value; in a shell put it between single quotes.",

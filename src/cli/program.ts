@@ -25,6 +25,7 @@ const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: R
   verify: () => import("./commands/verify.js"),
   tenant: () => import("./commands/tenant.js"),
   key: () => import("./commands/key.js"),
+  policy: () => import("./commands/policy.js"),
   schema: () => import("./commands/schema.js"),
   "dead-letter": () => import("./commands/dead-letter.js"),
   effect: () => import("./commands/effect.js"),

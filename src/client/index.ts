@@ -24,7 +24,14 @@ export {
   type SchemaView,
 } from "./client.js";
 export { type ControllerChangeInfo, ControllerClient, type ControllerInfo } from "./controller-client.js";
-export { PolicyClient, type PolicyInfo, type PolicyVersionInfo } from "./policy-client.js";
+export {
+  type PolicyChange,
+  PolicyClient,
+  type PolicyInfo,
+  type PolicyTest,
+  type PolicyVersionInfo,
+  type RulingView,
+} from "./policy-client.js";
 export {
   type AcrossTenantsView,
   ProjectionClient,

@@ -24,6 +24,42 @@ export interface PolicyVersionInfo {
   readonly restores?: number;
 }
 
+/** What a ruling of the past was, or would be. */
+export interface RulingView {
+  readonly decision: "allow" | "deny";
+  /** Those that decided. */
+  readonly policies: readonly string[];
+}
+
+/** A question that the log holds, and that would be answered otherwise. */
+export interface PolicyChange {
+  readonly principal: { readonly type: string; readonly id: string; readonly grants: readonly string[] };
+  readonly action: string;
+  /** `tenant`, or a part of it: `type:…`, `aggregate:…`, `projection:…`, `area:…`. */
+  readonly resource: string;
+  readonly before: RulingView;
+  readonly after: RulingView;
+  /** How many of the events that were looked at hold it, and the latest of them. */
+  readonly events: number;
+  readonly lastEventId: string;
+  readonly lastAt: string;
+}
+
+/** What policies would change. */
+export interface PolicyTest {
+  readonly tenantId: string;
+  /** Ids of the file's policies. */
+  readonly policies: readonly string[];
+  readonly warnings: readonly string[];
+  /** Events with a ruling that were looked at, the different rulings among them, and those whose question is not known. */
+  readonly events: number;
+  readonly rulings: number;
+  readonly unknown: number;
+  /** The latest first; at most 200. */
+  readonly changes: readonly PolicyChange[];
+  readonly changesLeftOut: number;
+}
+
 interface OfTenant {
   readonly tenant?: string;
   readonly signal?: AbortSignal;
@@ -60,6 +96,23 @@ export class PolicyClient {
     const address = `${path}/versions/${version}`;
     const { body } = await this.#transport.send({ path: address, query: { tenant }, repeatable: true, signal });
     return body as PolicyVersionInfo & { readonly text: string }; // the route's answer
+  }
+
+  /**
+   * Says what a policy file would change of the latest rulings in the tenant's log, and applies nothing.
+   *
+   * @throws EventplaneError `policy_invalid`
+   */
+  async test(text: string, { tenant, signal }: OfTenant = {}): Promise<PolicyTest> {
+    const { body } = await this.#transport.send({
+      method: "POST",
+      path: `${path}/dry-run`,
+      query: { tenant },
+      body: { text },
+      repeatable: true,
+      signal,
+    });
+    return body as PolicyTest; // the route's answer
   }
 
   /**

@@ -61,9 +61,12 @@ export class PolicyBook implements PolicySource {
     return set;
   }
 
-  /** The set that would rule on principals of the tenant, or of the platform, if it had these policies. */
-  candidate(tenantId: TenantId, text: string): PolicySet {
-    return this.#setOf(tenantId, layerOf(tenantId, text));
+  /** What would rule if the tenant, or the platform, had these policies instead of its own. */
+  with(tenantId: TenantId, text: string): PolicySource {
+    const candidate = new PolicyBook();
+    for (const [of, layer] of this.#layers) candidate.#layers.set(of, layer);
+    candidate.#layers.set(tenantId, layerOf(tenantId, text));
+    return candidate;
   }
 
   #setOf(tenantId: TenantId, layer: Layer): PolicySet {

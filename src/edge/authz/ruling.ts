@@ -12,11 +12,26 @@ export const actionNames = ["PublishIntent", "PublishFact", "Read", "Subscribe",
 /** One of {@link actionNames}. */
 export type Action = (typeof actionNames)[number];
 
+/** The parts of the administration. */
+export const areaNames = [
+  "tenants",
+  "keys",
+  "policies",
+  "projections",
+  "controllers",
+  "dead-letters",
+  "effects",
+  "replays",
+] as const;
+
 /**
  * Which part of a tenant is meant, as far as policies can tell parts apart: `tenant` is all of it, the others are
  * `type:organization.create`, `aggregate:organization`, `projection:by-plan`, `area:keys`. Never an id.
  */
-export type ResourceClass = "tenant" | `${"type" | "aggregate" | "projection" | "area"}:${string}`;
+export type ResourceClass =
+  | "tenant"
+  | `${"type" | "aggregate" | "projection"}:${string}`
+  | `area:${(typeof areaNames)[number]}`;
 
 /** What is asked for, and of whom. */
 export interface Target {

@@ -100,7 +100,7 @@ export async function policyVersion(
 }
 
 /** What is odd. @throws EventplaneError `policy_invalid` with everything that is wrong */
-async function checkPolicies(parts: EdgeParts, text: string): Promise<PolicyReport> {
+export async function checkPolicies(parts: EdgeParts, text: string): Promise<PolicyReport> {
   const report = await parts.policyCheck.check(text);
   const [first] = report.problems;
   if (first === undefined) return report;
@@ -118,7 +118,7 @@ export function problemText({ line, column, policy, message }: PolicyProblem): s
 /** Whoever applies policies must be able to apply the next ones, or only somebody else could help. */
 function assertStaysIn(parts: EdgeParts, { tenantId, text }: PolicyWish, principal: Principal): void {
   if (principal.tenantId !== tenantId) return;
-  const set = parts.platform.state.policies.candidate(tenantId, text);
+  const set = parts.platform.state.policies.with(tenantId, text).policySet(principal, tenantId);
   const question = { principal, action: "Administer", tenantId, resource: "area:policies" } as const;
   if (parts.authorizer.ruleBy(set, question).allowed) return;
   throw new EventplaneError(

@@ -4,12 +4,14 @@ import { EventplaneError, type TenantId } from "../../kernel/index.js";
 import { policyLimits } from "../authz/policy-text.js";
 import {
   applyPolicies,
+  checkPolicies,
   currentPolicies,
   type PolicyWish,
   policyVersion,
   policyVersions,
   problemText,
 } from "../policies/administration.js";
+import { changeJson, dryRun } from "../policies/dry-run.js";
 import { administrationOf, readBody } from "./admin.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
 import { integerOf, readQuery } from "./query.js";
@@ -34,6 +36,12 @@ export function addPolicyRoutes(routes: Routes, parts: EdgeParts): void {
     method: "PUT",
     url,
     handle: (request, reply, caller) => apply(parts, { request, reply, caller }),
+  });
+  routes.tenant({
+    ...shared,
+    method: "POST",
+    url: `${url}/dry-run`,
+    handle: (request, _reply, caller) => test(parts, request, caller),
   });
   routes.tenant({
     ...shared,
@@ -72,6 +80,25 @@ async function apply(parts: EdgeParts, { request, reply, caller }: Exchange): Pr
   const { warnings } = await applyPolicies(parts, wish, { principal: caller.principal, stamp });
   const current = currentPolicies(parts, tenantId);
   return reply.header("etag", `"${current.version}"`).send({ ...current, warnings: warnings.map(problemText) });
+}
+
+/** What is wrong and odd about a file, and what it would change; nothing is applied. */
+async function test(parts: EdgeParts, request: FastifyRequest, caller: Caller): Promise<unknown> {
+  const tenantId = tenantIn(parts, request, caller);
+  const { text } = readBody(request, ["text"], bodyBytesMax);
+  if (typeof text !== "string")
+    throw new EventplaneError("request_invalid", "The body has text, a policy file.", {
+      details: { pointer: "/text" },
+    });
+  const { policies, warnings } = await checkPolicies(parts, text);
+  const report = await dryRun(parts, { tenantId, text });
+  return {
+    tenantId,
+    policies,
+    warnings: warnings.map(problemText),
+    ...report,
+    changes: report.changes.map(changeJson),
+  };
 }
 
 /** The body has the text, or the version whose text is brought back. */
