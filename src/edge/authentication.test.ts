@@ -6,6 +6,7 @@ import { Coalescer, createMemoryStore, type LogReader } from "../store/index.js"
 import { createTestKeys, VirtualClock } from "../testing/index.js";
 import { Authentication } from "./authentication.js";
 import { issueKey } from "./credentials.js";
+import { FailedAttempts } from "./failed-attempts.js";
 import { platformApp, principalIdOf, tenantIdOf } from "./platform/definitions.js";
 import { PlatformFold } from "./platform/fold.js";
 import { TokenVerifier } from "./tokens/token-verifier.js";
@@ -48,10 +49,12 @@ beforeEach(async () => {
   };
   log = new Coalescer({ appender: store.edge, signer: keys.edge, clock, doorbell });
   const platform = new PlatformFold({ reader, doorbell, clock, verify: (row) => keys.verifier.verify(row) });
+  const failures = new FailedAttempts({ clock, perMinute: 1_000_000, onLimited: () => undefined });
   authentication = new Authentication({
     platform,
     clock,
     tokens: new TokenVerifier(new Map(), { clock, report: () => undefined }),
+    failures,
     onUse: () => undefined,
   });
   await platform.catchUp();

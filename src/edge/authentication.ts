@@ -7,6 +7,7 @@
  */
 import { type Clock, EventplaneError } from "../kernel/index.js";
 import { type PresentedKey, readAuthorization, secretMatches } from "./credentials.js";
+import type { FailedAttempts } from "./failed-attempts.js";
 import type { PlatformFold } from "./platform/fold.js";
 import { isKeyUsable } from "./platform/key-book.js";
 import type { PlatformState } from "./platform/state.js";
@@ -24,6 +25,7 @@ export interface AuthenticationDependencies {
   readonly platform: PlatformFold;
   readonly clock: Clock;
   readonly tokens: TokenVerifier;
+  readonly failures: FailedAttempts;
   /** Hears of each key that opened. */
   readonly onUse: (keyId: string) => void;
 }
@@ -49,21 +51,26 @@ export class Authentication {
    * Who shows this: at once when its key is known and opens, else after the next round of the fold, at most 900 ms.
    *
    * @throws EventplaneError, from the call or from its promise: `platform_stale` when the keys cannot be proven fresh,
-   * `busy` when 1,000 wait already, `unauthenticated` for everything that is not a usable key, always with the same words
+   * `busy` when 1,000 wait already, `rate_limited` when too many wrong ones came from there or under this key id, `unauthenticated` for everything that is not a usable key, always with the same words
    */
   identify({ header, address }: Shown): Principal | Promise<Principal> {
     const token = tokenIn(header);
     if (token !== undefined) {
-      const { tokens, platform } = this.#dependencies;
-      return tokens.known(token, platform.fresh()) ?? this.#identifyByToken(token);
+      const { tokens, platform, failures } = this.#dependencies;
+      const known = tokens.known(token, platform.fresh());
+      return known ?? failures.charge({ address, keyId: undefined }, () => this.#identifyByToken(token));
     }
     const presented = readAuthorization(header);
     const decided = this.#decide(presented, address);
-    return decided.result === "opened" ? decided.principal : this.#identifyLater(presented, address);
+    if (decided.result === "opened") return decided.principal;
+    // What is no key is none at any edge, and guesses nothing.
+    if (!presented.isWellFormed) throw unauthenticated(undefined);
+    const { keyId } = presented;
+    return this.#dependencies.failures.charge({ address, keyId }, () => this.#identifyLater(presented, address));
   }
 
   async #identifyLater(presented: PresentedKey, address: string): Promise<Principal> {
-    if (presented.isWellFormed) await this.#afterNextRound();
+    await this.#afterNextRound();
     const decided = this.#decide(presented, address);
     if (decided.result === "opened") return decided.principal;
     throw unauthenticated(decided.cause);

@@ -66,6 +66,8 @@ export interface EdgeDependencies {
   readonly edge: string;
   /** Addresses and ranges of proxies whose X-Forwarded-For is believed; by default nobody's. */
   readonly trustedProxies?: readonly string[];
+  /** Wrong credentials that an address, and a key id, may show in a minute before further ones are answered 429; default 100. */
+  readonly failedAttemptsPerMinute?: number;
   /** What does not work for somebody while everybody else is served; shown by /readyz, which stays 200. */
   readonly degraded?: () => readonly string[];
   /** More reasons why this process is not ready, by name; empty when it is. Asked by /readyz. */

@@ -12,6 +12,7 @@ import { Authorizer } from "./authz/authorizer.js";
 import { Cedar } from "./authz/cedar.js";
 import { PolicyCheck } from "./authz/policy-check.js";
 import type { EdgeDependencies } from "./dependencies.js";
+import { FailedAttempts } from "./failed-attempts.js";
 import { failureFields } from "./failure-fields.js";
 import { HeldBytes } from "./held-bytes.js";
 import { closeHttpServer, createHttpServer, refuseOtherMethods } from "./http-server.js";
@@ -159,7 +160,14 @@ function authenticationParts(
     report: (failure) => logger.warn(failureFields(failure), "Uses of keys could not be written and stay noted."),
   });
   const onUse = (keyId: string): void => keyUses.note(keyId);
-  return { authentication: new Authentication({ platform, clock, tokens: tokenVerifier(given), onUse }), keyUses };
+  const failures = new FailedAttempts({
+    clock,
+    perMinute: given.failedAttemptsPerMinute ?? failedAttemptsPerMinuteDefault,
+    onLimited: (network) =>
+      logger.warn({ network }, "Too many wrong credentials: further ones from there are refused for a while."),
+  });
+  const tokens = tokenVerifier(given);
+  return { authentication: new Authentication({ platform, clock, tokens, failures, onUse }), keyUses };
 }
 
 function tokenVerifier({ app, clock, logger }: EdgeDependencies): TokenVerifier {
@@ -242,11 +250,17 @@ function measure(server: FastifyInstance, { metrics }: EdgeParts): void {
   });
 }
 
+/** Wrong credentials that an address, and a key id, may show in a minute. */
+const failedAttemptsPerMinuteDefault = 100;
+
 /** Answers to load, which whoever makes it could fill the log with; metrics count them. */
 const loadCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["busy", "timeout", "platform_stale"]);
 
+/** What a credential is refused with. */
+const credentialCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>(["unauthenticated", "rate_limited"]);
+
 function noteFailure(
-  { refusals, logger }: EdgeParts,
+  { refusals, logger, metrics }: EdgeParts,
   request: FastifyRequest,
   { error, problem }: { readonly error: EventplaneError; readonly problem: Problem },
 ): void {
@@ -262,6 +276,7 @@ function noteFailure(
   // Addresses that do not exist are not the edge's to defend; everything behind an address has an action.
   if (request.action === undefined) return;
   const { principal, action, resource, id: requestId } = request;
+  if (credentialCodes.has(error.code)) metrics.credentialRefused(error.code);
   refusals.note({ principal, error, action, resource, requestId, via: "http" });
 }
 

@@ -59,7 +59,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
 };
 
 /** Answers of these statuses carry Retry-After, seconds. */
-const retryAfterSeconds = 1;
+const retryAfterSecondsDefault = 1;
 
 /** One problem, as it is sent. */
 export interface Problem {
@@ -71,6 +71,8 @@ export interface Problem {
   readonly detail: string;
   readonly requestId: string;
   readonly retryable: boolean;
+  /** When trying again can help; absent: a second. */
+  readonly retryAfterSeconds?: number;
   /** JSON pointers (RFC 6901) into the request's body. */
   readonly pointers?: readonly string[];
   readonly [member: string]: unknown;
@@ -124,6 +126,7 @@ export function problemOf(
 /** Headers that belong to a problem. */
 export function problemHeaders(problem: Problem): Readonly<Record<string, string>> {
   const headers: Record<string, string> = { "content-type": "application/problem+json; charset=utf-8" };
+  const { retryAfterSeconds = retryAfterSecondsDefault } = problem;
   if (problem.status === 503 || problem.status === 429) headers["retry-after"] = String(retryAfterSeconds);
   if (problem.status === 401) headers["www-authenticate"] = 'Bearer realm="eventplane"';
   return headers;

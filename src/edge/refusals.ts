@@ -40,6 +40,7 @@ export interface RefusalLogDependencies {
 /** Outcomes that concern the state of a resource or of the system are answers, not refusals. */
 const recordedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "unauthenticated",
+  "rate_limited",
   "forbidden",
   "source_unverified",
   "delivery_expired",

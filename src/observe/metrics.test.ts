@@ -17,6 +17,7 @@ describe("createMetrics", () => {
     metrics.sseConnections(-1);
     metrics.subscriberCut("too_slow");
     metrics.secretRefused("github-token");
+    metrics.credentialRefused("unauthenticated");
     metrics.projectionLag({ projection: "resources", events: 4, seconds: 0.25 });
     const lines = (await metrics.text()).split("\n");
     expect(lines).toEqual(

@@ -66,6 +66,8 @@ export interface Metrics {
   sseConnections(change: number): void;
   /** A subscriber was cut off. */
   subscriberCut(reason: string): void;
+  /** A credential was refused: `unauthenticated`, or unseen as `rate_limited`. */
+  credentialRefused(code: string): void;
   /** A spec was refused, because this rule of the secrets scan found something in it. */
   secretRefused(rule: string): void;
   /** What became of a delivery of a source: `created`, `repeated`, `nothing`, or the code of its refusal. */
@@ -139,6 +141,7 @@ export function createMetrics(): Metrics {
       ),
     sseConnections: (change) => meters.sse.inc(change),
     subscriberCut: (reason) => meters.cuts.inc({ reason: label(reason) }),
+    credentialRefused: (code) => meters.credentials.inc({ code: label(code) }),
     secretRefused: (rule) => meters.secrets.inc({ rule: label(rule) }),
     delivery: ({ source, result }) => meters.deliveries.inc({ source: label(source), result: label(result) }),
     projectionLag: ({ projection, events, seconds }) => {
@@ -312,6 +315,12 @@ function edgeMeters(registry: Registry) {
       name: "eventplane_source_deliveries_total",
       help: "Deliveries of sources, by source and by what became of them.",
       labelNames: ["source", "result"],
+      registers,
+    }),
+    credentials: new Counter({
+      name: "eventplane_credentials_refused_total",
+      help: "Credentials that did not open, or that came after too many wrong ones, by code.",
+      labelNames: ["code"],
       registers,
     }),
     secrets: new Counter({

@@ -51,6 +51,13 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
     kind: "list",
     says: "Addresses and ranges of proxies whose X-Forwarded-For says where a request comes from; absent: nobody's",
   },
+  "edge.failed-attempts-per-minute": {
+    kind: "integer",
+    default: "100",
+    min: 1,
+    max: 1_000_000,
+    says: "Wrong credentials that an address, and a key id, may show in a minute before further ones are answered 429",
+  },
   "runtime.concurrency": {
     kind: "integer",
     default: "128",
@@ -86,6 +93,7 @@ export type SettingName =
   | "edge.port"
   | "edge.name"
   | "edge.trusted-proxies"
+  | "edge.failed-attempts-per-minute"
   | "runtime.concurrency"
   | "runtime.threads"
   | "worker.stop-grace-ms"

@@ -56,11 +56,9 @@ export interface PlaneOptions {
   readonly workerStopGraceMs?: number;
   readonly keys: PlaneKeys;
   /** Without `listen` it is reached by {@link Plane.as} only. */
-  readonly edge: {
+  readonly edge: Pick<EdgeDependencies, "trustedProxies" | "failedAttemptsPerMinute"> & {
     readonly name: string;
     readonly listen?: { readonly host: string; readonly port: number };
-    /** See {@link EdgeDependencies.trustedProxies}. */
-    readonly trustedProxies?: readonly string[];
   };
   readonly logger: Logger;
   /** No other process works on this database: what a plane before this one had in hand when it was killed is due at once. */
@@ -319,6 +317,7 @@ function openEdge(
 ): Promise<Edge> {
   const { pools, directory, verifier, logs, reader, clock, doorbell, metrics, standing } = shared;
   const { loops, projector, runners, reading } = running;
+  const { name, listen: _, ...bounds } = options.edge;
   const logger = options.logger.child({ role: "edge" });
   return createEdge({
     ...reading,
@@ -334,8 +333,8 @@ function openEdge(
     ids: systemIds,
     logger,
     metrics,
-    edge: options.edge.name,
-    trustedProxies: options.edge.trustedProxies ?? [],
+    ...bounds,
+    edge: name,
     notReady: async () => loops.failed.map((name) => `${name}_stopped`),
     degraded: () => {
       const tenants = projector.stopped().length;

@@ -234,6 +234,7 @@ function planeOptions(
     edge: {
       name: config.required("edge.name"),
       trustedProxies: config.texts("edge.trusted-proxies"),
+      failedAttemptsPerMinute: config.integer("edge.failed-attempts-per-minute"),
       ...(listens ? { listen: { host: config.required("edge.host"), port: config.integer("edge.port") } } : {}),
     },
     logger,

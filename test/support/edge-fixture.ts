@@ -52,6 +52,8 @@ export interface EdgeFixtureOptions {
   readonly doorbell?: Doorbell;
   readonly deadLetters?: readonly DeadLetter[];
   readonly trustedProxies?: readonly string[];
+  /** Default: more than any test shows. */
+  readonly failedAttemptsPerMinute?: number;
   /** Default: a free one. */
   readonly port?: number;
 }
@@ -188,6 +190,7 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     logger: createLogger({ level: "debug", destination }),
     metrics: createMetrics(),
     edge: "edge-1",
+    failedAttemptsPerMinute: parts.failedAttemptsPerMinute ?? 1_000_000,
     ...(parts.trustedProxies === undefined ? {} : { trustedProxies: parts.trustedProxies }),
   });
   let url: string;
