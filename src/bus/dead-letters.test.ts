@@ -1,4 +1,4 @@
-import { appendFile, mkdtemp, readFile, rm, stat, symlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, readFile, rm, rmdir, stat, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
@@ -284,6 +284,46 @@ describe("dead letters in a file", () => {
     const path = join(folder, "link.ndjson");
     await symlink("restart.ndjson", path);
     await expect(FileDeadLetters.open(path)).rejects.toEqual(coded("config_invalid"));
+  });
+
+  /** So many come and go that the next write is of a new file. */
+  async function wornOut(path: string): Promise<{ readonly store: FileDeadLetters; readonly bus: EventBus }> {
+    const store = await openStore(path);
+    const { bus } = openBus(store);
+    bus.on("a", fragile().handler, { name: "bad" });
+    for (let n = 0; n < 1_100; n++) void bus.publish("a", n);
+    await store.flush();
+    bus.deadLetters.purge();
+    return { store, bus };
+  }
+
+  test("what lies where the file is written anew is not written into", async () => {
+    const path = join(folder, "anew.ndjson");
+    const other = join(folder, "other");
+    await writeFile(other, "precious");
+    await symlink("other", `${path}.new`);
+    const { store, bus } = await wornOut(path);
+    await store.flush();
+    void bus.publish("a", "next");
+    await store.flush();
+    expect([await readFile(other, "utf8"), await payloads(path)]).toEqual(["precious", ["next"]]);
+    expect((await stat(path)).mode & 0o777).toBe(0o600);
+  });
+
+  test("after a failure all flushes wait for one new file, and what comes meanwhile is in it or behind it", async () => {
+    const path = join(folder, "behind.ndjson");
+    await mkdir(`${path}.new`);
+    const { store, bus } = await wornOut(path);
+    await expect(store.flush()).rejects.toThrow(/EISDIR/);
+    await rmdir(`${path}.new`);
+    const flushes = [store.flush(), store.flush(), store.flush()];
+    for (let n = 0; n < 30; n++) {
+      void bus.publish("a", n);
+      flushes.push(store.flush());
+      if (n % 10 === 0) await new Promise((resolve) => setImmediate(resolve));
+    }
+    await Promise.all(flushes);
+    expect(await payloads(path)).toEqual(Array.from({ length: 30 }, (_, n) => n));
   });
 
   test("the file does not grow without bound", async () => {

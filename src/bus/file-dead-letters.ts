@@ -1,5 +1,5 @@
 /** Dead letters in a file: one line of JSON for each that comes or goes. */
-import { type FileHandle, open, readFile, rename } from "node:fs/promises";
+import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { EventplaneError } from "../kernel/index.js";
 import { type DeadLetter, type DeadLetterStore, MemoryDeadLetters, type NewDeadLetter } from "./dead-letter.js";
 import { asEventJson } from "./event-json.js";
@@ -83,9 +83,13 @@ export class FileDeadLetters implements DeadLetterStore {
 
   /** @throws the system's error when something could not be written; the next call tries again by writing the file anew */
   async flush(): Promise<void> {
-    await this.#writing;
-    if (this.#isBehind) await this.#writeAnew();
-    await this.#file.datasync();
+    const flushed = this.#writing.then(async () => {
+      if (this.#isBehind) await this.#writeAnew();
+      await this.#file.datasync();
+    });
+    // One after the other, whoever writes.
+    this.#writing = flushed.catch(() => undefined);
+    await flushed;
   }
 
   /** Flushes and closes. */
@@ -124,7 +128,9 @@ export class FileDeadLetters implements DeadLetterStore {
     this.#waiting = [];
     this.#deadLines = 0;
     const lines = Array.from(this.#letters.all(), (letter) => `${JSON.stringify(letter)}\n`);
-    const fresh = await open(`${this.#path}.new`, "w", fileMode);
+    // What an earlier try left, or somebody else put there: it is not written into.
+    await rm(`${this.#path}.new`, { force: true });
+    const fresh = await open(`${this.#path}.new`, "wx", fileMode);
     try {
       await fresh.writeFile(lines.join(""));
       await fresh.datasync();
