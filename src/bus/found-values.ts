@@ -51,9 +51,9 @@ export class FoundValues {
     this.#forms ??= [...new Set([...this.#values].flatMap(formsOf))].toSorted((a, b) => b.length - a.length);
     // A value that begins within what is kept is seen to its end.
     const seen = text.slice(0, textCharactersMax + (this.#forms[0]?.length ?? 0));
-    const lower = seen.toLowerCase();
+    const both = `${seen}\n${folded(seen)}`;
     // Making a pattern costs more than everything else, and most texts hold no value.
-    if (!this.#forms.some((form) => lower.includes(form))) return seen.slice(0, textCharactersMax);
+    if (!this.#forms.some((form) => both.includes(form))) return seen.slice(0, textCharactersMax);
     this.#pattern ??= patternOf(this.#forms);
     let kept = "";
     let from = 0;
@@ -74,9 +74,17 @@ function patternOf(forms: readonly string[]): RegExp {
   return new RegExp(parts.join("|"), "giu");
 }
 
-/** In lower case. */
+/** In lower case; also as it is where that has another length, as that of `İ`: no pattern takes one for the other. */
 function formsOf(value: string): readonly string[] {
-  if (plain.test(value)) return [value.toLowerCase()];
+  if (plain.test(value)) return [folded(value)];
   const forms = [value, JSON.stringify(value).slice(1, -1), encodeURIComponent(value.replace(surrogateHalf, "\ufffd"))];
-  return forms.map((form) => form.toLowerCase());
+  return forms.flatMap((form) => {
+    const lower = folded(form);
+    return lower.length === form.length ? [lower] : [lower, form];
+  });
+}
+
+/** In lower case, with the same sigma at the end of a word as within. */
+function folded(text: string): string {
+  return text.toLowerCase().replaceAll("ς", "σ");
 }

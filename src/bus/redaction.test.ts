@@ -234,6 +234,8 @@ describe("values that were found", () => {
   test.each<[string, readonly string[], string, string]>([
     ["anywhere in a text", ["hunter22"], "bad hunter22: hunter22x", "bad [redacted]: [redacted]x"],
     ["in either case", ["Ada@Example.com"], "no ADA@example.com here", "no [redacted] here"],
+    ["in a case that changes the length", ["İbrahim K"], "no İbrahim K, i̇brahim k", "no [redacted], [redacted]"],
+    ["with a sigma at the end of a word or within", ["ΝΙΚΟΣ"], "ΝΙΚΟΣΑ", "[redacted]Α"],
     ["escaped as in JSON", ['say "hi"\n'], String.raw`got {"a":"say \"hi\"\n"}`, 'got {"a":"[redacted]"}'],
     ["encoded as in a URL", ["a b/c&d"], "GET /x?q=a%20b%2Fc%26d", "GET /x?q=[redacted]"],
     ["of two, the longer one", ["abcd", "abcdef"], "abcdef abcd", "[redacted] [redacted]"],
