@@ -311,6 +311,27 @@ describe("when the files cannot be written", () => {
     await expect.poll(() => log.status().written).toBe(1);
   });
 
+  test("a callback for failures that throws or rejects harms nobody", async () => {
+    const unhandled: unknown[] = [];
+    const note = (reason: unknown): void => void unhandled.push(reason);
+    process.on("unhandledRejection", note);
+    let told = 0;
+    const onError = (): unknown => {
+      if (++told % 2 === 0) throw new Error("callback");
+      return Promise.reject(new Error("callback"));
+    };
+    const log = await openLog({ onError });
+    await rm(folder, { recursive: true });
+    await writeFile(folder, "");
+    say(log, 1);
+    await expect(log.flush()).rejects.toThrow(/ENOTDIR|EEXIST/);
+    await expect(log.flush()).rejects.toThrow(/ENOTDIR|EEXIST/);
+    await new Promise((resolve) => setImmediate(resolve));
+    process.off("unhandledRejection", note);
+    expect(unhandled).toEqual([]);
+    expect(told).toBeGreaterThanOrEqual(2);
+  });
+
   test("closing tells, drops what waits, and can be done again", async () => {
     const log = await openLog();
     await rm(folder, { recursive: true });

@@ -1,5 +1,6 @@
 /** A log of its own files: lines of JSON, mode 0600, a new file by size and age, old ones removed by number and age. */
 import { backoffMs, type Clock, formatUs, type Random, systemClock, systemRandom } from "../kernel/index.js";
+import { callBack } from "./callback.js";
 import { type EventLogFields, type EventLogger, type EventLogLevel, entryLine } from "./event-logger.js";
 import { type LogFileBounds, LogFiles } from "./log-files.js";
 import { whole } from "./subscription-options.js";
@@ -8,8 +9,8 @@ import { whole } from "./subscription-options.js";
 export interface FileLogOptions extends Partial<LogFileBounds> {
   /** Bytes of lines that wait for the disk; 4 MiB by default. Lines beyond it are dropped and counted. */
   readonly waitingBytesMax?: number;
-  /** Called when the files cannot be written or removed, again and again while that lasts; what it throws is ignored. */
-  readonly onError?: (error: unknown) => void;
+  /** Called when the files cannot be written or removed, again and again while that lasts; what it throws or rejects with is ignored. */
+  readonly onError?: (error: unknown) => unknown;
   readonly clock?: Clock;
   readonly random?: Random;
 }
@@ -53,7 +54,7 @@ const retry = { baseMs: 1_000, capMs: 30_000 };
 export class FileLog implements EventLogger {
   readonly #files: LogFiles;
   readonly #waitingBytesMax: number;
-  readonly #onError: (error: unknown) => void;
+  readonly #onError: (error: unknown) => unknown;
   readonly #clock: Clock;
   readonly #random: Random;
   #waiting: string[] = [];
@@ -210,10 +211,10 @@ export class FileLog implements EventLogger {
 
   #failed(error: unknown): void {
     this.#failures++;
-    try {
-      this.#onError(error);
-    } catch {
-      // A callback that fails must not stop the log.
-    }
+    // A callback that fails must not stop the log.
+    callBack(
+      () => this.#onError(error),
+      () => undefined,
+    );
   }
 }

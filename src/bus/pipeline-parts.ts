@@ -1,5 +1,6 @@
 /** The first and the gathering part of a pipeline. */
 import type { Clock } from "../kernel/index.js";
+import { callBack } from "./callback.js";
 
 /** An item, or the end. */
 export type Taken<Item> = { readonly done: false; readonly value: Item } | { readonly done: true };
@@ -48,7 +49,10 @@ export class Tap {
     this.isStopped = true;
     this.#shut();
     // A source that cannot end, or fails to, has nothing to say any more.
-    Promise.resolve(this.#iterator.return?.()).catch(() => undefined);
+    callBack(
+      () => this.#iterator.return?.(),
+      () => undefined,
+    );
   }
 }
 

@@ -157,6 +157,32 @@ describe("a pipeline", () => {
     expect([running.status().failed, bus.subscriptions(), failures]).toEqual([1, [], []]);
   });
 
+  test("ends when onError rejects, and never rejects itself, also when its source cannot even be ended", async () => {
+    let asked = 0;
+    const stubborn: AsyncIterable<number> = {
+      [Symbol.asyncIterator]: () => ({
+        next: () => Promise.resolve(++asked > 100 ? { done: true, value: undefined } : { done: false, value: 1 }),
+        return: () => {
+          throw new Error("return");
+        },
+      }),
+    };
+    const giveUp = ({ error }: PipelineFailure): Promise<never> => Promise.reject(error as Error);
+    for (const stage of ["map", "filter", "sink"]) {
+      asked = 0;
+      const failing = (name: string) => (): true => {
+        if (name === stage) throw new Error(name);
+        return true;
+      };
+      const running = pipeline(stubborn)
+        .map(failing("map"))
+        .filter(failing("filter"))
+        .sink(failing("sink"), { onError: giveUp });
+      expect(await running.ended).toMatchObject({ outcome: "failed", error: { message: stage } });
+      expect(running.status()).toMatchObject({ taken: 1, failed: 1 });
+    }
+  });
+
   test("ends when its subscription does, with what was taken before", async () => {
     const running = numbers().batch({ size: 10, withinMs: 1_000 }).sink(take, { onError });
     publish(1, 2);

@@ -30,8 +30,8 @@ export type PipelineEnd =
 
 /** Choices of a sink. */
 export interface SinkOptions {
-  /** Called with each input that a stage could not handle; the next ones are handled all the same. What it throws ends the pipeline. */
-  readonly onError: (failure: PipelineFailure) => void;
+  /** Called with each input that a stage could not handle, and awaited; the next ones are handled all the same. What it throws or rejects with ends the pipeline. */
+  readonly onError: (failure: PipelineFailure) => unknown;
 }
 
 /** Bounds of a batch. */
@@ -60,7 +60,7 @@ interface Work {
   readonly counts: PipelineCounts;
   readonly clock: Pick<Clock, "sleep">;
   readonly source: Pull<unknown>;
-  readonly fail: (failure: PipelineFailure) => void;
+  readonly fail: (failure: PipelineFailure) => Promise<void>;
 }
 
 const sizeMax = 100_000;
@@ -104,7 +104,7 @@ export class Pipeline<Item> {
         try {
           return { done: false, value: await make(taken.value) };
         } catch (error) {
-          fail({ stage: "map", input: taken.value, error });
+          await fail({ stage: "map", input: taken.value, error });
         }
       }
     });
@@ -122,7 +122,7 @@ export class Pipeline<Item> {
           if ((await isWanted(taken.value)) === true) return taken as Taken<Kept>; // it says so
           counts.filtered++;
         } catch (error) {
-          fail({ stage: "filter", input: taken.value, error });
+          await fail({ stage: "filter", input: taken.value, error });
         }
       }
     });
@@ -149,9 +149,9 @@ export class Pipeline<Item> {
     const { source, clock } = this.#origin;
     const counts: PipelineCounts = { taken: 0, filtered: 0, failed: 0, done: 0 };
     const tap = new Tap(source, counts);
-    const fail = (failure: PipelineFailure): void => {
+    const fail = async (failure: PipelineFailure): Promise<void> => {
       counts.failed++;
-      options.onError(failure);
+      await options.onError(failure);
     };
     const pull = this.#open({ counts, clock, source: tap.pull, fail });
     const ended = run(pull, { take, counts, fail }).then(
@@ -185,7 +185,7 @@ async function run<Item>(
       await to.take(taken.value);
       to.counts.done++;
     } catch (error) {
-      to.fail({ stage: "sink", input: taken.value, error });
+      await to.fail({ stage: "sink", input: taken.value, error });
     }
   }
 }

@@ -61,6 +61,19 @@ describe("an event stream", () => {
     ]);
   });
 
+  test("ends with its subscription when what is sent of an event cannot be made", async () => {
+    const data = (): never => {
+      throw new Error("no data");
+    };
+    const frames = sse(bus, "a", { clock, data });
+    const reading = (async () => {
+      for await (const frame of frames) expect(frame).toBeUndefined();
+    })();
+    void bus.publish("a", 1);
+    await expect(reading).rejects.toThrow("no data");
+    expect([bus.subscriptions(), await frames.next()]).toEqual([[], { done: true, value: undefined }]);
+  });
+
   test("lets nothing be smuggled in: neither by an id nor by a topic nor by what is sent", async () => {
     for (const id of ["1\n\ndata: x", "1\rid: 2"])
       expect(() => bus.publish("a", 1, { id })).toThrow(coded("request_invalid"));

@@ -91,7 +91,7 @@ class SseStream implements AsyncIterableIterator<string, undefined> {
   }
 
   next(): Promise<IteratorResult<string, undefined>> {
-    const frame = this.#last.then(() => this.#frame());
+    const frame = this.#last.then(() => this.#frameOrEnd());
     this.#last = frame.catch(() => undefined);
     return frame;
   }
@@ -104,6 +104,16 @@ class SseStream implements AsyncIterableIterator<string, undefined> {
 
   [Symbol.asyncIterator](): this {
     return this;
+  }
+
+  /** What fails ends the stream: a loop does not tell an iterator that failed. */
+  async #frameOrEnd(): Promise<IteratorResult<string, undefined>> {
+    try {
+      return await this.#frame();
+    } catch (error) {
+      await this.return();
+      throw error;
+    }
   }
 
   async #frame(): Promise<IteratorResult<string, undefined>> {
