@@ -10,6 +10,7 @@ import { buildCommand, evtctl, type Finished } from "./support/evtctl-process.js
 let folder = "";
 let edge: EdgeFixture;
 let own: FixtureTenant;
+let environment: Readonly<Record<string, string>> = {};
 
 const noNotes = `@id("no-notes")
 forbid (principal, action == Eventplane::Action::"PublishIntent", resource)
@@ -21,6 +22,7 @@ beforeAll(async () => {
   folder = await mkdtemp(join(tmpdir(), "eventplane-policy-"));
   edge = await startEdge();
   own = await edge.tenant("acme");
+  environment = { EVENTPLANE_URL: edge.url, EVENTPLANE_API_KEY: edge.adminKey, EVENTPLANE_TENANT: "acme" };
   await writeFile(join(folder, "acme.cedar"), noNotes);
   await writeFile(
     join(folder, "wrong.cedar"),
@@ -32,15 +34,12 @@ afterAll(async () => {
   await rm(folder, { recursive: true, force: true });
 });
 
-const policy = (...args: readonly string[]): Promise<Finished> => {
-  const environment = { EVENTPLANE_URL: edge.url, EVENTPLANE_API_KEY: edge.adminKey, EVENTPLANE_TENANT: "acme" };
-  return evtctl(["policy", ...args], { environment });
-};
+const policy = (...args: readonly string[]): Promise<Finished> => evtctl(["policy", ...args], { environment });
 
 describe("evtctl policy", () => {
   it("tries a file on the log, applies it, shows the versions and brings one back", async () => {
     const client = createClient({ baseUrl: edge.url, apiKey: own.key, tenant: "acme" });
-    await client.publish({ type: "note.create", spec: {} });
+    const { id } = await client.publish({ type: "note.create", spec: {} });
     const file = join(folder, "acme.cedar");
     const tried = await policy("test", file);
     expect(tried.stdout).toMatch(
@@ -48,6 +47,13 @@ describe("evtctl policy", () => {
     );
     expect([tried.status, tried.stderr]).toEqual([0, "1 of 1 different rulings in the latest 1 events would change\n"]);
     expect((await policy("apply", file)).stdout).toMatch(/^version 1 is in force/);
+    const explained = await evtctl(["explain", id], { environment });
+    expect(explained.stdout).toMatch(
+      /^note\.create .*\n +ruling .*\n +asked +service \S+ \(publisher, reader, subscriber\)/,
+    );
+    expect(explained.stdout).toMatch(/decision +allow by publishers-publish\n\npublishers-publish\n +permit \(/);
+    const platformKey = await evtctl(["explain", id, "--tenant", "platform"], { environment });
+    expect([platformKey.status, platformKey.stderr]).toEqual([1, expect.stringMatching(/^error not_found: /)]);
     await expect(client.publish({ type: "note.create", spec: {} })).rejects.toMatchObject({ code: "forbidden" });
     await writeFile(join(folder, "none.cedar"), "// everything as the grants say\n");
     expect((await policy("apply", join(folder, "none.cedar"), "--follows", "1")).stdout).toMatch(/^version 2 /);

@@ -1,6 +1,6 @@
 /** Policies of tenants over HTTP: applied by events, in force at once, within their own tenant alone. */
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
-import { createClient, type EventplaneClient, type PolicyClient } from "../src/client/index.js";
+import { createClient, type EventplaneClient, type PolicyClient, type RulingExplanation } from "../src/client/index.js";
 import { isEventplaneError, PLATFORM_TENANT_ID } from "../src/kernel/index.js";
 import {
   type Answer,
@@ -273,6 +273,82 @@ describe.each(edgeStores)("policies over %s", (_name, open) => {
     expect((await client.admin.policies.test("")).changes).toEqual([]);
     expect(await codeOf(client.admin.policies.test("permit;"))).toBe("policy_invalid");
     expect(await codeOf(client.admin.policies.test("", { tenant: "greedy" }))).toBe("forbidden");
+  });
+
+  test("explain every ruling from the log: of an intent, of a refusal, of an old version, of an administrator", async () => {
+    const own = await edge.tenant("explained", ["publisher", "admin"]);
+    const client = clientOf(own);
+    const explain = (id: string): Promise<RulingExplanation> => client.admin.policies.explain(id);
+    const [key] = await client.admin.keys("explained");
+    const first = await client.publish({ type: "note.create", spec: {} });
+    const explained = await explain(first.id);
+    expect(explained).toMatchObject({
+      eventId: first.id,
+      question: {
+        principal: { type: "service", id: key?.principalId, tenantId: own.id, grants: ["publisher", "admin"] },
+        action: "PublishIntent",
+        tenantId: own.id,
+        resource: "type:note.create",
+      },
+      decision: "allow",
+      decidedBy: [{ id: "publishers-publish", text: expect.stringContaining("permit") }],
+      platformVersion: 0,
+      tenantVersion: 0,
+      note: null,
+    });
+    expect(explained.unexplained).toBeUndefined();
+    const text = policy(
+      "no-doors",
+      'forbid (principal, action, resource) when { resource has type && resource.type == "door.create" }',
+    );
+    await client.admin.policies.apply({ text }, { follows: 0 });
+    const denied = { type: "door.create", spec: { locked: true } };
+    expect(await codeOf(client.publish(denied))).toBe("forbidden");
+    const ofType = async (type: string): Promise<string | undefined> =>
+      (await edge.reader.read(own.id, { filter: { type }, direction: "backwards", limit: 1 }))[0]?.id;
+    const refusalId = await eventually(() => ofType("refusal.recorded"), "the refusal");
+    await client.admin.policies.apply({ text: "" }, { follows: 1 });
+    // By now another version is in force; the refusal is explained by the one of then, under its own id and its ruling's.
+    const refusal = await explain(refusalId);
+    const byRuling = await explain(refusal.recorded.rulingId);
+    for (const each of [refusal, byRuling])
+      expect(each).toMatchObject({
+        eventId: refusalId,
+        question: { action: "PublishIntent", resource: "type:door.create" },
+        decision: "deny",
+        decidedBy: [{ id: "tenant/no-doors", text: expect.stringContaining("door.create") }],
+        tenantVersion: 1,
+        note: null,
+      });
+    // The ruling on the first intent is still found under its own id.
+    expect(await explain(explained.recorded.rulingId)).toMatchObject({ eventId: first.id, tenantVersion: 0 });
+    expect(await codeOf(client.publish({ ...denied, spec: { locked: 1 } }))).toBe("schema_violation");
+    const schemaRefusal = await eventually(async () => {
+      const id = await ofType("refusal.recorded");
+      return id === refusalId ? undefined : id;
+    }, "the other refusal");
+    expect(await explain(schemaRefusal)).toMatchObject({
+      decision: "allow",
+      note: expect.stringContaining("refused as schema_violation"),
+    });
+    const [version] = await client.admin.policies.versions();
+    const applied = await platform.explain(version?.eventId ?? "", { tenant: "platform" });
+    expect(applied).toMatchObject({
+      question: { action: "Administer", tenantId: own.id, resource: "area:policies" },
+      decision: "allow",
+      tenantVersion: 1,
+    });
+    expect(await codeOf(explain("0190c7c2-8c1e-7c0e-9d4b-2f6f3f0b7a11"))).toBe("not_found");
+    expect(await codeOf(clientOf(await edge.tenant("stranger", ["admin"])).admin.policies.explain(first.id))).toBe(
+      "not_found",
+    );
+  });
+
+  test("say clearly what they cannot explain", async () => {
+    const rows = await edge.reader.read(PLATFORM_TENANT_ID, { filter: { type: "signing-key.introduced" } });
+    const system = await platform.explain(rows[0]?.id ?? "", { tenant: "platform" });
+    expect(system.unexplained).toMatch(/plane did this itself/);
+    expect(system.decision).toBeUndefined();
   });
 
   test("cut an open subscription within a second, with the reason", async () => {

@@ -21,6 +21,7 @@ const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: R
   delete: () => import("./commands/delete.js"),
   read: () => import("./commands/read.js"),
   tail: () => import("./commands/tail.js"),
+  explain: () => import("./commands/explain.js"),
   trace: () => import("./commands/trace.js"),
   verify: () => import("./commands/verify.js"),
   tenant: () => import("./commands/tenant.js"),

@@ -30,6 +30,7 @@ export {
   type PolicyInfo,
   type PolicyTest,
   type PolicyVersionInfo,
+  type RulingExplanation,
   type RulingView,
 } from "./policy-client.js";
 export {

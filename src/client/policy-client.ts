@@ -60,6 +60,42 @@ export interface PolicyTest {
   readonly changesLeftOut: number;
 }
 
+/** A ruling of the past, made again from the log. */
+export interface RulingExplanation {
+  /** The event that it is recorded in; of a derived event the one that it followed from. */
+  readonly eventId: string;
+  readonly type: string;
+  readonly position: number;
+  readonly at: string;
+  /** What the event holds. */
+  readonly recorded: {
+    readonly rulingId: string;
+    readonly policySetHash: string;
+    readonly policies: readonly string[];
+    readonly principal: { readonly type: string; readonly id: string };
+    readonly via: string;
+  };
+  /** Why it cannot be made again; then what follows is missing, or a part of it. */
+  readonly unexplained?: string;
+  readonly question?: {
+    readonly principal: {
+      readonly type: string;
+      readonly id: string;
+      readonly tenantId: string;
+      readonly grants: readonly string[];
+    };
+    readonly action: string;
+    readonly tenantId: string;
+    readonly resource: string;
+  };
+  readonly decision?: "allow" | "deny";
+  readonly decidedBy?: readonly { readonly id: string; readonly text: string }[];
+  /** The versions that made the policy set; 0: none. */
+  readonly platformVersion?: number;
+  readonly tenantVersion?: number;
+  readonly note?: string | null;
+}
+
 interface OfTenant {
   readonly tenant?: string;
   readonly signal?: AbortSignal;
@@ -96,6 +132,18 @@ export class PolicyClient {
     const address = `${path}/versions/${version}`;
     const { body } = await this.#transport.send({ path: address, query: { tenant }, repeatable: true, signal });
     return body as PolicyVersionInfo & { readonly text: string }; // the route's answer
+  }
+
+  /**
+   * Makes a ruling of the past again from the log, and says which policies decided.
+   *
+   * @param id of an event of the tenant's log, or of the ruling itself, which is looked for in the latest 5,000 events
+   * @throws EventplaneError `not_found`
+   */
+  async explain(id: string, { tenant, signal }: OfTenant = {}): Promise<RulingExplanation> {
+    const address = `${path}/rulings/${encodeURIComponent(id)}`;
+    const { body } = await this.#transport.send({ path: address, query: { tenant }, repeatable: true, signal });
+    return body as RulingExplanation; // the route's answer
   }
 
   /**

@@ -1,5 +1,6 @@
 export { Authorizer } from "./authz/authorizer.js";
 export { Cedar } from "./authz/cedar.js";
+export { policyBaseType } from "./authz/policy-book.js";
 export { basePolicySet } from "./authz/policy-set.js";
 export type { Action, Ruling } from "./authz/ruling.js";
 export { issueKey } from "./credentials.js";

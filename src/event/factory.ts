@@ -58,6 +58,7 @@ export interface IntentRequest {
 export const systemFactTypes = [
   "signing-key.introduced",
   "schema.registered",
+  "policy-base.registered",
   "refusal.recorded",
   "key-use.recorded",
   "dead-letter.redriven",

@@ -1,5 +1,6 @@
 /** Signing keys of a plane and their introductions. */
 import { expect, test } from "vitest";
+import { basePolicySet } from "../edge/index.js";
 import {
   createEd25519Signer,
   createVerifier,
@@ -11,7 +12,7 @@ import {
 } from "../event/index.js";
 import { PLATFORM_TENANT_ID, systemClock, systemIds } from "../kernel/index.js";
 import { Coalescer, createMemoryStore } from "../store/index.js";
-import { createTestApp, testCausedBy } from "../testing/index.js";
+import { createTestApp, createTestKeys, testCausedBy } from "../testing/index.js";
 import { Bootstrap } from "./bootstrap.js";
 
 const from = "2026-01-01T00:00:00.000000Z";
@@ -47,4 +48,17 @@ test("a runtime key that was introduced before runtimes made intents is introduc
   expect(rows).toHaveLength(2);
   const verifier = createVerifier(new KeyDirectory(rootKey.publicKey));
   for (const row of rows) verifier.verify(row);
+});
+
+test("the base policies are noted in the platform's log once for each content", async () => {
+  const store = createMemoryStore({ clock: systemClock });
+  const { edge: signer, directory } = createTestKeys();
+  const log = new Coalescer({ appender: store.edge, signer, clock: systemClock });
+  const parts = { reader: store.reader, directory, clock: systemClock, ids: systemIds, edgeName: "edge-1" };
+  for (let start = 0; start < 2; start++) await new Bootstrap(parts).registerBasePolicies(log);
+  const rows = await store.reader.read(PLATFORM_TENANT_ID, {});
+  expect(rows.map(({ type, aggregateId }) => [type, aggregateId])).toEqual([
+    ["policy-base.registered", basePolicySet.hash],
+  ]);
+  expect(JSON.parse(rows[0]?.specText ?? "{}")).toEqual({ hash: basePolicySet.hash, policies: basePolicySet.policies });
 });

@@ -2,7 +2,7 @@
  * What must be in the platform log before anybody can be served: the introductions of this plane's signing keys, the
  * schemas of its app, and a first admin key. Every step repeats harmlessly.
  */
-import { basePolicySet, issueKey, platformApp, principalIdOf, stampOf } from "../edge/index.js";
+import { basePolicySet, issueKey, platformApp, policyBaseType, principalIdOf, stampOf } from "../edge/index.js";
 import {
   type AppDefinition,
   type AppendItem,
@@ -144,6 +144,20 @@ export class Bootstrap {
       ).map(({ id }) => id),
     );
     await Promise.all(items.filter(({ event }) => !known.has(event.id)).map((item) => appended(log, item)));
+  }
+
+  /** Notes the base policies of this release in the platform log, once for each content, so that its rulings can be made again. */
+  async registerBasePolicies(log: SignedLog): Promise<void> {
+    const { hash, policies } = basePolicySet;
+    const id = uuid8(PLATFORM_TENANT_ID, policyBaseType, hash);
+    const [known] = await this.#reader.readByIds(PLATFORM_TENANT_ID, [id]);
+    if (known !== undefined) return;
+    const spec = { hash, policies: { ...policies } };
+    const fact = this.#factory.systemFact(
+      { tenantId: PLATFORM_TENANT_ID, type: policyBaseType, aggregateId: hash, spec, id },
+      this.#stamp(),
+    );
+    await appended(log, fact);
   }
 
   /**

@@ -197,6 +197,7 @@ async function bootstrap(options: PlaneOptions, { reader, directory, clock, logs
   const steps = new Bootstrap({ reader, directory, clock, ids: systemIds, edgeName: options.edge.name });
   await steps.introduce([signers.edge, signers.runtime], logs.root);
   await steps.registerSchemas(options.app, logs.edge);
+  await steps.registerBasePolicies(logs.edge);
   if (options.onAdminKey !== undefined) await options.onAdminKey(await steps.createAdminKey(logs.edge));
 }
 

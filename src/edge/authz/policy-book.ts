@@ -15,6 +15,9 @@ import type { Asker } from "./ruling.js";
 /** The type of the intent that applies policies; its stream is `policy/<tenant id>`. */
 export const policyApplyType = "policy.apply";
 
+/** The type of the fact that holds the base policies of a release: `{hash, policies}`. */
+export const policyBaseType = "policy-base.registered";
+
 /** Policies as a tenant, or the platform, has them. */
 export interface AppliedPolicies {
   readonly text: string;
@@ -24,16 +27,18 @@ export interface AppliedPolicies {
   readonly appliedAtUs: number;
 }
 
-type Layer = Readonly<Record<string, string>>;
+/** Policies of one origin: id in the set → Cedar text. */
+export type PolicyLayer = Readonly<Record<string, string>>;
 
-const noLayer: Layer = {};
+/** Where nobody applied any. */
+export const noLayer: PolicyLayer = {};
 /** Denies everybody: no engine can read it. */
-const unreadable: Layer = { unreadable: "" };
+const unreadable: PolicyLayer = { unreadable: "" };
 
 /** Folds applied policies into sets. */
 export class PolicyBook implements PolicySource {
   readonly #applied = new Map<TenantId, AppliedPolicies>();
-  readonly #layers = new Map<TenantId, Layer>();
+  readonly #layers = new Map<TenantId, PolicyLayer>();
   readonly #sets = new Map<TenantId, PolicySet>();
 
   /** Folds a verified `policy.apply`. What cannot be read, because an older edge is stricter, denies; it stops no edge. */
@@ -69,14 +74,14 @@ export class PolicyBook implements PolicySource {
     return candidate;
   }
 
-  #setOf(tenantId: TenantId, layer: Layer): PolicySet {
+  #setOf(tenantId: TenantId, layer: PolicyLayer): PolicySet {
     const shared = tenantId === PLATFORM_TENANT_ID ? noLayer : (this.#layers.get(PLATFORM_TENANT_ID) ?? noLayer);
     return policySetOf({ ...basePolicies, ...shared, ...layer });
   }
 }
 
-/** The policies under ids that neither the base nor another layer can have. */
-function layerOf(tenantId: TenantId, text: string): Layer {
+/** The policies of a file under ids that neither the base nor another layer can have. */
+export function layerOf(tenantId: TenantId, text: string): PolicyLayer {
   const { parts, problems } = readPolicies(text);
   if (problems.length > 0) return unreadable;
   const prefix = tenantId === PLATFORM_TENANT_ID ? "platform" : "tenant";

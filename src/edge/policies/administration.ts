@@ -127,7 +127,8 @@ function assertStaysIn(parts: EdgeParts, { tenantId, text }: PolicyWish, princip
   );
 }
 
-async function* appliedRows(parts: EdgeParts, tenantId: TenantId): AsyncGenerator<EventRow> {
+/** The events that applied policies of a tenant, oldest first. */
+export async function* appliedRows(parts: EdgeParts, tenantId: TenantId): AsyncGenerator<EventRow> {
   const stream = { aggregateType: "policy", aggregateId: tenantId };
   for (let afterVersion = 0; ; ) {
     const rows = await parts.reader.readStream(PLATFORM_TENANT_ID, stream, { afterVersion, limit: pageRows });

@@ -12,9 +12,10 @@ import {
   problemText,
 } from "../policies/administration.js";
 import { changeJson, dryRun } from "../policies/dry-run.js";
+import { explainRuling } from "../policies/explain.js";
 import { administrationOf, readBody } from "./admin.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
-import { integerOf, readQuery } from "./query.js";
+import { integerOf, readQuery, uuidOf } from "./query.js";
 import { tenantOfQuery } from "./tenant-of-query.js";
 
 const url = "/v1/admin/policies";
@@ -42,6 +43,15 @@ export function addPolicyRoutes(routes: Routes, parts: EdgeParts): void {
     method: "POST",
     url: `${url}/dry-run`,
     handle: (request, _reply, caller) => test(parts, request, caller),
+  });
+  routes.tenant({
+    ...shared,
+    method: "GET",
+    url: `${url}/rulings/:id`,
+    handle: async (request, _reply, caller) => {
+      const { id } = request.params as { readonly id: string }; // of the route's address
+      return explainRuling(parts, tenantIn(parts, request, caller), uuidOf("id", id));
+    },
   });
   routes.tenant({
     ...shared,
