@@ -47,6 +47,7 @@ export {
   operationTopics,
 } from "./operation.js";
 export type { PatternOf, Takes, TopicMap, TopicOf, TopicsTaken } from "./pattern.js";
+export { type PayloadFactory, payloadFactory } from "./payload-factory.js";
 export type { PerformanceReport, SubscriptionPerformance, TopicPerformance } from "./performance.js";
 export {
   type BatchOptions,
