@@ -265,6 +265,40 @@ describe("administration", () => {
     expect((await call("key", "list", "globex")).stdout).toMatch(/ci +publisher,reader/);
   });
 
+  it("limits a key, and rotates it to one with the same limits", async () => {
+    const limits = [
+      "--scope",
+      "organization.*",
+      "reader:quota.*",
+      "--expires",
+      "90d",
+      "--network",
+      "127.0.0.0/8",
+      "::1",
+    ];
+    const created = await call("key", "create", "dev", "--name", "shop", "--grants", "publisher,reader", ...limits);
+    const [, id = ""] = /^epk_([0-9a-f-]{36})_/.exec(created.stdout) ?? [];
+    const rotated = await call("key", "rotate", "dev", id, "--overlap", "30m");
+    expect(rotated.stderr).toContain(`takes the place of ${id}`);
+    const key = rotated.stdout.trim();
+    const environment = { EVENTPLANE_URL: context.url, EVENTPLANE_TENANT: "dev", EVENTPLANE_API_KEY: key };
+    expect((await callWith({ environment }, "publish", "organization.create", "--spec", spec)).status).toBe(0);
+    const [, newId = ""] = /^epk_([0-9a-f-]{36})_/.exec(key) ?? [];
+    const { stdout } = await call("key", "list", "dev", "--output", "json");
+    const listed = new Map((JSON.parse(stdout) as { id: string }[]).map((each) => [each.id, each])); // as the edge answers
+    const same = {
+      scopes: ["organization.*", "reader:quota.*"],
+      networks: ["127.0.0.0/8", "::1"],
+      grants: ["publisher", "reader"],
+    };
+    expect(listed.get(id)).toMatchObject({ ...same, replacedBy: newId });
+    expect(listed.get(newId)).toMatchObject({ ...same, replaces: id, revokedAt: null });
+    expect((await call("key", "create", "dev", "--name", "x", "--grants", "reader", "--expires", "soon")).status).toBe(
+      2,
+    );
+    expect((await call("key", "rotate", "dev", id, "--overlap", "soon")).status).toBe(2);
+  });
+
   it("doctor, config show and completion answer without a secret", async () => {
     const doctor = await call("doctor");
     expect(doctor.status).toBe(0);

@@ -139,7 +139,7 @@ export class PlatformAdministration {
    *
    * @returns undefined when the tenant has no such key
    * @throws EventplaneError `key_ended` when the old key was revoked or has expired, `schema_violation`, `content_mismatch`
-   * when the idempotency key was used for another wish, `wrong_expected_version` when somebody else changes the key meanwhile
+   * when the idempotency key was used for another wish, `wrong_expected_generation` when somebody else changes the key meanwhile
    */
   async rotateKey(
     tenantId: TenantId,
@@ -175,7 +175,7 @@ export class PlatformAdministration {
           type: "key.rotate",
           aggregateId: keyId,
           spec: { replacedBy: id, endsAt: formatUs(endsAtUs) },
-          expectedVersion: old.version,
+          expectedGeneration: old.generation,
         },
         stamp,
       ),
@@ -205,7 +205,7 @@ export class PlatformAdministration {
       readonly aggregateId: string;
       readonly spec: JsonObject;
       readonly idFromOutsideKey?: boolean;
-      readonly expectedVersion?: number;
+      readonly expectedGeneration?: number;
     },
     stamp: CausedBy,
   ): AppendItem {

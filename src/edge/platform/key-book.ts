@@ -21,8 +21,8 @@ export interface KeyEntry {
   /** As it was created. */
   readonly expiresAtUs: number | null;
   readonly revokedAtUs: number | null;
-  /** Of its stream in the platform's log. */
-  readonly version: number;
+  /** Of its resource: every intent on it opens one. */
+  readonly generation: number;
   /** It takes the place of another key, which works on for so long. */
   readonly rotation: { readonly from: string; readonly overlapSeconds: number } | undefined;
   /** Another key takes its place, and it ends then. */
@@ -84,7 +84,7 @@ export class KeyBook {
       createdAtUs: row.recordedAtUs,
       expiresAtUs: spec.expiresAt === undefined ? null : timeOf(spec, "expiresAt", row),
       revokedAtUs: null,
-      version: row.version,
+      generation: row.generation,
       rotation: rotationOf(spec),
       replaced: undefined,
       lastUsedOn: undefined,
@@ -112,7 +112,7 @@ export class KeyBook {
 
   #change(row: EventRow, change: (key: KeyEntry) => Partial<KeyEntry>): void {
     const key = this.#keys.get(row.aggregateId);
-    if (key !== undefined) this.#keys.set(key.id, { ...key, ...change(key), version: row.version });
+    if (key !== undefined) this.#keys.set(key.id, { ...key, ...change(key), generation: row.generation });
   }
 }
 
