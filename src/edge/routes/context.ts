@@ -64,6 +64,8 @@ export interface TenantRoute {
   readonly ofCaller?: boolean;
   /** `handler`: the handler reads the body before the policies are asked (DESIGN §13.6), and asks them itself. */
   readonly authorize?: "first" | "handler";
+  /** The handler keeps to {@link Caller.scope}. Without it who has a scope is refused, so that a new route leaks nothing. */
+  readonly withinScope?: boolean;
   readonly handle: (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<unknown>;
 }
 
@@ -177,10 +179,12 @@ export class Routes {
     const tenantId = route.ofCaller === true ? principal.tenantId : this.#tenantOf(principal, t, route.action);
     const resource = typeof route.resource === "function" ? route.resource(request) : (route.resource ?? "tenant");
     request.resource = resource;
+    const scope = scopeOf(principal, route.action);
+    if (scope !== undefined && route.withinScope !== true) throw forbidden();
     if (route.authorize !== "handler")
       this.#parts.authorizer.assertAllowed(principal, route.action, { tenantId, resource });
     this.#makeRoom(this.#parts.coming, tenantId, { request, reply });
-    request.caller = { principal, tenantId, resource, scope: scopeOf(principal, route.action) };
+    request.caller = { principal, tenantId, resource, scope };
   }
 
   /** Tenant equality, before any rule: foreign and unknown tenants are the same, in time too, to those who may not look. */

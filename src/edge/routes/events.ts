@@ -39,6 +39,7 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/events",
     action: "Read",
+    withinScope: true,
     resource: readClassOf,
     handle: (request, reply, { tenantId, scope }) => readPage(parts, { tenantId, scope, request, reply }),
   });
@@ -46,6 +47,7 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/events/:id",
     action: "Read",
+    withinScope: true,
     handle: async (request, reply, caller) => {
       readQuery(request.query, []);
       const row = await eventOf(parts, caller, request.params);
@@ -57,6 +59,7 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/events/:id/proof",
     action: "Read",
+    withinScope: true,
     handle: async (request, _reply, caller) => {
       readQuery(request.query, []);
       return proofJson(await eventOf(parts, caller, request.params));
@@ -66,6 +69,7 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/streams/:aggregateType/:aggregateId",
     action: "Read",
+    withinScope: true,
     resource: readClassOf,
     handle: (request, reply, { tenantId, scope }) => readStream(parts, { tenantId, scope, request, reply }),
   });
@@ -73,6 +77,7 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/traces/:correlationId",
     action: "Read",
+    withinScope: true,
     handle: (request, reply, { tenantId, scope }) => readTrace(parts, { tenantId, scope, request, reply }),
   });
 }

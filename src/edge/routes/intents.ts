@@ -18,6 +18,7 @@ export function addIntentRoutes(routes: Routes, parts: EdgeParts): void {
     method: "POST",
     url: "/v1/tenants/:t/intents",
     action: "PublishIntent",
+    withinScope: true,
     authorize: "handler",
     handle: (request, reply, caller) => publish(parts, { request, reply, caller }),
   });

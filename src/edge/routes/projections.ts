@@ -14,6 +14,7 @@ export function addProjectionRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/projections/:name",
     action: "Read",
+    withinScope: true,
     resource: (request) => {
       const { name } = request.params as { readonly name: string }; // of the route's address
       return parts.app.projections.has(name) ? `projection:${name}` : "tenant";

@@ -12,6 +12,7 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/resources/:aggregateType",
     action: "Read",
+    withinScope: true,
     resource: readClassOf,
     handle: async (request, _reply, { tenantId, scope }) => {
       const query = readQuery(request.query, ["after", "limit", "minPosition"]);
@@ -28,6 +29,7 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/resources/:aggregateType/:aggregateId",
     action: "Read",
+    withinScope: true,
     resource: readClassOf,
     handle: async (request, reply, { tenantId, scope }) => {
       const query = readQuery(request.query, ["minPosition"]);

@@ -10,6 +10,7 @@ export function addSchemaRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/schemas",
     action: "Read",
+    withinScope: true,
     handle: async (request, _reply, { scope }) => {
       readQuery(request.query, []);
       return { schemas: [...schemas.values()].filter(({ type }) => scope?.allows(type) !== false) };
@@ -19,6 +20,7 @@ export function addSchemaRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/schemas/:type/:version",
     action: "Read",
+    withinScope: true,
     handle: async (request, _reply, { scope }) => {
       readQuery(request.query, []);
       const { type, version } = request.params as { readonly type: string; readonly version: string }; // of the route's address

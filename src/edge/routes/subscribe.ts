@@ -13,6 +13,7 @@ export function addSubscribeRoutes(routes: Routes, parts: EdgeParts): void {
     method: "GET",
     url: "/v1/tenants/:t/subscribe",
     action: "Subscribe",
+    withinScope: true,
     resource: readClassOf,
     handle: (request, reply, caller) => subscribe(parts, { request, reply, caller }),
   });
