@@ -13,7 +13,7 @@ import { appliedRows } from "./administration.js";
 
 /** Events that are looked through for a ruling's id, the latest. */
 const searchedMax = 5_000;
-const pageEvents = 500;
+const pageEvents = 100;
 /** Origins of origins: an emitted intent is ruled on as the intent that it followed from. */
 const originsMax = 32;
 const basesMax = 100;
