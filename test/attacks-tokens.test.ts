@@ -1,5 +1,6 @@
 /** Attack 20: tokens that must not open. Each is answered 401 with one body, and nothing of it is anywhere. */
 import { createHmac } from "node:crypto";
+import { compactVerify } from "jose";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { defineAggregate, defineApp } from "../src/controller/index.js";
 import { PLATFORM_TENANT_ID } from "../src/kernel/index.js";
@@ -271,6 +272,21 @@ describe("a token with", () => {
     expect(response.headers.get("www-authenticate")).toBe('Bearer realm="eventplane"');
     const [, , signature = ""] = token.split(".");
     if (signature.length > 20) expect(text + edge.logged()).not.toContain(signature);
+  });
+
+  test.each([
+    "jku in the header, although the issuer signed",
+    "a typ of something else",
+    "a member twice in the claims",
+    "its signature in other base64url",
+    "claims that are a list",
+    "expired",
+    "another aud",
+    "without sub",
+    "a tenant that the issuer may not name",
+  ])("%s is signed well: one who only checks the signature takes it", async (name) => {
+    const [, make] = corpus.find(([each]) => each === name) ?? [];
+    await expect(compactVerify(make?.() ?? "", ec.publicKey)).resolves.toBeDefined();
   });
 
   test("any of that is counted in the platform's log, and in no tenant's", async () => {
