@@ -198,7 +198,7 @@ describe("an emitter", () => {
     ]);
   });
 
-  test("has defaults that its events may have, as they were then", () => {
+  test("defect C4: has defaults that its events may have, as they were then", () => {
     const bus = openBus();
     for (const defaults of [
       { correlationId: "" },

@@ -191,7 +191,7 @@ describe("a full queue", () => {
 });
 
 describe("priorities", () => {
-  test("are served by weight, and the lowest lane progresses under a saturated high lane", async () => {
+  test("defect C2: are served by weight, and the lowest lane progresses under a saturated high lane", async () => {
     const order: string[] = [];
     const subscription = bus.on("a", ({ priority }) => order.push(priority), { queueMax: 10_000 });
     subscription.pause();

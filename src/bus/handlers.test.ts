@@ -278,6 +278,7 @@ describe("subscriptions that come and go", () => {
       { retry: { attempts: 0 } },
       { breaker: { failures: 0, openMs: 1 } },
       { rateLimit: { perSecond: 0 } },
+      { rateLimit: { perSecond: 1e-306, burst: 1 } },
       { rateLimit: { perSecond: 1, burst: 0.5 } },
     ])
       expect(() => bus.on("a", () => undefined, options)).toThrow(coded("config_invalid"));

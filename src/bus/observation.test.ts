@@ -174,7 +174,8 @@ describe("a monitor", () => {
     });
     await clock.advance(550);
     expect(bus.statistics().callbacksFailed).toBeGreaterThanOrEqual(4);
-    expect(() => bus.monitor({ everyMs: 1 })).toThrow(coded("config_invalid"));
+    for (const options of [{ everyMs: 1 }, { depthAbove: Number.NaN }, { p99AboveMs: -1 }, { silentForMs: Number.NaN }])
+      expect(() => bus.monitor(options)).toThrow(coded("config_invalid"));
     await bus.close();
     await clock.advance(200);
     expect(clock.sleeping).toBeLessThanOrEqual(1);

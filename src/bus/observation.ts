@@ -1,7 +1,8 @@
 /** Takes the statistics of a context, once or again and again. */
+import { EventplaneError } from "../kernel/index.js";
 import type { BusShared } from "./bus-options.js";
 import { callBack } from "./callback.js";
-import { AnomalyFinder, type MonitorOptions } from "./monitor.js";
+import { AnomalyFinder, type MonitorBounds, type MonitorOptions } from "./monitor.js";
 import type { Source } from "./source.js";
 import type { Space } from "./space.js";
 import type { BusStatistics } from "./statistics.js";
@@ -39,6 +40,7 @@ const everyMsRange = { from: 10, to: 86_400_000 };
 /** Looks now and then again and again. Throws `config_invalid`. @returns what ends it */
 export function startMonitor(options: MonitorOptions, observed: Observed): () => void {
   const everyMs = whole("everyMs", options.everyMs ?? everyMsDefault, everyMsRange);
+  assertBounds(options);
   const finder = new AnomalyFinder(options);
   const { wheel, clock, counters, log, correlation } = observed.shared;
   // The wheel turns in the scope of whoever began a wait last.
@@ -57,4 +59,10 @@ export function startMonitor(options: MonitorOptions, observed: Observed): () =>
     timer = wheel.after(everyMs, begin);
   }
   return () => void wheel.cancel(timer);
+}
+
+/** A bound that is no number would never be exceeded, and nobody would see it. */
+function assertBounds({ depthAbove = 0, p99AboveMs = 0, silentForMs = 0 }: MonitorBounds): void {
+  for (const [name, bound] of Object.entries({ depthAbove, p99AboveMs, silentForMs }))
+    if (!(bound >= 0)) throw new EventplaneError("config_invalid", `The option ${name} is a number from 0.`);
 }

@@ -68,7 +68,7 @@ describe("defect C1, D5: the number of subscriptions", () => {
     return length;
   }
 
-  test.each([1_000, 10_000])("does not count when a topic is looked up: %d", (count) => {
+  test.each([1_000, 10_000])("defect C1: does not count when a topic is looked up: %d", (count) => {
     const trie = new PatternTrie<string>();
     for (const pattern of patterns(count)) trie.add(patternTokens(pattern), pattern);
     expect([...trie.match(topicTokens(topic))]).toEqual(["group7.*.done"]);

@@ -3,7 +3,7 @@ import type { CoarseClock } from "./coarse-clock.js";
 
 /** How much, on average and at once. */
 export interface RateLimit {
-  /** Tokens that come back in a second. */
+  /** Tokens that come back in a second, from 0.00001 on: about one a day. */
   readonly perSecond: number;
   /** Tokens that a full bucket holds; as many as come in a second by default, at least 1. */
   readonly burst?: number;

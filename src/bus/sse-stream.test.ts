@@ -141,7 +141,7 @@ describe("an event stream", () => {
     await frames.return?.();
   });
 
-  test("of a client that is too slow holds up nobody, is bounded, and says that there is a gap", async () => {
+  test("defect C11: of a client that is too slow holds up nobody, is bounded, and says that there is a gap", async () => {
     const frames = sse(bus, "a", { queueMax: 3, clock });
     void bus.publish("a", 0);
     expect(await read(frames, 1)).toHaveLength(1);

@@ -57,7 +57,8 @@ const concurrencyMax = 10_000;
 const queueMaxMax = 1_000_000;
 const attemptsMax = 100;
 const waitMsMax = 86_400_000;
-const perSecondMax = 1_000_000_000;
+/** From about one a day, so that every wait ends. */
+const perSecondRange = { from: 0.000_01, to: 1_000_000_000 };
 
 /**
  * Checks the choices and adds the defaults.
@@ -92,9 +93,9 @@ export function subscriptionSettings(options: SubscriptionOptions): Subscription
  * @throws EventplaneError `config_invalid`
  */
 export function checkedRateLimit(name: string, { perSecond, burst = Math.max(1, perSecond) }: RateLimit): RateLimit {
-  if (!(perSecond > 0 && perSecond <= perSecondMax))
-    throw outOfRange(`${name}.perSecond`, `above 0, at most ${perSecondMax}`);
-  if (!(burst >= 1 && burst <= perSecondMax)) throw outOfRange(`${name}.burst`, `1 to ${perSecondMax}`);
+  const { from, to } = perSecondRange;
+  if (!(perSecond >= from && perSecond <= to)) throw outOfRange(`${name}.perSecond`, `${from} to ${to}`);
+  if (!(burst >= 1 && burst <= to)) throw outOfRange(`${name}.burst`, `1 to ${to}`);
   return { perSecond, burst };
 }
 
