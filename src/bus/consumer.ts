@@ -170,11 +170,14 @@ export class Consumer {
     this.#ended();
   }
 
-  /** Drops what waits and is named by `isWanted`. */
+  /** Drops what waits, in the queue or for its next attempt, and is named by `isWanted`. */
   dropWhere(isWanted: (event: BusEvent) => boolean): void {
-    const dropped = this.#queue.takeWhere(({ event }) => isWanted(event));
+    const queued = this.#queue.takeWhere(({ event }) => isWanted(event));
+    const between = this.#underWay.all().filter(({ event, timer }) => timer !== undefined && isWanted(event));
+    for (const delivery of between) this.#stop(delivery);
     this.#changed();
-    for (const delivery of dropped) this.#drop(delivery);
+    for (const delivery of [...queued, ...between]) this.#drop(delivery);
+    for (const _ of between) this.#slotFree();
     this.#tellIdle();
   }
 
@@ -330,8 +333,7 @@ export class Consumer {
     if (delivery === undefined) return;
     const error = new EventplaneError("timeout", `${this.name} did not end within ${this.settings.timeoutMs} ms.`);
     this.#counters.timeouts++;
-    delivery.end(error);
-    this.#underWay.delete(delivery);
+    this.#stop(delivery, error);
     this.#attemptFailed(delivery, error);
   }
 
@@ -346,36 +348,35 @@ export class Consumer {
     this.#counters.attemptsFailed++;
     this.#gate?.fail();
     const isLast = delivery.attempts >= this.settings.attempts || isEventplaneError(error, "terminal_error");
-    if (isLast || this.#isClosed) return this.#giveUp(delivery, error);
     const { event, attempts } = delivery;
+    if (isLast || this.#isClosed || !this.permit.covers(event.topic)) return this.#giveUp(delivery, error);
     this.#host.attemptFailed({ event, subscription: this.name, attempts: delivery.attemptsBefore + attempts, error });
+    this.#underWay.add(delivery);
     this.#tryAgainIn(backoffMs(attempts, { ...this.settings.backoff, random: this.#host.random }), delivery);
   }
 
   /** The slot is kept, so that what follows does not overtake. */
   #tryAgainIn(ms: number, delivery: Delivery): void {
-    this.#underWay.add(delivery);
     delivery.timer = this.#host.wheel.after(ms, () => {
       const waitMs = this.#gate?.breakerWaitMs() ?? 0;
       if (waitMs > 0) return this.#tryAgainIn(waitMs, delivery);
-      delivery.timer = undefined;
-      this.#underWay.delete(delivery);
-      // The subscription ended, or may not get the event any more.
-      if (this.#isClosed || !this.permit.covers(delivery.event.topic)) {
-        this.#drop(delivery);
-        return this.#slotFree();
-      }
+      this.#stop(delivery);
       this.#gate?.begin();
       this.#call(delivery.event, delivery.settlement, delivery);
     });
   }
 
-  #giveUp(delivery: Delivery, error: unknown): void {
-    const { event, attempts, settlement, timer, call } = delivery;
-    if (timer !== undefined) this.#host.wheel.cancel(timer);
-    if (call !== undefined) this.#host.wheel.cancel(call.timer);
-    delivery.end(isEventplaneError(error) ? error : undefined);
+  /** It is called no more. */
+  #stop(delivery: Delivery, reason?: EventplaneError): void {
+    for (const timer of [delivery.timer, delivery.call?.timer]) if (timer !== undefined) this.#host.wheel.cancel(timer);
+    delivery.timer = undefined;
+    delivery.end(reason);
     this.#underWay.delete(delivery);
+  }
+
+  #giveUp(delivery: Delivery, error: unknown): void {
+    const { event, attempts, settlement } = delivery;
+    this.#stop(delivery, isEventplaneError(error) ? error : undefined);
     this.#counters.failed++;
     this.#host.failed({ event, subscription: this.name, attempts: delivery.attemptsBefore + attempts, error });
     settlement?.end({ subscription: this.name, outcome: "failed", attempts, error });

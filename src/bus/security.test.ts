@@ -127,6 +127,28 @@ describe("permits to subscribe", () => {
     expect(kept.status().done).toBe(5);
   });
 
+  test("that are narrowed while a call is under way make it the last one for its event", async () => {
+    const clock = new VirtualClock();
+    let permitted: readonly string[] = ["a.**"];
+    const bus = new EventBus({ unknownTopics: "allow", clock, authorizeSubscribe: () => permitted });
+    let fail = (): void => undefined;
+    let calls = 0;
+    const handler = (): Promise<never> => {
+      calls++;
+      return new Promise((_, reject) => {
+        fail = () => reject(new Error("down"));
+      });
+    };
+    bus.on("a.**", handler, { retry: { attempts: 9, baseMs: 10, capMs: 10 } });
+    const settled = bus.publishAndSettle("a.secret", 1);
+    permitted = ["a.public"];
+    expect(bus.reauthorize()).toEqual([]);
+    fail();
+    expect((await settled).outcomes).toMatchObject([{ outcome: "failed", attempts: 1 }]);
+    await clock.advance(1_000);
+    expect(calls).toBe(1);
+  });
+
   test("that are withdrawn between two attempts end them", async () => {
     let permitted = true;
     const { bus, clock } = openBus({ authorizeSubscribe: () => permitted });
