@@ -255,15 +255,40 @@ describe("dead letters in a file", () => {
     }
   });
 
-  test("a line that is damaged in the middle is told, with its place, and the file stays as it is", async () => {
-    const path = join(folder, "damaged.ndjson");
+  const letterLine = (change: object, event: object = {}): string => {
+    const whole = {
+      id: "i",
+      topic: "a",
+      payload: 1,
+      schemaVersion: 1,
+      priority: "normal",
+      context: "default",
+      atMs: 1,
+    };
+    const error = { name: "Error", message: "m" };
+    const letter = { number: 9, subscription: "s", event: { ...whole, metadata: {}, ...event }, attempts: 1, error };
+    return `${JSON.stringify({ ...letter, failedAtMs: 1, ...change })}\n`;
+  };
+  const damages: readonly (readonly [string, string | Buffer])[] = [
+    ["is no JSON", "rubbish\n"],
+    ["is not UTF-8", Buffer.from(letterLine({ subscription: "\u00ff" }), "latin1")],
+    ["has no topic", letterLine({}, { topic: "a..b" })],
+    ["has no error", letterLine({ error: undefined })],
+    ["has no number", letterLine({ number: "9" })],
+    ["has no subscription", letterLine({ subscription: null })],
+  ];
+  test.each(damages)("a line that %s is told, with its place, and the file stays as it is", async (name, line) => {
+    const path = join(folder, `damaged ${name}.ndjson`);
     await fill(path, 2);
-    await appendFile(path, "rubbish\n");
-    const before = await readFile(path, "utf8");
+    await appendFile(path, letterLine({}));
+    expect(await payloads(path)).toHaveLength(3);
+    await writeFile(path, (await readFile(path, "utf8")).split("\n").slice(0, 2).join("\n") + "\n");
+    await appendFile(path, line);
+    const before = await readFile(path);
     await expect(FileDeadLetters.open(path)).rejects.toThrow(
       expect.objectContaining({ code: "config_invalid", message: expect.stringContaining(":3 ") }),
     );
-    expect(await readFile(path, "utf8")).toBe(before);
+    expect((await readFile(path)).equals(before)).toBe(true);
   });
 
   test("of an event without a payload survives a restart too, and its event is read as JSON", async () => {

@@ -1,8 +1,9 @@
 /** Dead letters in a file: one line of JSON for each that comes or goes. */
 import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
-import { EventplaneError } from "../kernel/index.js";
+import { compileSchema, EventplaneError } from "../kernel/index.js";
 import { type DeadLetter, type DeadLetterStore, MemoryDeadLetters, type NewDeadLetter } from "./dead-letter.js";
 import { asEventJson } from "./event-json.js";
+import { topicTokens } from "./pattern.js";
 import { openPrivateFile } from "./private-file.js";
 
 const fileMode = 0o600;
@@ -40,12 +41,16 @@ export class FileDeadLetters implements DeadLetterStore {
     const file = await openPrivateFile(path);
     try {
       const letters = new MemoryDeadLetters(options);
-      const text = await readFile(path, "utf8");
-      const end = text.lastIndexOf("\n") + 1;
-      const lines = text.slice(0, end).split("\n").slice(0, -1);
-      for (const [index, line] of lines.entries()) readLine(letters, line, `${path}:${index + 1}`);
-      await file.truncate(Buffer.byteLength(text.slice(0, end)));
-      return new FileDeadLetters(path, file, { letters, deadLines: lines.length - letters.size });
+      const bytes = await readFile(path);
+      const end = bytes.lastIndexOf("\n") + 1;
+      let lines = 0;
+      for (let at = 0; at < end; lines++) {
+        const next = bytes.indexOf("\n", at) + 1;
+        readLine(letters, bytes.subarray(at, next), `${path}:${lines + 1}`);
+        at = next;
+      }
+      await file.truncate(end);
+      return new FileDeadLetters(path, file, { letters, deadLines: lines - letters.size });
     } catch (error) {
       await file.close();
       throw error;
@@ -145,16 +150,31 @@ export class FileDeadLetters implements DeadLetterStore {
   }
 }
 
-function readLine(letters: MemoryDeadLetters, line: string, place: string): void {
+const utf8 = new TextDecoder("utf-8", { fatal: true });
+const text = { type: "string" } as const;
+const letterProblems = compileSchema({
+  type: "object",
+  properties: {
+    number: { type: "integer", minimum: 1 },
+    subscription: text,
+    event: {},
+    attempts: { type: "integer", minimum: 0 },
+    error: {
+      type: "object",
+      properties: { name: text, message: text, code: text },
+      required: ["name", "message"],
+    },
+    failedAtMs: { type: "number" },
+  },
+  required: ["number", "subscription", "event", "attempts", "error", "failedAtMs"],
+});
+
+function readLine(letters: MemoryDeadLetters, line: Uint8Array, place: string): void {
   try {
-    const value: unknown = JSON.parse(line);
+    const value: unknown = JSON.parse(utf8.decode(line));
     if (typeof value !== "object" || value === null) throw new Error("no object");
     if ("removed" in value) letters.remove(Number(value.removed));
-    else {
-      const letter = value as DeadLetter; // written by `add`; the event is checked, because it is handed to handlers again
-      asEventJson(letter.event);
-      letters.restore(letter);
-    }
+    else letters.restore(asLetter(value));
   } catch (cause) {
     throw new EventplaneError(
       "config_invalid",
@@ -164,4 +184,14 @@ function readLine(letters: MemoryDeadLetters, line: string, place: string): void
       },
     );
   }
+}
+
+/** It is handed to handlers again: all of it is checked. */
+function asLetter(value: object): DeadLetter {
+  const [problem] = letterProblems(value);
+  if (problem !== undefined) throw new Error(`${problem.pointer} ${problem.message}`);
+  const letter = value as DeadLetter; // the schema says so, and the next two lines of its event
+  asEventJson(letter.event);
+  topicTokens(letter.event.topic);
+  return letter;
 }
