@@ -127,6 +127,19 @@ describe("permits to subscribe", () => {
     expect(kept.status().done).toBe(5);
   });
 
+  test("that are narrowed let in who waits at the door of the queue for what was dropped", async () => {
+    let permitted: readonly string[] = ["a.**"];
+    const bus = new EventBus({ unknownTopics: "allow", authorizeSubscribe: () => permitted });
+    const subscription = bus.on("a.**", () => undefined, { queueMax: 1 });
+    subscription.pause();
+    void bus.publish("a.secret", 1);
+    const admitted = bus.publish("a.public", 2, { id: "p" });
+    permitted = ["a.public"];
+    bus.reauthorize();
+    expect(await admitted).toBe("p");
+    expect(subscription.status()).toMatchObject({ depth: 1, dropped: 1 });
+  });
+
   test("that are narrowed while a call is under way make it the last one for its event", async () => {
     const clock = new VirtualClock();
     let permitted: readonly string[] = ["a.**"];
