@@ -30,6 +30,8 @@ export interface DeadLetterStore {
   add(letter: NewDeadLetter): DeadLetter;
   /** All of them, the oldest first. */
   all(): Iterable<DeadLetter>;
+  /** The one of this number, if it is there. */
+  get(number: number): DeadLetter | undefined;
   /** Removes one. @returns whether it was there */
   remove(number: number): boolean;
   /** Resolves when everything that was added and removed before is kept. */
@@ -67,6 +69,10 @@ export class MemoryDeadLetters implements DeadLetterStore {
 
   all(): Iterable<DeadLetter> {
     return this.#letters.values();
+  }
+
+  get(number: number): DeadLetter | undefined {
+    return this.#letters.get(number);
   }
 
   remove(number: number): boolean {

@@ -22,7 +22,7 @@ export interface RedriveReport {
   readonly done: number;
   /** Failed again: each is a dead letter again, with all of its attempts. */
   readonly failed: number;
-  /** Left as they are: their subscription is not there, or their payload does not fit its schema any more. */
+  /** Left as they are: their subscription is not there, their payload does not fit its schema any more, or somebody else redrove or purged them meanwhile. */
   readonly left: number;
 }
 
@@ -70,8 +70,7 @@ export class DeadLetters {
    * the payload does not fit its schema any more
    */
   async redrive(number: number): Promise<HandlerOutcome> {
-    const letter = this.list().find((each) => each.number === number);
-    const outcome = letter === undefined || this.#underWay.has(number) ? undefined : this.#begin(letter);
+    const outcome = this.#begin(number);
     if (outcome === undefined)
       throw new EventplaneError(
         "not_found",
@@ -88,7 +87,7 @@ export class DeadLetters {
     const report = { done: 0, failed: 0, left: 0 };
     for (const letter of this.list(filter)) {
       if (options.signal?.aborted === true) break;
-      const outcome = await this.#tryToBegin(letter);
+      const outcome = await this.#tryToBegin(letter.number);
       if (outcome === undefined) report.left++;
       else if (outcome.outcome === "done") report.done++;
       else report.failed++;
@@ -104,10 +103,9 @@ export class DeadLetters {
     return purged;
   }
 
-  async #tryToBegin(letter: DeadLetter): Promise<HandlerOutcome | undefined> {
-    if (this.#underWay.has(letter.number)) return undefined;
+  async #tryToBegin(number: number): Promise<HandlerOutcome | undefined> {
     try {
-      return await this.#begin(letter);
+      return await this.#begin(number);
     } catch (error) {
       // Its payload does not fit any more: it stays, and the others go on.
       if (isEventplaneError(error)) return undefined;
@@ -115,7 +113,10 @@ export class DeadLetters {
     }
   }
 
-  #begin(letter: DeadLetter): Promise<HandlerOutcome> | undefined {
+  /** @returns undefined when it is under way, was done or purged meanwhile, or has no subscription */
+  #begin(number: number): Promise<HandlerOutcome> | undefined {
+    const letter = this.#underWay.has(number) ? undefined : this.#store.get(number);
+    if (letter?.event.context !== this.#context) return undefined;
     const outcome = this.#redeliver(letter);
     if (outcome === undefined) return undefined;
     this.#underWay.add(letter.number);

@@ -77,6 +77,10 @@ export class FileDeadLetters implements DeadLetterStore {
     return this.#letters.all();
   }
 
+  get(number: number): DeadLetter | undefined {
+    return this.#letters.get(number);
+  }
+
   remove(number: number): boolean {
     const wasThere = this.#letters.remove(number);
     if (wasThere) {

@@ -202,6 +202,19 @@ describe("subscriptions that come and go", () => {
     expect(seen).toEqual(["new"]);
   });
 
+  test.each(["a.*", "**", "a.b"])(
+    "one of %s counts from the next event on, also of a topic that was looked up before",
+    (pattern) => {
+      const seen: unknown[] = [];
+      void bus.publish("a.b", 1);
+      const subscription = bus.on(pattern, ({ payload }) => seen.push(payload));
+      void bus.publish("a.b", 2);
+      subscription.unsubscribe();
+      void bus.publish("a.b", 3);
+      expect(seen).toEqual([2]);
+    },
+  );
+
   test("churn during publishing loses nothing of the others", () => {
     const seen: number[] = [];
     bus.on("a.*", ({ payload }) => seen.push(Number(payload)));
