@@ -9,7 +9,7 @@ import { PositionWaits, ProjectionQueries } from "../projection/index.js";
 import { createLogHub } from "../store/index.js";
 import { Authentication } from "./authentication.js";
 import { Authorizer } from "./authz/authorizer.js";
-import { Cedar } from "./authz/cedar.js";
+import { keepCedar, takeCedar } from "./authz/cedar.js";
 import { PolicyCheck } from "./authz/policy-check.js";
 import type { EdgeDependencies } from "./dependencies.js";
 import { FailedAttempts } from "./failed-attempts.js";
@@ -104,7 +104,7 @@ function assemble(given: EdgeDependencies): EdgeParts {
         logger.error(failureFields(failure), "The platform log cannot be followed; requests are refused until it can.");
     },
   });
-  const cedar = new Cedar();
+  const cedar = takeCedar();
   const authorizer = new Authorizer({
     cedar,
     policies: platform.state.policies,
@@ -135,6 +135,7 @@ function assemble(given: EdgeDependencies): EdgeParts {
     ...authenticationParts(given, platform),
     authorizer,
     policyCheck: new PolicyCheck(cedar),
+    cedar,
     refusals,
     pipeline,
     administration,
@@ -294,6 +295,7 @@ function start(server: FastifyInstance, parts: EdgeParts): Edge {
     stopped.abort();
     await loops;
     await parts.refusals.close();
+    keepCedar(parts.cedar);
   };
   return {
     listen: async (address) => {

@@ -1,5 +1,5 @@
 export { Authorizer } from "./authz/authorizer.js";
-export { Cedar } from "./authz/cedar.js";
+export { Cedar, prepareCedar } from "./authz/cedar.js";
 export { policyBaseType } from "./authz/policy-book.js";
 export { basePolicySet } from "./authz/policy-set.js";
 export type { Action, Ruling } from "./authz/ruling.js";

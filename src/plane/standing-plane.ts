@@ -35,6 +35,13 @@ export interface StandingPlaneOptions {
 
 const lostCloseMs = 500;
 
+/** With the engine of policies, which would else be loaded when the database is there. */
+async function loadModules(): Promise<{ readonly openPlane: (options: PlaneOptions) => Promise<Plane> }> {
+  const [{ openPlane }, { prepareCedar }] = await Promise.all([import("./open-plane.js"), import("../edge/index.js")]);
+  prepareCedar();
+  return { openPlane };
+}
+
 interface Database {
   readonly url: string;
   /** Rejects when an embedded server ends although nobody stopped it; a given one never does. */
@@ -78,9 +85,9 @@ export class StandingPlane implements AsyncDisposable {
    * @throws EventplaneError of the data folder, the database, the keys, the app, the port; nothing stays open
    */
   static async open(options: StandingPlaneOptions): Promise<StandingPlane> {
-    // The server starts in its own process while the modules of the plane and the app are loaded in this one.
+    // The server starts in its own process while the modules of the plane, the app and the engine of policies are loaded in this one.
     const broken = new AbortController();
-    const loading = Promise.all([options.app, import("./open-plane.js")]);
+    const loading = Promise.all([options.app, loadModules()]);
     loading.catch(() => broken.abort());
     const signal = options.signal === undefined ? broken.signal : AbortSignal.any([broken.signal, options.signal]);
     const database = await openDatabase({ ...options, signal }).catch(async (error: unknown) => {

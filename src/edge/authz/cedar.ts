@@ -124,6 +124,26 @@ export class Cedar {
   }
 }
 
+/** One that no edge uses: made ahead, or left by an edge that has closed. */
+let spare: Cedar | undefined;
+
+/** An engine to rule with, the spare one if there is one. */
+export function takeCedar(): Cedar {
+  const own = spare ?? new Cedar();
+  spare = undefined;
+  return own;
+}
+
+/** Keeps an engine for the next edge of this process: a reload does not load another one. */
+export function keepCedar(cedar: Cedar): void {
+  spare = cedar;
+}
+
+/** Makes the engine of the next edge while nobody waits for this thread. */
+export function prepareCedar(): void {
+  spare ??= new Cedar();
+}
+
 /** An engine with memory of its own: the package makes one when it is loaded, so it is loaded anew. */
 function newEngine(): typeof CedarModule {
   const path = require.resolve("@cedar-policy/cedar-wasm/nodejs");

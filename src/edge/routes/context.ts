@@ -6,6 +6,7 @@ import { EventplaneError, limits, PLATFORM_TENANT_ID, type TenantId } from "../.
 import type { PositionWaits, ProjectionQueries } from "../../projection/index.js";
 import { type Authentication, WrongNetwork } from "../authentication.js";
 import type { Authorizer } from "../authz/authorizer.js";
+import type { Cedar } from "../authz/cedar.js";
 import type { PolicyCheck } from "../authz/policy-check.js";
 import type { Action, ResourceClass } from "../authz/ruling.js";
 import type { EdgeDependencies } from "../dependencies.js";
@@ -27,6 +28,8 @@ export interface EdgeParts extends EdgeDependencies {
   readonly authentication: Authentication;
   readonly authorizer: Authorizer;
   readonly policyCheck: PolicyCheck;
+  /** What rules; given to the next edge of the process when this one has closed. */
+  readonly cedar: Cedar;
   readonly keyUses: KeyUses;
   readonly refusals: RefusalLog;
   readonly pipeline: PublishPipeline;
