@@ -257,6 +257,20 @@ describe("a breaker", () => {
     expect(subscription.status()).toMatchObject({ failed: 4, done: 6, depth: 0, isBreakerOpen: false });
   });
 
+  test("lets one call try, however many the subscription may have under way", async () => {
+    const { handler, begun } = held();
+    let works = false;
+    const call = (event: Parameters<typeof handler>[0]): unknown =>
+      works ? handler(event) : Promise.reject(new Error());
+    bus.on("a", call, { concurrency: 4, breaker: { failures: 1, openMs: 1_000 } });
+    publishEach([0]);
+    await clock.advance(0);
+    publishEach([1, 2, 3]);
+    works = true;
+    await clock.advance(1_100);
+    expect(begun).toEqual([1]);
+  });
+
   test("holds retries back too", async () => {
     const at: number[] = [];
     bus.on(
