@@ -4,7 +4,7 @@
  * An unknown `kid` fetches them anew, one fetch at a time and at most one in 30 s, whoever asks. Keys older than ten minutes
  * are fetched beside their use; while that fails they go on, for a day at most. A key that is gone from the answer is gone.
  */
-import { type CryptoKey, importJWK } from "jose";
+import type { CryptoKey } from "jose";
 import type { TokenAlgorithm, TokenIssuer } from "../../event/index.js";
 import { type Clock, EventplaneError, type JsonObject, scanJson } from "../../kernel/index.js";
 
@@ -105,10 +105,13 @@ export class IssuerKeys {
     const known = this.#imported.get(place);
     if (known !== undefined) return known;
     const members = Object.fromEntries(keyMembers.map((member) => [member, jwk[member]]));
-    const importing = importJWK(members as { kty: string }, algorithm).then(
-      (key) => (key instanceof Uint8Array ? undefined : key),
-      () => undefined, // a key that cannot be read opens nothing
-    );
+    // Loaded with the first token: most planes see none, and it takes 9 MB.
+    const importing = import("jose")
+      .then(({ importJWK }) => importJWK(members as { kty: string }, algorithm))
+      .then(
+        (key) => (key instanceof Uint8Array ? undefined : key),
+        () => undefined, // a key that cannot be read opens nothing
+      );
     this.#imported.set(place, importing);
     return importing;
   }
