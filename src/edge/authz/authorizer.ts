@@ -32,6 +32,7 @@ const keptRulingsMax = 5_000;
 /** Rules on questions. */
 export class Authorizer {
   readonly #dependencies: AuthorizerDependencies;
+  readonly #last = new WeakMap<ReadonlySet<Grant>, LastRuling>();
   readonly #grants = new WeakMap<ReadonlySet<Grant>, string>();
   #recent = new Map<string, Ruling>();
   #older: ReadonlyMap<string, Ruling> = new Map();
@@ -43,6 +44,23 @@ export class Authorizer {
   /** What the policies say; the same question has the same ruling for as long as they stay as they are. */
   rule(principal: Asker, action: Action, { tenantId, resource = "tenant" }: Target): Ruling {
     const set = this.#dependencies.policies.policySet(principal, tenantId);
+    // A credential asks the same question again and again.
+    const last = this.#last.get(principal.grants);
+    if (last !== undefined && isSame(last, { set, principal, action, tenantId, resource })) return last.ruling;
+    const ruling = this.#kept(set, { principal, action, tenantId, resource });
+    const { type, id, tenantId: home } = principal;
+    this.#last.set(principal.grants, {
+      set,
+      principal: { type, id, tenantId: home },
+      action,
+      tenantId,
+      resource,
+      ruling,
+    });
+    return ruling;
+  }
+
+  #kept(set: PolicySet, { principal, action, tenantId, resource }: Question): Ruling {
     // Types and ids may hold anything: the length before the one and the end after the other keep keys apart.
     const who = `${principal.tenantId} ${this.#grantsOf(principal)} ${principal.type.length} ${principal.type} ${principal.id}`;
     const key = `${set.hash} ${action} ${tenantId} ${resource} ${who}`;
@@ -85,6 +103,28 @@ export class Authorizer {
     this.#grants.set(grants, text);
     return text;
   }
+}
+
+/** The question as it was asked with these grants, and its ruling. */
+interface LastRuling extends Omit<Question, "principal"> {
+  readonly set: PolicySet;
+  readonly principal: Pick<Asker, "type" | "id" | "tenantId">;
+  readonly ruling: Ruling;
+}
+
+function isSame(
+  last: LastRuling,
+  { set, principal, action, tenantId, resource }: Question & { set: PolicySet },
+): boolean {
+  return (
+    last.set === set &&
+    last.action === action &&
+    last.resource === resource &&
+    last.tenantId === tenantId &&
+    last.principal.id === principal.id &&
+    last.principal.tenantId === principal.tenantId &&
+    last.principal.type === principal.type
+  );
 }
 
 /** Tenant equality, before any policy: no text that anybody writes can reach across tenants. */

@@ -50,14 +50,16 @@ export class Drafter {
 
   /** The intent with its tenant and, from its own key or the Idempotency-Key, its id: that header's UUIDv4 or 7 as it is, else a UUIDv8. */
   name(intent: IntentInput, index: number, naming: Naming): IntentRequest {
-    const { principal, tenantId, idempotencyKey: key, traceparent, source, isList } = naming;
-    const request = { ...intent, tenantId, traceparent: intent.traceparent ?? traceparent, source };
-    if (intent.idempotencyKey !== undefined)
-      return { ...request, id: uuid8(tenantId, principal.id, intent.idempotencyKey), idFromOutsideKey: true };
-    if (request.id !== undefined || key === undefined) return request;
+    const { principal, tenantId, idempotencyKey: key, isList } = naming;
+    const { id, idFromOutsideKey, idempotencyKey: own } = intent;
+    if (own !== undefined)
+      return requestOf(intent, naming, { id: uuid8(tenantId, principal.id, own), idFromOutsideKey: true });
+    if (id !== undefined || key === undefined) return requestOf(intent, naming, { id, idFromOutsideKey });
     const lower = key.toLowerCase();
-    if (!isList && isUuid(lower) && publisherVersions.includes(uuidVersion(lower))) return { ...request, id: lower };
-    return { ...request, id: uuid8(tenantId, principal.id, isList ? `${key}/${index}` : key), idFromOutsideKey: true };
+    if (!isList && isUuid(lower) && publisherVersions.includes(uuidVersion(lower)))
+      return requestOf(intent, naming, { id: lower, idFromOutsideKey: false });
+    const derived = uuid8(tenantId, principal.id, isList ? `${key}/${index}` : key);
+    return requestOf(intent, naming, { id: derived, idFromOutsideKey: true });
   }
 
   /**
@@ -76,6 +78,32 @@ export class Drafter {
     if (secret !== undefined) throw secretFound(`The spec of ${intent.type}`, secret, "/spec");
     return item;
   }
+}
+
+/** Spelled out: a copy of whatever members there are takes several times as long. */
+function requestOf(
+  intent: IntentInput,
+  { tenantId, traceparent, source }: Naming,
+  { id, idFromOutsideKey }: Pick<IntentRequest, "id" | "idFromOutsideKey">,
+): IntentRequest {
+  return {
+    tenantId,
+    type: intent.type,
+    aggregateType: intent.aggregateType,
+    aggregateId: intent.aggregateId,
+    spec: intent.spec,
+    specText: intent.specText,
+    id,
+    idFromOutsideKey,
+    schemaVersion: intent.schemaVersion,
+    expectedVersion: intent.expectedVersion,
+    expectedGeneration: intent.expectedGeneration,
+    causationId: intent.causationId,
+    correlationId: intent.correlationId,
+    occurredAt: intent.occurredAt,
+    traceparent: intent.traceparent ?? traceparent,
+    source,
+  };
 }
 
 /** An intent's type with its compiled schema. */

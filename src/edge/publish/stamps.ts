@@ -29,6 +29,7 @@ export interface StampsDependencies {
 export class Stamps {
   readonly #dependencies: StampsDependencies;
   readonly #request: StampedPublish;
+  readonly #rulings = new Map<string, Ruling>();
   readonly #stamps = new Map<string, CausedBy>();
 
   constructor(dependencies: StampsDependencies, request: StampedPublish) {
@@ -57,7 +58,8 @@ export class Stamps {
     if (known !== undefined) return known;
     const ruling = this.#rule(resource);
     assert(ruling.allowed, "only what is allowed is stamped");
-    const stamp = stampOf({ ...this.#request, ruling, at: formatUs(this.#request.atUs) });
+    const { principal, via, requestId, edge, atUs } = this.#request;
+    const stamp = stampOf({ principal, via, requestId, ruling, edge, at: formatUs(atUs) });
     this.#stamps.set(resource, stamp);
     return stamp;
   }
@@ -69,8 +71,12 @@ export class Stamps {
   }
 
   #rule(resource: ResourceClass): Ruling {
+    const known = this.#rulings.get(resource);
+    if (known !== undefined) return known;
     const { principal, tenantId, action } = this.#request;
-    return this.#dependencies.authorizer.rule(principal, action, { tenantId, resource });
+    const ruling = this.#dependencies.authorizer.rule(principal, action, { tenantId, resource });
+    this.#rulings.set(resource, ruling);
+    return ruling;
   }
 }
 
