@@ -1,10 +1,10 @@
 /** How much memory a serving process takes: before all of its heap is collected, and for the engine of policies. */
 import { setFlagsFromString } from "node:v8";
 
-const percentOfLive = 50;
+const percentOfLive = 20;
 
 /**
- * Has V8 collect in full when the heap is half as large again as what was alive after the last time.
+ * Has V8 collect in full when the heap is a fifth larger than what was alive after the last time.
  *
  * By itself V8 lets a small heap grow to four times that on a machine with much memory: garbage that costs nothing on a
  * workstation and is the size of the process in a container. A plane keeps 30 to 50 MB alive and makes steady garbage, so it
