@@ -59,6 +59,7 @@ describe("a file log", () => {
         // Nothing is lost before the file is full: what has come by then is written.
         if (n % 10 === 0) await bus.drain(1_000).then(() => log.flush()).catch(() => undefined);
       }
+      await bus.drain(1_000); // what the bus has still to tell its log
       const failed = await log.flush().then(() => "no", ({ code }) => code);
       const full = log.status();
       renameSync("${path}", "${path}.moved");
