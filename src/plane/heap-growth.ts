@@ -17,4 +17,5 @@ const percentOfLive = 20;
 export function boundHeapGrowth(): void {
   setFlagsFromString(`--heap-growing-percent=${percentOfLive}`);
   setFlagsFromString("--liftoff-only");
+  setFlagsFromString("--no-sparkplug");
 }
