@@ -12,7 +12,8 @@ import { loginRoles, migrate } from "../store/postgres/index.js";
 import type { Config } from "./config.js";
 import { appCacheFolder } from "./data-folder.js";
 import { adminKeyFile, databasePasswords, hasAdminKey, keyFile, rootKey, writeSecretFile } from "./key-files.js";
-import type { Plane, PlaneOptions } from "./open-plane.js";
+import type { Plane } from "./open-plane.js";
+import type { PlaneOptions } from "./plane-options.js";
 import type { Watchdog } from "./watchdog/watchdog.js";
 
 /** How to open one. */

@@ -1,0 +1,57 @@
+/** The role that folds: the table of resources, and the application's projections. */
+import { systemIds } from "../../kernel/index.js";
+import {
+  PostgresProjectionStore,
+  PostgresResourceTable,
+  ProjectionRunner,
+  ResourcesProjector,
+} from "../../projection/index.js";
+import { PostgresReader } from "../../store/postgres/index.js";
+import type { PlaneOptions } from "../plane-options.js";
+import { type Shared, withPlatform } from "../shared.js";
+
+export function openProjector(
+  options: PlaneOptions,
+  { folding, pools, clock, doorbell, metrics }: Shared,
+): ResourcesProjector {
+  return new ResourcesProjector({
+    table: new PostgresResourceTable(pools.projector),
+    reader: new PostgresReader(pools.reader),
+    app: withPlatform(folding),
+    clock,
+    doorbell,
+    metrics,
+    logger: options.logger.child({ role: "projections" }),
+  });
+}
+
+/** One a projection, by its name. */
+export function openRunners(options: PlaneOptions, shared: Shared): ReadonlyMap<string, ProjectionRunner> {
+  const { app, pools, clock, doorbell, metrics } = shared;
+  const { rolePrefix } = options;
+  const holder = systemIds.uuid4();
+  const logger = options.logger.child({ role: "projections" });
+  const reader = new PostgresReader(pools.reader);
+  return new Map(
+    [...app.projections].map(([name, definition]) => {
+      const store = new PostgresProjectionStore(pools.projector, { rolePrefix, definition });
+      const parts = { definition, store, reader, holder, clock, logger, metrics, doorbell };
+      return [name, new ProjectionRunner(parts)];
+    }),
+  );
+}
+
+/** Which projections stand still for how many tenants, and why. */
+export function stoppedProjections(runners: ReadonlyMap<string, ProjectionRunner>): readonly string[] {
+  return [...runners].flatMap(([name, { summary, newerTenants }]) => {
+    const stopped = (summary?.stopped ?? []).map(
+      ({ code, tenants }) => `projection_stopped: ${name} ${code} tenants ${tenants}`,
+    );
+    const differing = summary?.differing ?? 0;
+    return [
+      ...stopped,
+      ...(differing === 0 ? [] : [`projection_differs: ${name} tenants ${differing}`]),
+      ...(newerTenants === 0 ? [] : [`projection_newer: ${name} tenants ${newerTenants}`]),
+    ];
+  });
+}

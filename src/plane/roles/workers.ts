@@ -1,0 +1,24 @@
+/** The role that calls outside. */
+import { systemRandom } from "../../kernel/index.js";
+import { PostgresReader } from "../../store/postgres/index.js";
+import { PostgresWorkStore } from "../../work/postgres/index.js";
+import { WorkerRuntime } from "../../worker/index.js";
+import type { PlaneOptions } from "../plane-options.js";
+import type { Shared } from "../shared.js";
+
+export function openWorkers(options: PlaneOptions, shared: Shared): WorkerRuntime {
+  const { app, pools, logs, verifier, clock, doorbell, metrics } = shared;
+  return new WorkerRuntime({
+    app,
+    work: new PostgresWorkStore(pools.runtime, { codeVersion: app.version }),
+    coalescer: logs.runtime,
+    reader: new PostgresReader(pools.runtime),
+    verifier,
+    clock,
+    random: systemRandom,
+    ...(options.workerStopGraceMs === undefined ? {} : { stopGraceMs: options.workerStopGraceMs }),
+    logger: options.logger.child({ role: "workers" }),
+    doorbell,
+    metrics,
+  });
+}
