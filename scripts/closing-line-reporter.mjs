@@ -1,6 +1,6 @@
 /**
- * Vitest reporter: the run's last line is `N passed, N failed`, after the names of the tests that passed only when they were tried again. A file that cannot load and a stray error count as
- * failures. Tests that a filter left out count as neither.
+ * Vitest reporter: the run's last line is `N passed, N failed`, after the names of the tests that passed only when they were tried
+ * again. A file that cannot load and a stray error count as failures. Tests that a filter left out count as neither.
  */
 export default class ClosingLineReporter {
   onTestRunEnd(modules, errors) {
@@ -12,8 +12,8 @@ export default class ClosingLineReporter {
       for (const test of module.children.allTests()) {
         const { state } = test.result();
         if (state === "passed") passed += 1;
-        if (test.diagnostic()?.flaky === true) again.push(`${module.relativeModuleId} > ${test.fullName}`);
         else if (state !== "skipped") failed += 1;
+        if (test.diagnostic()?.flaky === true) again.push(`${module.relativeModuleId} > ${test.fullName}`);
       }
       for (const suite of module.children.allSuites()) failed += suite.errors().length;
     }

@@ -205,3 +205,23 @@ describe("oxlint", () => {
     expect(outcome.output).not.toContain("time.ts");
   });
 });
+
+describe("the last line of a test run", () => {
+  test("counts what passed and failed, and names what passed only when it was tried again", async () => {
+    const root = await tree({
+      "a.test.mjs": `import { expect, test } from "vitest";
+let tries = 0;
+test("passes", () => {});
+test("fails", () => expect(1).toBe(2));
+test.skip("is left out", () => {});
+test("is shaky", () => expect(++tries).toBe(2));`,
+    });
+    const reporter = resolve("scripts/closing-line-reporter.mjs");
+    const args = ["run", "--root", root, "--retry", "1", "--reporter", reporter];
+    const { output } = await run(process.execPath, [resolve("node_modules/vitest/vitest.mjs"), ...args], process.cwd());
+    expect(output.trim().split("\n")).toEqual([
+      "passed at the second try: a.test.mjs > is shaky",
+      "2 passed, 1 failed",
+    ]);
+  });
+});
