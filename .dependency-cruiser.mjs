@@ -12,6 +12,7 @@ const domain = [
   "worker",
   "projection",
   "replay",
+  "outbound",
   "transport",
   "audit",
   "observe",
@@ -31,6 +32,7 @@ const mayImport = {
   worker: ["kernel", "event", "schema", "store", "work", "observe"],
   projection: ["kernel", "event", "schema", "store", "work", "observe"],
   replay: ["kernel", "event", "store", "work", "controller", "observe"],
+  outbound: ["kernel"],
   transport: ["kernel", "event", "store", "observe"],
   audit: ["kernel", "event", "store", "observe"],
   edge: domain.filter((room) => room !== "bus"),
@@ -53,6 +55,7 @@ const packageHomes = {
   "@fastify": "^src/edge/",
   typebox: "^src/edge/",
   jiti: "^src/(plane|cli/demo)/",
+  "ipaddr.js": "^src/outbound/",
   commander: "^src/cli/",
   "cli-progress": "^src/cli/",
 };
