@@ -1,10 +1,9 @@
 /** Publishing and subscribing in one context of a bus. */
 import { assert, EventplaneError } from "../kernel/index.js";
 import type { BusEvent, EventOf } from "./accepted-event.js";
-import { type Permit, permitFor } from "./authorization.js";
 import type { BusShared } from "./bus-options.js";
-import { Consumer } from "./consumer.js";
 import type { AnyHandler } from "./consumer-parts.js";
+import { ContextSubscriptions, type SubscriptionDefinition } from "./context-subscriptions.js";
 import { DeadLetters, type Redeliver } from "./dead-letters.js";
 import type { HandlerContext } from "./delivery.js";
 import { Emitter, type EmitterDefaults } from "./emitter.js";
@@ -18,15 +17,12 @@ import { streamFrom } from "./past-events.js";
 import type { PatternOf, TopicMap } from "./pattern.js";
 import { type PerformanceReport, performanceOf } from "./performance.js";
 import { Publisher } from "./publisher.js";
-import type { Registration } from "./registry.js";
 import { Source, type SourceOptions } from "./source.js";
 import type { Space } from "./space.js";
 import type { BusStatistics } from "./statistics.js";
-import { type Subscription, statusOf } from "./subscription.js";
-import { type SubscriptionOptions, subscriptionSettings } from "./subscription-options.js";
-import { ContextThreads, type Isolated } from "./threads/context-threads.js";
-import { isThreadHandler, type ThreadHandler } from "./threads/thread-handler.js";
-import { TopicPermit } from "./topic-permit.js";
+import type { Subscription } from "./subscription.js";
+import type { SubscriptionOptions } from "./subscription-options.js";
+import type { ThreadHandler } from "./threads/thread-handler.js";
 
 /**
  * Gets the events that a subscription's patterns take. What it throws, or its promise rejects with, is its own failure and reaches
@@ -42,23 +38,8 @@ export type PatternsOf<Topics extends TopicMap, Patterns extends string> =
   | PatternOf<Topics, Patterns>
   | readonly PatternOf<Topics, Patterns>[];
 
-/** A subscription as data, made by {@link BusContext.define}; its types were checked there. */
-export interface SubscriptionDefinition extends SubscriptionOptions {
-  readonly patterns: readonly string[];
-  readonly handler: AnyHandler | ThreadHandler;
-  readonly isOnce?: boolean;
-  /** Called when the subscription ends. */
-  readonly ended?: () => void;
-}
-
-interface Prepared {
-  readonly definition: SubscriptionDefinition;
-  readonly registration: Registration;
-}
-
 /** For what the end of a context itself logs. */
 const logClosingMs = 1_000;
-const nameForm = /^[\x21-\x7e]{1,128}$/;
 
 /** A context: an isolated space. Events published in it reach its own subscriptions only. */
 export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
@@ -66,9 +47,8 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
   readonly #space: Space;
   readonly #onClosed: () => void;
   readonly #sources = new Map<string, Source>();
-  readonly #threads = new ContextThreads();
-  /** Subscriptions that have ended and whose calls are under way, and what ends the monitors. */
-  readonly #leaving = new Set<Consumer>();
+  readonly #subscriptions: ContextSubscriptions;
+  /** What ends them. */
   readonly #monitors = new Set<() => void>();
   /** What its subscriptions could not handle. */
   readonly deadLetters: DeadLetters;
@@ -79,6 +59,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     this.#space = space;
     this.#shared = shared;
     this.#onClosed = onClosed;
+    this.#subscriptions = new ContextSubscriptions(space, shared);
     const redeliver: Redeliver = (letter) => space.redeliver(letter);
     this.deadLetters = new DeadLetters(space.name, { store: shared.deadLetters, redeliver, log: shared.log });
   }
@@ -105,7 +86,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     handler: Handler<Topics, Patterns> | ThreadHandler,
     options: SubscriptionOptions<EventOf<Topics, Patterns>> = {},
   ): Subscription {
-    return this.#add([plain(patterns, handler, options)])[0] as Subscription; // one definition, one subscription
+    return this.#subscriptions.add([plain(patterns, handler, options)])[0] as Subscription; // one definition, one subscription
   }
 
   /** As {@link BusContext.on}, for one event: the subscription has ended when its handler is called. */
@@ -114,13 +95,12 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     handler: Handler<Topics, Patterns> | ThreadHandler,
     options: SubscriptionOptions<EventOf<Topics, Patterns>> = {},
   ): Subscription {
-    return this.#add([{ ...plain(patterns, handler, options), isOnce: true }])[0] as Subscription; // as above
+    return this.#subscriptions.add([{ ...plain(patterns, handler, options), isOnce: true }])[0] as Subscription; // as above
   }
 
   /** Ends the subscription of this name. @returns whether there was one */
   off(name: string): boolean {
-    const registration = this.#space.registry.byName(name);
-    return registration !== undefined && this.#end(registration);
+    return this.#subscriptions.endByName(name);
   }
 
   /** The subscription that {@link BusContext.on} would add, as data for {@link BusContext.register}. */
@@ -134,7 +114,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
 
   /** Adds subscriptions that are written down as data, all or none. Throws as {@link BusContext.on}. */
   register(definitions: readonly SubscriptionDefinition[]): readonly Subscription[] {
-    return this.#add(definitions);
+    return this.#subscriptions.add(definitions);
   }
 
   /**
@@ -152,7 +132,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     const stream = new EventStream(past.isWhole);
     const settings = { ...rest, concurrency: 1, timeoutMs: Number.POSITIVE_INFINITY };
     const definition = { ...plain(patterns, stream.handler, settings), ended: () => stream.end() };
-    const [subscription] = this.#add([definition]);
+    const [subscription] = this.#subscriptions.add([definition]);
     assert(subscription !== undefined, "one definition, one subscription");
     stream.begin(subscription, streamFrom(past.events, this.#space, subscription.name));
     // The patterns let only these events through.
@@ -181,22 +161,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
    * @returns the names of those that ended
    */
   reauthorize(): readonly string[] {
-    const ended: string[] = [];
-    for (const registration of this.#space.registry.all) {
-      try {
-        const { consumer } = registration;
-        consumer.permit.set(this.#permitOf(consumer.name, registration));
-        consumer.dropWhere(({ topic }) => !consumer.permit.covers(topic));
-      } catch (error) {
-        // The refusal is the answer.
-        const fields = { context: this.name, subscription: registration.consumer.name, error };
-        this.#shared.log?.happened({ level: "warn", message: "permit withdrawn", fields });
-        ended.push(registration.consumer.name);
-        this.#end(registration);
-      }
-    }
-    this.#space.registry.forgetFound();
-    return ended;
+    return this.#subscriptions.reauthorize();
   }
 
   /** The last events of the context, the oldest first: 100 unless `historyMax` says otherwise. */
@@ -243,7 +208,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
 
   /** Its subscriptions, in the order in which they came. */
   subscriptions(): readonly Subscription[] {
-    return this.#space.registry.all.map((registration) => this.#subscription(registration));
+    return this.#subscriptions.all;
   }
 
   /**
@@ -256,7 +221,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     const { clock, log } = this.#shared;
     const endMs = clock.monotonicMs() + deadlineMs;
     const isIdle = await whenIdle(this.#shared, {
-      consumers: () => [...this.#space.registry.all.map(({ consumer }) => consumer), ...this.#leaving],
+      consumers: () => this.#subscriptions.consumers,
       deadlineMs,
     });
     if (log === undefined) return isIdle;
@@ -275,13 +240,7 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
     this.#space.close();
     const isDrained = await this.drain(deadlineMs);
     for (const stop of this.#monitors) stop();
-    const reason = new EventplaneError("aborted", `The context ${this.name} was closed.`);
-    for (const registration of this.#space.registry.all) {
-      registration.consumer.abandon(reason);
-      this.#end(registration);
-    }
-    for (const consumer of this.#leaving) consumer.abandon(reason);
-    await this.#threads.close();
+    await this.#subscriptions.close(new EventplaneError("aborted", `The context ${this.name} was closed.`));
     await this.#shared.log?.flush(logClosingMs);
     this.#onClosed();
     return isDrained;
@@ -293,101 +252,6 @@ export class BusContext<Topics extends TopicMap> extends Publisher<Topics> {
 
   get #observed(): Observed {
     return { space: this.#space, shared: this.#shared, sources: this.#sources };
-  }
-
-  #add(definitions: readonly SubscriptionDefinition[]): readonly Subscription[] {
-    if (this.#space.isClosed) throw new EventplaneError("unavailable", `The context ${this.name} is closed.`);
-    const prepared: Prepared[] = [];
-    try {
-      for (const definition of definitions) prepared.push({ definition, registration: this.#prepare(definition) });
-    } catch (error) {
-      for (const { registration } of prepared) this.#end(registration);
-      const principal = definitions[prepared.length]?.principal;
-      this.#shared.log?.refused({ what: "subscription", context: this.name, principal, error });
-      throw error;
-    }
-    return prepared.map(({ registration }) => this.#subscription(registration));
-  }
-
-  #prepare(definition: SubscriptionDefinition): Registration {
-    const { registry, host } = this.#space;
-    const { name = registry.freeName(), patterns } = definition;
-    if (!nameForm.test(name))
-      throw new EventplaneError("request_invalid", "A subscription's name is 1 to 128 printable ASCII characters.");
-    const settings = subscriptionSettings(definition);
-    const threads = isThreadHandler(definition.handler)
-      ? this.#threads.isolate(definition.handler, { name, settings, host, consumer: () => consumer })
-      : undefined;
-    const called = threads?.handler ?? definition.handler;
-    if (typeof called !== "function")
-      throw new EventplaneError("config_invalid", `The handler of ${name} is a function, or one in threads.`);
-    const { signal } = definition;
-    const end = (): void => void this.#end(registration);
-    const ended = (): void => {
-      signal?.removeEventListener("abort", end);
-      threads?.retire();
-      definition.ended?.();
-    };
-    const spent = (): void => {
-      registry.remove(registration);
-      // The one call begins after this.
-      void this.#leaves(consumer, Promise.resolve()).then(ended);
-    };
-    const permit = new TopicPermit(this.#permitOf(name, definition));
-    const handler = this.#space.correlation?.wrap(called) ?? called;
-    const parts = { name, handler, permit, ended, ...(definition.isOnce === true ? { spent } : {}) };
-    const consumer: Consumer = new Consumer(parts, threads?.settings ?? settings, host);
-    const registration: Registration = registry.add(consumer, [...new Set(patterns)], definition.principal);
-    this.#startThreads(threads, registration);
-    signal?.addEventListener("abort", end, { once: true });
-    if (signal?.aborted === true) end();
-    return registration;
-  }
-
-  #startThreads(threads: Isolated | undefined, registration: Registration): void {
-    try {
-      threads?.start();
-    } catch (error) {
-      this.#end(registration);
-      throw error;
-    }
-  }
-
-  #permitOf(
-    subscription: string,
-    asked: { readonly patterns: readonly string[]; readonly principal?: string | undefined },
-  ): Permit {
-    const { patterns, principal } = asked;
-    return permitFor(this.#shared.authorization, { context: this.name, subscription, patterns, principal });
-  }
-
-  #end(registration: Registration): boolean {
-    const wasThere = this.#space.registry.remove(registration);
-    registration.consumer.close();
-    void this.#leaves(registration.consumer);
-    return wasThere;
-  }
-
-  /** Keeps a subscription that has ended in mind until its calls have. */
-  async #leaves(consumer: Consumer, begun?: Promise<void>): Promise<void> {
-    this.#leaving.add(consumer);
-    await begun;
-    await consumer.idle();
-    this.#leaving.delete(consumer);
-  }
-
-  #subscription(registration: Registration): Subscription {
-    const { consumer, patterns } = registration;
-    return {
-      name: consumer.name,
-      patterns,
-      ready: () => this.#threads.ready(consumer),
-      status: () => statusOf(consumer),
-      pause: () => consumer.pause(),
-      resume: () => consumer.resume(),
-      drain: (deadlineMs) => whenIdle(this.#shared, { consumers: () => [consumer], deadlineMs }),
-      unsubscribe: () => this.#end(registration),
-    };
   }
 }
 

@@ -1,5 +1,5 @@
 /** One subscription at work: calls its handler within the bounds that it chose, and lets nothing of it reach the others. */
-import { backoffMs, EventplaneError, isEventplaneError } from "../kernel/index.js";
+import { EventplaneError } from "../kernel/index.js";
 import type { AcceptedEvent, BusEvent } from "./accepted-event.js";
 import { CallGate } from "./call-gate.js";
 import { isThenable } from "./callback.js";
@@ -8,6 +8,7 @@ import type { AnyHandler, ConsumerHost, ConsumerParts } from "./consumer-parts.j
 import { Attempt, Delivery } from "./delivery.js";
 import { DeliverySet } from "./delivery-set.js";
 import { mayPass, passes } from "./event-filter.js";
+import { FailedCalls } from "./failed-calls.js";
 import { type Latency, LatencyHistogram } from "./latency-histogram.js";
 import { isMeasured, notMeasured } from "./latency-sample.js";
 import { PendingCall, type PendingCallEnds } from "./pending-call.js";
@@ -45,6 +46,7 @@ export class Consumer {
   readonly #underWay = new DeliverySet();
   /** Whether the queue is at its bound and does not make room by itself. */
   isFull = false;
+  readonly #failures: FailedCalls;
   readonly #latency = new LatencyHistogram();
   readonly #freeCalls: PendingCall[] = [];
   readonly #callEnds: PendingCallEnds = {
@@ -75,6 +77,18 @@ export class Consumer {
     this.#queue = new SubscriptionQueue(settings);
     if (settings.breaker !== undefined || settings.rateLimit !== undefined)
       this.#gate = new CallGate(settings, host, () => this.#pump());
+    this.#failures = new FailedCalls({
+      name: parts.name,
+      settings,
+      permit: parts.permit,
+      gate: this.#gate,
+      host,
+      counters: this.#counters,
+      underWay: this.#underWay,
+      isClosed: () => this.#isClosed,
+      call: (delivery) => this.#call(delivery.event, delivery.settlement, delivery),
+      slotFree: () => this.#slotFree(),
+    });
     this.#takesContext = handler.length !== 1;
     this.#changed();
   }
@@ -174,7 +188,7 @@ export class Consumer {
   dropWhere(isWanted: (event: BusEvent) => boolean): void {
     const queued = this.#queue.takeWhere(({ event }) => isWanted(event));
     const between = this.#underWay.all().filter(({ event, timer }) => timer !== undefined && isWanted(event));
-    for (const delivery of between) this.#stop(delivery);
+    for (const delivery of between) this.#failures.stop(delivery);
     this.#changed();
     for (const delivery of [...queued, ...between]) this.#drop(delivery);
     for (const _ of between) this.#slotFree();
@@ -186,12 +200,12 @@ export class Consumer {
     this.#isClosed = true;
     this.#isPaused = true;
     this.#changed();
-    for (const delivery of this.#underWay.all()) this.#giveUp(delivery, reason);
+    for (const delivery of this.#underWay.all()) this.#failures.giveUp(delivery, reason);
     const waiting = this.#queue.takeWhere(() => true);
     this.#changed();
     for (const delivery of waiting) {
       this.#active++;
-      this.#giveUp(delivery, reason);
+      this.#failures.giveUp(delivery, reason);
     }
   }
 
@@ -222,7 +236,7 @@ export class Consumer {
     } catch (error) {
       settlement?.begin();
       this.#active++;
-      this.#giveUp(new Delivery(event, settlement), error);
+      this.#failures.giveUp(new Delivery(event, settlement), error);
     }
     return false;
   }
@@ -242,7 +256,7 @@ export class Consumer {
     if (this.settings.overflow === "drop-oldest") return this.#drop(delivery);
     // It was accepted while there was room, and handed out when there was none: kept as a dead letter, not lost.
     this.#active++;
-    this.#giveUp(delivery, new EventplaneError("busy", `The queue of ${this.name} was full.`));
+    this.#failures.giveUp(delivery, new EventplaneError("busy", `The queue of ${this.name} was full.`));
   }
 
   #drop({ settlement, attempts }: Delivery): void {
@@ -282,7 +296,7 @@ export class Consumer {
     } catch (thrown) {
       const delivery = known ?? new Delivery(event, settlement);
       delivery.attempts = number;
-      return this.#attemptFailed(delivery, thrown);
+      return this.#failures.failed(delivery, thrown);
     }
     if (call === undefined) {
       if (beganAtMs !== notMeasured) this.#latency.add(this.#host.clock.monotonicMs() - beganAtMs);
@@ -326,60 +340,21 @@ export class Consumer {
 
   #answeredBadly(call: PendingCall, error: unknown): void {
     const delivery = this.#answered(call);
-    if (delivery !== undefined) this.#attemptFailed(delivery, error);
+    if (delivery !== undefined) this.#failures.failed(delivery, error);
   }
 
   #ranOutOfTime({ delivery }: PendingCall): void {
     if (delivery === undefined) return;
     const error = new EventplaneError("timeout", `${this.name} did not end within ${this.settings.timeoutMs} ms.`);
     this.#counters.timeouts++;
-    this.#stop(delivery, error);
-    this.#attemptFailed(delivery, error);
+    this.#failures.stop(delivery, error);
+    this.#failures.failed(delivery, error);
   }
 
   #succeeded(settlement: Settlement | undefined, attempts: number): void {
     this.#done++;
     if (this.#gate !== undefined) this.#gate.succeed();
     if (settlement !== undefined) settlement.end({ subscription: this.name, outcome: "done", attempts });
-    this.#slotFree();
-  }
-
-  #attemptFailed(delivery: Delivery, error: unknown): void {
-    this.#counters.attemptsFailed++;
-    this.#gate?.fail();
-    const isLast = delivery.attempts >= this.settings.attempts || isEventplaneError(error, "terminal_error");
-    const { event, attempts } = delivery;
-    if (isLast || this.#isClosed || !this.permit.covers(event.topic)) return this.#giveUp(delivery, error);
-    this.#host.attemptFailed({ event, subscription: this.name, attempts: delivery.attemptsBefore + attempts, error });
-    this.#underWay.add(delivery);
-    this.#tryAgainIn(backoffMs(attempts, { ...this.settings.backoff, random: this.#host.random }), delivery);
-  }
-
-  /** The slot is kept, so that what follows does not overtake. */
-  #tryAgainIn(ms: number, delivery: Delivery): void {
-    delivery.timer = this.#host.wheel.after(ms, () => {
-      const waitMs = this.#gate?.breakerWaitMs() ?? 0;
-      if (waitMs > 0) return this.#tryAgainIn(waitMs, delivery);
-      this.#stop(delivery);
-      this.#gate?.begin();
-      this.#call(delivery.event, delivery.settlement, delivery);
-    });
-  }
-
-  /** It is called no more. */
-  #stop(delivery: Delivery, reason?: EventplaneError): void {
-    for (const timer of [delivery.timer, delivery.call?.timer]) if (timer !== undefined) this.#host.wheel.cancel(timer);
-    delivery.timer = undefined;
-    delivery.end(reason);
-    this.#underWay.delete(delivery);
-  }
-
-  #giveUp(delivery: Delivery, error: unknown): void {
-    const { event, attempts, settlement } = delivery;
-    this.#stop(delivery, isEventplaneError(error) ? error : undefined);
-    this.#counters.failed++;
-    this.#host.failed({ event, subscription: this.name, attempts: delivery.attemptsBefore + attempts, error });
-    settlement?.end({ subscription: this.name, outcome: "failed", attempts, error });
     this.#slotFree();
   }
 

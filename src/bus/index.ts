@@ -1,8 +1,9 @@
 export type { BusEvent, EventOf, PublishOptions } from "./accepted-event.js";
 export type { AuthorizationOptions, PublishRequest, SubscribeRequest } from "./authorization.js";
-export type { BusContext, Handler, PatternsOf, SubscriptionDefinition } from "./bus-context.js";
+export type { BusContext, Handler, PatternsOf } from "./bus-context.js";
 export type { BusOptions } from "./bus-options.js";
 export type { DeliveryFailure } from "./consumer-parts.js";
+export type { SubscriptionDefinition } from "./context-subscriptions.js";
 export type { CorrelationScope } from "./correlation.js";
 export { type DeadLetter, type DeadLetterStore, MemoryDeadLetters, type NewDeadLetter } from "./dead-letter.js";
 export type { DeadLetterFilter, DeadLetters, RedriveReport } from "./dead-letters.js";

@@ -28,7 +28,7 @@ export function statisticsOf({ space, shared, sources }: Observed): BusStatistic
     callbacksFailed: counters.callbacksFailed,
     deadLetters: { kept: deadLetters.size, dropped: deadLetters.dropped },
     log: log?.status(),
-    topics: Object.fromEntries([...space.topicCounts].map(([topic, { accepted }]) => [topic, accepted])),
+    topics: Object.fromEntries([...space.topics.counts].map(([topic, { accepted }]) => [topic, accepted])),
     subscriptions: Object.fromEntries(space.registry.all.map(({ consumer }) => [consumer.name, statusOf(consumer)])),
     sources: Object.fromEntries([...sources.values()].map((source) => [source.name, source.status()])),
   };

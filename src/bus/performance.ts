@@ -39,7 +39,7 @@ export interface PerformanceReport {
 
 /** The report at this moment. */
 export function performanceOf({ space }: Observed): PerformanceReport {
-  const topics = [...space.topicCounts].map(([topic, { accepted, failed }]) => ({ topic, accepted, failed }));
+  const topics = [...space.topics.counts].map(([topic, { accepted, failed }]) => ({ topic, accepted, failed }));
   const subscriptions = space.registry.all.map(({ consumer }): SubscriptionPerformance => {
     const { done, failed, dropped, attemptsFailed: callsFailed, timeouts, latency } = statusOf(consumer);
     const calls = done + callsFailed;

@@ -1,9 +1,9 @@
 /** One context of a bus: what is published in it reaches its own subscriptions only. */
 import { EventplaneError } from "../kernel/index.js";
-import { AcceptedEvent, type EventOrigin, type PublishOptions } from "./accepted-event.js";
+import { AcceptedEvent, type PublishOptions } from "./accepted-event.js";
 import { assertMayPublish } from "./authorization.js";
 import { busLimits } from "./bus-limits.js";
-import { type BusShared, type KnownTopic, unknownTopic } from "./bus-options.js";
+import type { BusShared } from "./bus-options.js";
 import { callBack } from "./callback.js";
 import type { Consumer } from "./consumer.js";
 import type { ConsumerHost, DeliveryFailure } from "./consumer-parts.js";
@@ -11,13 +11,14 @@ import type { Correlation } from "./correlation.js";
 import { type DeadLetter, letterOf } from "./dead-letter.js";
 import { type DelayedEvent, DelayedEvents, type Unpublished } from "./delayed-events.js";
 import { freezeData } from "./freeze.js";
-import { GenerationsMap } from "./generations-map.js";
 import { History } from "./history.js";
 import type { OperationCounts } from "./operation.js";
 import { checkedOptions, noOptions } from "./publish-options.js";
 import { RateLimiter } from "./rate-limiter.js";
+import { contextClosed, queueFull, rateLimited, tooManyNested } from "./refusals.js";
 import { Registry } from "./registry.js";
 import { type HandlerOutcome, type SettledEvent, Settlement } from "./settlement.js";
+import { type TopicState, TopicStates } from "./topic-states.js";
 
 /** One event to publish. */
 export interface Draft {
@@ -39,15 +40,6 @@ interface Parts {
   readonly atMs: number;
 }
 
-interface TopicState {
-  readonly origin: EventOrigin;
-  readonly known: KnownTopic | undefined;
-  readonly count: TopicCount;
-  /** Who takes the topic, as of this change of the registry. */
-  consumers: readonly Consumer[];
-  change: number;
-}
-
 /** Counts of one context. */
 export interface SpaceCounters {
   accepted: number;
@@ -55,15 +47,6 @@ export interface SpaceCounters {
   unpublished: number;
   readonly operations: OperationCounts;
 }
-
-/** Events of one topic. */
-export interface TopicCount {
-  accepted: number;
-  /** Deliveries that failed for good. */
-  failed: number;
-}
-
-const otherTopics = "(other)";
 
 /** Publishing in one context. */
 export class Space {
@@ -80,16 +63,16 @@ export class Space {
   readonly correlation: Correlation | undefined;
   /** Events that wait for their time. */
   readonly delayed: DelayedEvents;
-  /** Accepted events by topic, a bounded number of topics. */
-  readonly topicCounts: Map<string, TopicCount> = new Map();
+  /** The topics that were published. */
+  readonly topics: TopicStates;
   readonly #shared: BusShared;
   readonly #limiter: RateLimiter | undefined;
-  readonly #topics = new GenerationsMap<string, TopicState>(busLimits.topicsCachedMax);
   #isClosed = false;
 
   constructor(name: string, shared: BusShared) {
     this.name = name;
     this.#shared = shared;
+    this.topics = new TopicStates(name, shared, this.registry);
     this.history = new History(shared.historyMax);
     this.correlation = shared.correlation;
     this.delayed = new DelayedEvents(shared.wheel);
@@ -156,7 +139,7 @@ export class Space {
       this.#assertOpen();
       this.delayed.assertTakes(delayMs);
       this.#takeTokens(1);
-      const known = this.#stateOf(topic);
+      const known = this.topics.stateOf(topic);
       return { state: known, event: this.#admit(known, payload, options) };
     });
     const { id } = event;
@@ -184,7 +167,7 @@ export class Space {
   redeliver({ subscription, event: json, attempts }: DeadLetter): Promise<HandlerOutcome> | undefined {
     const consumer = this.registry.byName(subscription)?.consumer;
     if (consumer === undefined || !consumer.permit.covers(json.topic)) return undefined;
-    const state = this.#stateOf(json.topic);
+    const state = this.topics.stateOf(json.topic);
     const { payload, atMs, source, ...options } = json;
     const event = this.#build(state, { payload, options, source, atMs });
     return new Promise((resolve) => {
@@ -198,9 +181,9 @@ export class Space {
     try {
       this.#assertOpen();
       this.#takeTokens(1);
-      const state = this.#stateOf(topic);
+      const state = this.topics.stateOf(topic);
       const event = this.#admit(state, payload, options, source);
-      const consumers = this.#consumersOf(state);
+      const consumers = this.topics.consumersOf(state);
       this.#assertRoom(consumers, event);
       this.#count(state, event);
       return { consumers, event };
@@ -220,8 +203,8 @@ export class Space {
       this.#takeTokens(drafts.length);
       const accepted = drafts.map((draft) => {
         const { topic, payload, options } = (current = draft);
-        const state = this.#stateOf(topic);
-        return { state, event: this.#admit(state, payload, options), consumers: this.#consumersOf(state) };
+        const state = this.topics.stateOf(topic);
+        return { state, event: this.#admit(state, payload, options), consumers: this.topics.consumersOf(state) };
       });
       this.#assertRoomForAll(accepted);
       for (const { state, event } of accepted) this.#count(state, event);
@@ -242,7 +225,7 @@ export class Space {
     const consumers = this.#orRefuse(draft, () => {
       this.#assertOpen();
       this.#assertMayPublish(state, draft.options.principal, undefined);
-      const found = this.#consumersOf(state);
+      const found = this.topics.consumersOf(state);
       this.#assertRoom(found, event);
       return found;
     });
@@ -260,40 +243,11 @@ export class Space {
     }
   }
 
-  #stateOf(topic: string): TopicState {
-    const known = this.#topics.get(topic);
-    if (known !== undefined) return known;
-    const definition = this.#shared.topics.get(topic);
-    // The registry checks what a topic looks like before the name is used in a message.
-    this.registry.match(topic);
-    if (definition === undefined && !this.#shared.allowsUnknown) throw unknownTopic(topic);
-    const { ids } = this.#shared;
-    const origin = { topic, context: this.name, schemaVersion: definition?.version ?? 1, ids };
-    const state = { origin, known: definition, count: this.#countOf(topic), consumers: [], change: -1 };
-    this.#topics.set(topic, state);
-    return state;
-  }
-
   #count(state: TopicState, event: AcceptedEvent): void {
     this.counters.accepted++;
     state.count.accepted++;
     this.history.add(event);
     this.#shared.log?.accepted(event);
-  }
-
-  #countOf(topic: string): TopicCount {
-    const name = this.topicCounts.size < busLimits.topicsCountedMax ? topic : otherTopics;
-    let count = this.topicCounts.get(topic) ?? this.topicCounts.get(name);
-    if (count === undefined) this.topicCounts.set(name, (count = { accepted: 0, failed: 0 }));
-    return count;
-  }
-
-  #consumersOf(state: TopicState): readonly Consumer[] {
-    if (state.change !== this.registry.change) {
-      state.consumers = this.registry.match(state.origin.topic);
-      state.change = this.registry.change;
-    }
-    return state.consumers;
   }
 
   #admit(state: TopicState, payload: unknown, options: PublishOptions, source?: string): AcceptedEvent {
@@ -321,7 +275,7 @@ export class Space {
   }
 
   #assertOpen(): void {
-    if (this.#isClosed) throw closed(this.name);
+    if (this.#isClosed) throw contextClosed(this.name);
   }
 
   #takeTokens(count: number): void {
@@ -348,7 +302,7 @@ export class Space {
   #failed(failure: DeliveryFailure): void {
     const { deadLetters, coarse, onFailure, log, redaction } = this.#shared;
     let deadLetter: number | undefined;
-    this.#countOf(failure.event.topic).failed++;
+    this.topics.countOf(failure.event.topic).failed++;
     this.#callback(() => {
       deadLetter = deadLetters.add(letterOf(failure, coarse.wallMs(), redaction)).number;
       return onFailure?.(failure);
@@ -364,32 +318,4 @@ export class Space {
   #logRefused(draft: Draft, source: string | undefined, error: unknown): void {
     this.#shared.log?.refused({ what: "publication", context: this.name, source, error, draft });
   }
-}
-
-// Made outside of the functions that throw them, which are run for every event and are compiled into one another while they are small.
-
-function closed(name: string): EventplaneError {
-  return new EventplaneError(
-    "unavailable",
-    `The context ${name} is closed: nothing is published or subscribed any more.`,
-  );
-}
-
-function rateLimited(name: string): EventplaneError {
-  return new EventplaneError("rate_limited", `The context ${name} publishes faster than its rate limit allows.`, {
-    details: { context: name },
-  });
-}
-
-function queueFull(name: string): EventplaneError {
-  return new EventplaneError("busy", `The queue of ${name} is full: nobody got the event. Publish it again later.`, {
-    details: { subscription: name },
-  });
-}
-
-function tooManyNested(): EventplaneError {
-  return new EventplaneError(
-    "busy",
-    `More than ${busLimits.nestedMax} events were published while one was handed out.`,
-  );
 }
