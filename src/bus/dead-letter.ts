@@ -83,9 +83,19 @@ export class MemoryDeadLetters implements DeadLetterStore {
     return Promise.resolve();
   }
 
+  /** The greatest number that was given out. */
+  get last(): number {
+    return this.#last;
+  }
+
+  /** Gives out greater numbers than this one from now on. */
+  continueAfter(number: number): void {
+    this.#last = Math.max(this.#last, number);
+  }
+
   /** Puts a letter back as it was kept; for a store that reads letters from somewhere, the oldest first. */
   restore(letter: DeadLetter): void {
-    this.#last = Math.max(this.#last, letter.number);
+    this.continueAfter(letter.number);
     this.#letters.set(letter.number, letter);
     if (this.#letters.size <= this.#lettersMax) return;
     const [oldest] = this.#letters.keys();

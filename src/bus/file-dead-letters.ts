@@ -1,4 +1,4 @@
-/** Dead letters in a file: one line of JSON for each that comes or goes. */
+/** Dead letters in a file: one line of JSON for each that comes or goes, after one with the greatest number so far. */
 import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
 import { compileSchema, EventplaneError } from "../kernel/index.js";
 import { type DeadLetter, type DeadLetterStore, MemoryDeadLetters, type NewDeadLetter } from "./dead-letter.js";
@@ -135,13 +135,14 @@ export class FileDeadLetters implements DeadLetterStore {
 
   async #writeAnew(): Promise<void> {
     this.#waiting = [];
-    this.#deadLines = 0;
+    this.#deadLines = 1;
+    const last = `${JSON.stringify({ last: this.#letters.last })}\n`;
     const lines = Array.from(this.#letters.all(), (letter) => `${JSON.stringify(letter)}\n`);
     // What an earlier try left, or somebody else put there: it is not written into.
     await rm(`${this.#path}.new`, { force: true });
     const fresh = await open(`${this.#path}.new`, "wx", fileMode);
     try {
-      await fresh.writeFile(lines.join(""));
+      await fresh.writeFile(last + lines.join(""));
       await fresh.datasync();
     } finally {
       await fresh.close();
@@ -178,6 +179,7 @@ function readLine(letters: MemoryDeadLetters, line: Uint8Array, place: string): 
     const value: unknown = JSON.parse(utf8.decode(line));
     if (typeof value !== "object" || value === null) throw new Error("no object");
     if ("removed" in value) letters.remove(Number(value.removed));
+    else if ("last" in value) letters.continueAfter(asNumber(value.last));
     else letters.restore(asLetter(value));
   } catch (cause) {
     throw new EventplaneError(
@@ -188,6 +190,11 @@ function readLine(letters: MemoryDeadLetters, line: Uint8Array, place: string): 
       },
     );
   }
+}
+
+function asNumber(value: unknown): number {
+  if (typeof value === "number" && Number.isSafeInteger(value) && value >= 0) return value;
+  throw new Error("no number");
 }
 
 /** It is handed to handlers again: all of it is checked. */
