@@ -55,6 +55,16 @@ describe("an event that is emitted later", () => {
     expect([seen, unpublished, bus.statistics().delayed]).toEqual([[], [], 0]);
   });
 
+  test("is published as its publisher said at the call, whatever becomes of its options", async () => {
+    const options = { delayMs: 100, principal: "guest", priority: "high" as "high" | "low" };
+    const later = bus.emitLater("reminder", 1, options);
+    Object.assign(options, { principal: "owner", priority: "low" });
+    allowed = false;
+    await clock.advance(1_000);
+    expect(await later.settled).toEqual({ outcome: "refused", error: coded("forbidden") });
+    expect(seen).toEqual([]);
+  });
+
   test("is checked when it is accepted: schema, permit, delay, rate limit", () => {
     expect(() => bus.emitLater("reminder", "no number", { delayMs: 1 })).toThrow(coded("schema_violation"));
     for (const delayMs of [-1, Number.NaN, 86_400_001, Number.POSITIVE_INFINITY])

@@ -90,7 +90,8 @@ export class Publisher<Topics extends TopicMap> {
    * @throws EventplaneError as {@link Publisher.publish}; `request_invalid` for a delay out of its range; `busy` when 10,000 wait in the context
    */
   emitLater<Topic extends TopicOf<Topics>>(topic: Topic, payload: Topics[Topic], options: DelayOptions): DelayedEvent {
-    return this.#space.publishLater({ topic, payload, options }, options.delayMs);
+    const { delayMs, ...said } = options;
+    return this.#space.publishLater({ topic, payload, options: said }, delayMs);
   }
 
   /**

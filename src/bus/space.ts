@@ -132,7 +132,7 @@ export class Space {
     return accepted.map(({ event }) => event.id);
   }
 
-  /** Accepts an event now, except for the room in the queues, and publishes it in `delayMs` milliseconds. */
+  /** Accepts an event now, except for the room in the queues, and publishes it in `delayMs` milliseconds. The draft's options are nobody else's. */
   publishLater(draft: Draft, delayMs: number): DelayedEvent {
     const { topic, payload, options } = draft;
     const { state, event } = this.#orRefuse(draft, () => {
