@@ -5,7 +5,7 @@ import { CallGate } from "./call-gate.js";
 import { isThenable } from "./callback.js";
 import { type ConsumerCounters, noCounts } from "./consumer-counters.js";
 import type { AnyHandler, ConsumerHost, ConsumerParts } from "./consumer-parts.js";
-import { Attempt, Delivery } from "./delivery.js";
+import { Attempt, Delivery, notTaken } from "./delivery.js";
 import { DeliverySet } from "./delivery-set.js";
 import { mayPass, passes } from "./event-filter.js";
 import { FailedCalls } from "./failed-calls.js";
@@ -283,7 +283,7 @@ export class Consumer {
 
   #call(event: AcceptedEvent, settlement: Settlement | undefined, known: Delivery | undefined): void {
     const number = known === undefined ? 1 : known.attempts + 1;
-    const attempt = this.#takesContext ? new Attempt(number) : undefined;
+    const attempt = this.#takesContext ? new Attempt(number, this.#host.callback) : undefined;
     const beganAtMs = isMeasured(++this.#calls) ? this.#host.clock.monotonicMs() : notMeasured;
     let call: PendingCall | undefined;
     try {
@@ -340,7 +340,11 @@ export class Consumer {
 
   #answeredBadly(call: PendingCall, error: unknown): void {
     const delivery = this.#answered(call);
-    if (delivery !== undefined) this.#failures.failed(delivery, error);
+    if (error === notTaken && delivery !== undefined) {
+      delivery.attempts = 0;
+      this.#drop(delivery);
+      this.#slotFree();
+    } else if (delivery !== undefined) this.#failures.failed(delivery, error);
   }
 
   #ranOutOfTime({ delivery }: PendingCall): void {

@@ -1,5 +1,6 @@
 /** One event on its way to one subscription. */
 import type { AcceptedEvent } from "./accepted-event.js";
+import { type Guard, guardListeners } from "./guarded-signal.js";
 import { type Laned, laneOf } from "./lane-queue.js";
 import type { Settlement } from "./settlement.js";
 import type { WheelTimer } from "./timer-wheel.js";
@@ -8,9 +9,12 @@ import type { WheelTimer } from "./timer-wheel.js";
 export interface HandlerContext {
   /** Which call for this event it is, from 1. */
   readonly attempt: number;
-  /** Aborts when the time-out of the call ends, or the subscription. Made when it is first read. */
+  /** Aborts when the time-out of the call ends, or the subscription. Made when it is first read. What its listeners throw is counted, and otherwise ignored. */
   readonly signal: AbortSignal;
 }
+
+/** What the handler of a stream rejects with when the loop never took the event: it is dropped then. */
+export const notTaken: unique symbol = Symbol("not taken");
 
 /** A call whose promise is waited for; it forgets the delivery when nobody does any more. */
 export interface AwaitedCall {
@@ -57,16 +61,20 @@ export class Delivery implements Laned {
 /** One call of a handler. */
 export class Attempt implements HandlerContext {
   readonly attempt: number;
+  readonly #guard: Guard;
   #controller: AbortController | undefined = undefined;
   #reason: Error | undefined = undefined;
 
-  constructor(attempt: number) {
+  /** `guard` calls the listeners of its signal. */
+  constructor(attempt: number, guard: Guard) {
     this.attempt = attempt;
+    this.#guard = guard;
   }
 
   get signal(): AbortSignal {
     if (this.#controller === undefined) {
       this.#controller = new AbortController();
+      guardListeners(this.#controller.signal, this.#guard);
       if (this.#reason !== undefined) this.#controller.abort(this.#reason);
     }
     return this.#controller.signal;

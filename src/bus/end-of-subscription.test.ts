@@ -63,6 +63,24 @@ describe("the end of a subscription", () => {
     expect([calls, bus.deadLetters.list().length]).toEqual([1, 1]);
   });
 
+  test("the first event of a stream whose loop never took it was dropped, not done", async () => {
+    const stream = bus.stream("a", { name: "loop" });
+    const settled = ["first", "second"].map((payload) => bus.publishAndSettle("a", payload));
+    const { subscription } = stream;
+    await stream.return?.();
+    for (const { outcomes } of await Promise.all(settled))
+      expect(outcomes).toEqual([{ subscription: "loop", outcome: "dropped", attempts: 0 }]);
+    expect(subscription.status()).toMatchObject({ done: 0, failed: 0, dropped: 2, inFlight: 0 });
+    expect([failures, bus.deadLetters.list()]).toEqual([[], []]);
+  });
+
+  test("the event that a stream's loop took last is done when the loop is left", async () => {
+    const stream = bus.stream("a", { name: "loop" });
+    const settled = bus.publishAndSettle("a", 1);
+    for await (const _ of stream) break;
+    expect((await settled).outcomes).toMatchObject([{ subscription: "loop", outcome: "done" }]);
+  });
+
   test("unsubscribing drops what waits for its next attempt at once", async () => {
     let calls = 0;
     const fail = (): never => {

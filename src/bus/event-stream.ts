@@ -1,6 +1,7 @@
 /** A subscription as an async iterable: its queue holds what the loop has not asked for yet. */
 import { assert } from "../kernel/index.js";
 import type { BusEvent } from "./accepted-event.js";
+import { notTaken } from "./delivery.js";
 import type { Past } from "./history.js";
 import type { Subscription } from "./subscription.js";
 import type { SubscriptionOptions } from "./subscription-options.js";
@@ -37,7 +38,7 @@ export class EventStream implements BusStream<BusEvent> {
   #asking: Waiting[] = [];
   /** The event that waits to be asked for, and the end of the delivery of the one that was given. */
   #offered: BusEvent | undefined = undefined;
-  #done: (() => void) | undefined = undefined;
+  #done: ((result?: PromiseLike<void>) => void) | undefined = undefined;
   #isEnded = false;
   #subscription: Subscription | undefined = undefined;
   #past: Iterator<BusEvent, undefined> | undefined = undefined;
@@ -112,10 +113,12 @@ export class EventStream implements BusStream<BusEvent> {
   /** The subscription has ended; whoever asks is told. Calling it again is harmless. */
   end(): void {
     this.#isEnded = true;
+    const untaken = this.#offered;
     this.#offered = undefined;
     for (const { resolve } of this.#asking) resolve({ done: true, value: undefined });
     this.#asking = [];
-    this.#done?.();
+    // oxlint-disable-next-line typescript/prefer-promise-reject-errors -- nobody sees it but the subscription
+    this.#done?.(untaken === undefined ? undefined : Promise.reject(notTaken));
   }
 
   #give(value: BusEvent): IteratorResult<BusEvent, undefined> {

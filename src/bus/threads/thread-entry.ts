@@ -58,7 +58,8 @@ class Calls {
   }
 
   take(message: ToThread): void {
-    if ("token" in message) void this.#call(message.token, message.event, new Attempt(message.attempt));
+    if ("token" in message)
+      void this.#call(message.token, message.event, new Attempt(message.attempt, (call) => void call()));
     else if (this.#current?.token === message.abort) this.#current.attempt.abort(thrownError(message.reason));
   }
 
