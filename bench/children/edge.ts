@@ -108,6 +108,7 @@ async function open(databaseUrl: string): Promise<EdgeAnswer> {
     doorbell,
     verifier,
     keys,
+    signer,
     clock,
     ids: systemIds,
     logger: createLogger({ level: "warn", destination: new Writable({ write: (_chunk, _encoding, done) => done() }) }),

@@ -7,6 +7,7 @@ import type { JsonObject } from "../kernel/index.js";
 import { AdminClient } from "./admin-client.js";
 import { problemError } from "./problem-error.js";
 import type { ProjectionQueryView } from "./projection-client.js";
+import type { StreamTokenInfo, StreamTokenRequest } from "./stream-token.js";
 import { type SubscribeQuery, type SubscriptionItem, subscribe } from "./subscription.js";
 import { type ClientOptions, ClientTransport } from "./transport.js";
 import { uuid7 } from "./uuid7.js";
@@ -270,6 +271,17 @@ export class EventplaneClient {
   /** Follows the log: see {@link subscribe}. */
   subscribe(query: SubscribeQuery = {}, { signal }: Abortable = {}): AsyncGenerator<SubscriptionItem, void, undefined> {
     return subscribe(this.#transport, this.#path("/subscribe"), { query, signal });
+  }
+
+  /**
+   * Makes a token with which a page may subscribe or read for at most ten minutes, in the application's server, with its API key.
+   *
+   * @throws EventplaneError `forbidden` where the key may not do it itself; `request_invalid` for what no token may be
+   */
+  async mintStreamToken(request: StreamTokenRequest = {}, { signal }: Abortable = {}): Promise<StreamTokenInfo> {
+    const path = this.#path("/stream-tokens");
+    const { body } = await this.#transport.send({ method: "POST", path, body: request, repeatable: true, signal });
+    return body as StreamTokenInfo; // the route's answer
   }
 
   /** The schemas of all intents. */

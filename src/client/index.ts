@@ -43,5 +43,6 @@ export {
 } from "./projection-client.js";
 export { ReplayClient, type ReplayFilterInfo, type ReplayInfo, type ReplayWish } from "./replay-client.js";
 export { type SseMessage, SseParser } from "./sse-parser.js";
+export type { StreamTokenInfo, StreamTokenRequest, StreamTokenSource } from "./stream-token.js";
 export type { SubscribeQuery, SubscriptionItem } from "./subscription.js";
 export type { ClientOptions } from "./transport.js";

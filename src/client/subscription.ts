@@ -51,6 +51,7 @@ export async function* subscribe(
     isFiltered: Object.values(filter).some((value) => value !== undefined),
     gaps: 0,
     failures: 0,
+    isOpen: false,
   };
   const isAborted = (): boolean => options.signal?.aborted === true;
   while (!isAborted()) {
@@ -58,7 +59,9 @@ export async function* subscribe(
       yield* connection(transport, { path, filter, place, signal: options.signal });
     } catch (error) {
       if (isAborted()) return;
-      if (!isEventplaneError(error) || !mayReconnect(error)) throw error;
+      // A token that ended ends its connection; the next one is opened with another.
+      const isOver = transport.renews && place.isOpen && isEventplaneError(error, "unauthenticated");
+      if (!isOver && (!isEventplaneError(error) || !mayReconnect(error))) throw error;
     }
     const waitMs = Math.min(reconnectMaxMs, reconnectFirstMs * 2 ** place.failures++);
     await transport.clock.sleep(waitMs, options.signal).catch(() => undefined);
@@ -70,6 +73,8 @@ interface Place {
   isFiltered: boolean;
   gaps: number;
   failures: number;
+  /** The edge has taken the credential of this connection. */
+  isOpen: boolean;
 }
 
 interface ConnectionOptions {
@@ -86,6 +91,7 @@ async function* connection(
   const { path, filter, place } = options;
   const ended = new AbortController();
   const signal = options.signal === undefined ? ended.signal : AbortSignal.any([ended.signal, options.signal]);
+  place.isOpen = false;
   const opening = transport.open({
     path,
     query: { ...filter },
@@ -97,6 +103,7 @@ async function* connection(
     signal,
   });
   const response = await unlessSilent(opening, transport, ended);
+  place.isOpen = true;
   if (response.headers.get(filteredHeader) === "true") place.isFiltered = true;
   try {
     for await (const message of messagesOf(response, transport, ended)) {

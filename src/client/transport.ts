@@ -4,6 +4,7 @@
 import { EventplaneError, isEventplaneError } from "../kernel/errors.js";
 import { type Clock, systemClock } from "../kernel/time.js";
 import { problemError } from "./problem-error.js";
+import { StreamTokenKeeper, type StreamTokenSource } from "./stream-token.js";
 
 /** How to reach an edge. */
 export interface ClientOptions {
@@ -11,6 +12,11 @@ export interface ClientOptions {
   readonly baseUrl: string;
   /** `epk_…`. Sent as a bearer token and kept nowhere else. */
   readonly apiKey?: string;
+  /**
+   * Instead of a key, in a page: gives the stream token that the application's server made for it. Asked when the last one ends or is
+   * refused.
+   */
+  readonly streamToken?: StreamTokenSource;
   /** Id or slug of the tenant that publishing and reading are about. */
   readonly tenant?: string;
   /** Default: the fetch of the platform. */
@@ -52,10 +58,19 @@ const waitMaxMs = 5_000;
 export class ClientTransport {
   readonly clock: Clock;
   readonly #options: ClientOptions;
+  readonly #tokens: StreamTokenKeeper | undefined;
 
   constructor(options: ClientOptions) {
     this.#options = options;
     this.clock = options.clock ?? systemClock;
+    const { streamToken } = options;
+    const nowMs = (): number => this.clock.nowUs() / 1_000;
+    this.#tokens = streamToken === undefined ? undefined : new StreamTokenKeeper(streamToken, nowMs);
+  }
+
+  /** Whether another credential can be had when one ends. */
+  get renews(): boolean {
+    return this.#tokens !== undefined;
   }
 
   /**
@@ -96,11 +111,23 @@ export class ClientTransport {
     }
   }
 
-  async #fetch(
+  /** A stream token that is refused is asked for once more: it may have ended, or its key with it. */
+  async #fetch(request: ClientRequest, signal: AbortSignal | undefined): Promise<Response> {
+    const tokens = this.#tokens;
+    if (tokens === undefined) return this.#fetchAs(this.#options.apiKey, request, signal);
+    const token = await tokens.token();
+    const response = await this.#fetchAs(token, request, signal);
+    if (response.status !== 401 || !tokens.forget(token)) return response;
+    await response.body?.cancel();
+    return this.#fetchAs(await tokens.token(), request, signal);
+  }
+
+  async #fetchAs(
+    credential: string | undefined,
     { method = "GET", path, query = {}, body, headers }: ClientRequest,
     signal: AbortSignal | undefined,
   ): Promise<Response> {
-    const { baseUrl, apiKey } = this.#options;
+    const { baseUrl } = this.#options;
     const url = new URL(`${baseUrl.replace(/\/+$/, "")}${path}`);
     for (const [name, value] of Object.entries(query))
       if (value !== undefined) url.searchParams.set(name, String(value));
@@ -110,7 +137,7 @@ export class ClientTransport {
         method,
         headers: {
           accept: "application/json",
-          ...(apiKey === undefined ? {} : { authorization: `Bearer ${apiKey}` }),
+          ...(credential === undefined ? {} : { authorization: `Bearer ${credential}` }),
           ...(body === undefined ? {} : { "content-type": "application/json" }),
           ...headers,
         },

@@ -47,6 +47,7 @@ const reservedAggregates: readonly string[] = [
   "tenant",
   "key",
   "key-use",
+  "stream-token",
   "signing-key",
   "schema",
   "dead-letter",

@@ -8,6 +8,7 @@ import { Authentication } from "./authentication.js";
 import { Authorizer } from "./authz/authorizer.js";
 import { takeCedar } from "./authz/cedar.js";
 import { PolicyCheck } from "./authz/policy-check.js";
+import { isCredentialUsable } from "./credential-usable.js";
 import type { EdgeDependencies } from "./dependencies.js";
 import { FailedAttempts } from "./failed-attempts.js";
 import { failureFields } from "./failure-fields.js";
@@ -16,12 +17,12 @@ import { KeyUses } from "./key-uses.js";
 import { PlatformAdministration } from "./platform/administration.js";
 import { platformApp } from "./platform/definitions.js";
 import { PlatformFold } from "./platform/fold.js";
-import { isKeyUsable } from "./platform/key-book.js";
 import { PublishPipeline } from "./publish/pipeline.js";
 import { gatedReader, gatedResources, gatedRows, ReadGate } from "./read-gate.js";
 import { RefusalLog } from "./refusals.js";
 import type { EdgeParts } from "./routes/context.js";
 import { SubscriptionHub } from "./sse/hub.js";
+import { StreamTokenLog } from "./stream-tokens/stream-token-log.js";
 import { TokenVerifier } from "./tokens/token-verifier.js";
 
 /** Wrong credentials that an address, and a key id, may show in a minute. */
@@ -59,6 +60,12 @@ export function assemble(given: EdgeDependencies): EdgeParts {
     factory,
     report: (failure) => logger.warn(failureFields(failure), "Refusals could not be written and stay counted."),
   });
+  const streamTokens = new StreamTokenLog({
+    ...dependencies,
+    factory,
+    report: (failure) =>
+      logger.warn(failureFields(failure), "Minted stream tokens could not be told of and stay counted."),
+  });
   const hub = subscriptionHub(given, { reader: dependencies.reader, platform, authorizer });
   const pipeline = new PublishPipeline({
     ...dependencies,
@@ -78,6 +85,7 @@ export function assemble(given: EdgeDependencies): EdgeParts {
     policyCheck: new PolicyCheck(cedar),
     cedar,
     refusals,
+    streamTokens,
     pipeline,
     administration,
     hub,
@@ -109,7 +117,10 @@ function authenticationParts(
       logger.warn({ network }, "Too many wrong credentials: further ones from there are refused for a while."),
   });
   const tokens = tokenVerifier(given);
-  return { authentication: new Authentication({ platform, clock, tokens, failures, onUse }), keyUses };
+  return {
+    authentication: new Authentication({ platform, keys: given.keys, clock, tokens, failures, onUse }),
+    keyUses,
+  };
 }
 
 function tokenVerifier({ app, clock, logger }: EdgeDependencies): TokenVerifier {
@@ -133,11 +144,7 @@ function subscriptionHub(
     log: createLogHub({ reader, doorbell, clock }),
     clock,
     mayDeliver: () => platform.isFresh,
-    isUsable: ({ keyId, endsAtUs }) => {
-      if (endsAtUs !== undefined) return clock.nowUs() < endsAtUs;
-      const key = keyId === undefined ? undefined : state.key(keyId);
-      return keyId === undefined || (key !== undefined && isKeyUsable(key, clock.nowUs()));
-    },
+    isUsable: (principal) => isCredentialUsable(principal, state, clock.nowUs()),
     policies: {
       hash: ({ principal, tenantId }) => state.policies.policySet(principal, tenantId).hash,
       allow: ({ principal, tenantId, resource }) =>

@@ -52,6 +52,7 @@ beforeEach(async () => {
   const failures = new FailedAttempts({ clock, perMinute: 1_000_000, onLimited: () => undefined });
   authentication = new Authentication({
     platform,
+    keys: keys.directory,
     clock,
     tokens: new TokenVerifier(new Map(), { clock, report: () => undefined }),
     failures,
@@ -75,7 +76,7 @@ async function makeKey(): Promise<string> {
 
 const outcomeOf = async (header: string): Promise<string> => {
   try {
-    return (await authentication.identify({ header, address: "127.0.0.1" })).id;
+    return (await authentication.identify({ header, address: "127.0.0.1", sender: {} })).id;
   } catch (error) {
     return error instanceof EventplaneError ? error.code : "foreign";
   }
@@ -84,9 +85,9 @@ const outcomeOf = async (header: string): Promise<string> => {
 describe("a key", () => {
   test("that is not known yet opens after the round that begins next, and from then on at once", async () => {
     const header = await makeKey();
-    expect(authentication.identify({ header, address: "127.0.0.1" })).toBeInstanceOf(Promise);
+    expect(authentication.identify({ header, address: "127.0.0.1", sender: {} })).toBeInstanceOf(Promise);
     expect(await outcomeOf(header)).toBe(principalIdOf(acme, "ci"));
-    expect(authentication.identify({ header, address: "127.0.0.1" })).not.toBeInstanceOf(Promise);
+    expect(authentication.identify({ header, address: "127.0.0.1", sender: {} })).not.toBeInstanceOf(Promise);
   });
 
   test("is not decided by a round that began before it was shown", async () => {

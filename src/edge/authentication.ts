@@ -5,6 +5,7 @@
  * not open waits for the round of the fold that begins next, and is decided once more. All that wait share that round, so
  * who guesses keys makes an edge read its platform log, one read at a time, and nothing else.
  */
+import type { KeyDirectory } from "../event/index.js";
 import { type Clock, EventplaneError } from "../kernel/index.js";
 import { type PresentedKey, readAuthorization, secretMatches } from "./credentials.js";
 import type { FailedAttempts } from "./failed-attempts.js";
@@ -12,6 +13,8 @@ import type { PlatformFold } from "./platform/fold.js";
 import { isKeyUsable } from "./platform/key-book.js";
 import type { PlatformState } from "./platform/state.js";
 import type { Principal } from "./principal.js";
+import { decideStreamToken, type Sender, type StreamTokenDecision } from "./stream-tokens/decide-stream-token.js";
+import { streamTokenIn } from "./stream-tokens/stream-token.js";
 import { tokenIn } from "./tokens/read-token.js";
 import type { TokenVerifier } from "./tokens/token-verifier.js";
 
@@ -23,6 +26,8 @@ const roundWaitMsMax = 900;
 /** What authentication needs. */
 export interface AuthenticationDependencies {
   readonly platform: PlatformFold;
+  /** Of the edges that sign stream tokens. */
+  readonly keys: KeyDirectory;
   readonly clock: Clock;
   readonly tokens: TokenVerifier;
   readonly failures: FailedAttempts;
@@ -36,6 +41,7 @@ export interface Shown {
   readonly header: string | undefined;
   /** The address that it comes from. */
   readonly address: string;
+  readonly sender: Sender;
 }
 
 /** Finds out who asks. */
@@ -53,7 +59,10 @@ export class Authentication {
    * @throws EventplaneError, from the call or from its promise: `platform_stale` when the keys cannot be proven fresh,
    * `busy` when 1,000 wait already, `rate_limited` when too many wrong ones came from there or under this key id, `unauthenticated` for everything that is not a usable key, always with the same words
    */
-  identify({ header, address }: Shown): Principal | Promise<Principal> {
+  identify(shown: Shown): Principal | Promise<Principal> {
+    const { header, address } = shown;
+    const streamToken = streamTokenIn(header);
+    if (streamToken !== undefined) return this.#identifyByStreamToken(streamToken, shown);
     const token = tokenIn(header);
     if (token !== undefined) {
       const { tokens, platform, failures } = this.#dependencies;
@@ -84,6 +93,27 @@ export class Authentication {
     const principal = tokens.known(token, platform.fresh());
     if (principal === undefined) throw unauthenticated(undefined);
     return principal;
+  }
+
+  /** One that was true once guesses nothing; everything else that does not open is charged. */
+  #identifyByStreamToken(token: string, { address, sender }: Shown): Principal | Promise<Principal> {
+    const { failures } = this.#dependencies;
+    const decided = this.#decideStreamToken(token, sender);
+    if (decided.result === "opened") return decided.principal;
+    if (decided.result === "ended") throw unauthenticated(undefined);
+    return failures.charge({ address, keyId: undefined }, async () => {
+      if (decided.result === "unknown") await this.#afterNextRound();
+      const again = this.#decideStreamToken(token, sender);
+      if (again.result !== "opened") throw unauthenticated(undefined);
+      return again.principal;
+    });
+  }
+
+  #decideStreamToken(token: string, sender: Sender): StreamTokenDecision {
+    const { keys, platform, clock, onUse } = this.#dependencies;
+    const decided = decideStreamToken(token, { keys, state: platform.fresh(), nowUs: clock.nowUs(), sender });
+    if (decided.result === "opened") onUse(decided.keyId);
+    return decided;
   }
 
   #decide(presented: PresentedKey, address: string): KeyDecision {

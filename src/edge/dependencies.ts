@@ -2,7 +2,7 @@
  * What plane/ gives to the edge: adapters behind ports, nothing that the edge would have to configure itself.
  */
 import type { AppDefinition, KeyDirectory, Resource, Verifier } from "../event/index.js";
-import type { Clock, Doorbell, IdSource, TenantId } from "../kernel/index.js";
+import type { Clock, Doorbell, IdSource, Signer, TenantId } from "../kernel/index.js";
 import type { Logger, Metrics } from "../observe/index.js";
 import type { ProjectionOverview, ProjectionRows } from "../projection/index.js";
 import type { ReplayProgressReader } from "../replay/index.js";
@@ -58,6 +58,8 @@ export interface EdgeDependencies {
   readonly doorbell: Doorbell;
   readonly verifier: Verifier;
   readonly keys: KeyDirectory;
+  /** The edge's signing key, for the tokens that it makes. */
+  readonly signer: Signer;
   readonly clock: Clock;
   readonly ids: IdSource;
   readonly logger: Logger;

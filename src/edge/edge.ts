@@ -28,6 +28,7 @@ import { addReplayRoutes } from "./routes/replays.js";
 import { addResourceRoutes } from "./routes/resources.js";
 import { addSchemaRoutes } from "./routes/schemas.js";
 import { addSourceRoutes } from "./routes/sources.js";
+import { addStreamTokenRoutes } from "./routes/stream-tokens.js";
 import { addSubscribeRoutes } from "./routes/subscribe.js";
 
 /** A running edge. */
@@ -83,6 +84,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
     addProjectionRoutes,
     addAdminProjectionRoutes,
     addSubscribeRoutes,
+    addStreamTokenRoutes,
     addSchemaRoutes,
     addAdminRoutes,
     addKeyRoutes,
@@ -136,8 +138,8 @@ function start(server: FastifyInstance, parts: EdgeParts): Edge {
   const stopped = new AbortController();
   const { signal } = stopped;
   const stopListening = parts.platform.onChange(() => parts.hub.cutRevoked());
-  const { platform, hub, refusals, keyUses } = parts;
-  const loops = Promise.all([platform, hub, refusals, keyUses].map((each) => each.run(signal)));
+  const { platform, hub, refusals, keyUses, streamTokens } = parts;
+  const loops = Promise.all([platform, hub, refusals, keyUses, streamTokens].map((each) => each.run(signal)));
   let url: string | undefined;
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
@@ -145,7 +147,7 @@ function start(server: FastifyInstance, parts: EdgeParts): Edge {
     stopListening();
     stopped.abort();
     await loops;
-    await parts.refusals.close();
+    await Promise.all([parts.refusals.close(), parts.streamTokens.close()]);
     keepCedar(parts.cedar);
   };
   return {

@@ -19,8 +19,10 @@ export interface Principal {
   readonly grants: ReadonlySet<Grant>;
   /** What is left of the grants; absent: all of it. Decided in code, before the policies. */
   readonly scopes?: Scopes;
+  /** What a stream token is for, as names of actions; absent: all that the policies allow. Decided in code, before them. */
+  readonly actions?: ReadonlySet<string>;
   /** When the token that was shown ends, microseconds since 1970; absent for API keys, whose end the platform's log tells. */
   readonly endsAtUs?: number;
-  /** The API key that was shown, when one was; its revocation ends open connections. */
+  /** The API key that was shown, or that the token was made with; its revocation ends open connections. */
   readonly keyId?: string;
 }

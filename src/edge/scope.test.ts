@@ -6,7 +6,7 @@ describe("a scope", () => {
   test("lets a type through by its name, and types by their beginning, never by a part of a word", () => {
     const scope = new Scope(["organization.*", "note.create", "door.key.*"]);
     for (const type of ["organization.create", "organization.create.billing", "note.create", "door.key.turn"])
-      expect([type, scope.allows(type)]).toEqual([type, true]);
+      expect([type, scope.allowsType(type)]).toEqual([type, true]);
     for (const type of [
       "organizations.create",
       "organization",
@@ -15,7 +15,7 @@ describe("a scope", () => {
       "door.keys.turn",
       "door.key",
     ])
-      expect([type, scope.allows(type)]).toEqual([type, false]);
+      expect([type, scope.allowsType(type)]).toEqual([type, false]);
   });
 
   test("lets a resource through only with all of its types", () => {
@@ -33,15 +33,49 @@ describe("a scope", () => {
     expect(new Scope([]).narrow({})).toEqual({});
   });
 
+  test("that is limited to a part lets its events through, and what is whole of it", () => {
+    const event = {
+      type: "note.create",
+      kind: "intent",
+      aggregateType: "note",
+      aggregateId: "one",
+      correlationId: "c",
+    } as const;
+    const one = new Scope(undefined, { aggregateType: "note", aggregateId: "one" });
+    expect([one.allows(event), one.allows({ ...event, aggregateId: "two" })]).toEqual([true, false]);
+    expect([one.allowsAggregate("note", "one"), one.allowsAggregate("note"), one.allowsAggregate("door")]).toEqual([
+      true,
+      false,
+      false,
+    ]);
+    expect([one.touches("note"), one.touches("door"), one.allowsType("door.open")]).toEqual([true, false, false]);
+    expect(one.allowsEvery("note.create")).toBe(false);
+    const facts = new Scope(["note.*"], { kind: "fact" });
+    expect([facts.allows(event), facts.allowsAggregate("note", "one")]).toEqual([false, false]);
+    expect(one.narrow({ kind: "fact" })).toEqual({ kind: "fact", aggregateType: "note", aggregateId: "one" });
+    expect(new Set([one.key, facts.key, new Scope(["note.*"]).key, new Scope(undefined).key]).size).toBe(4);
+  });
+
+  test("within another lets through what both do, however either is written", () => {
+    const within = (own: readonly string[] | undefined, other: readonly string[]): string =>
+      new Scope(own).within(new Scope(other)).key;
+    expect(within(["note.*"], ["note.create", "door.*"])).toBe("note.create");
+    expect(within(["note.create", "door.open.*"], ["note.*", "door.*"])).toBe("door.open.* note.create");
+    expect(within(["note.*"], ["note.*"])).toBe("note.*");
+    expect(within(["note.*"], ["notes.*", "door.*"])).toBe("");
+    expect(within(undefined, ["note.*"])).toBe("note.*");
+    expect(new Scope(["note.create"]).within(new Scope(["door.*"])).allowsType("note.create")).toBe(false);
+  });
+
   test("of one grant is for that grant alone", () => {
     const scopes = new Scopes(["publisher:note.create", "door.*"]);
     const may = (grant: "publisher" | "reader"): readonly boolean[] =>
-      ["note.create", "door.open"].map((type) => scopes.of(grant)?.allows(type) === true);
+      ["note.create", "door.open"].map((type) => scopes.of(grant)?.allowsType(type) === true);
     expect([may("publisher"), may("reader")]).toEqual([
       [true, true],
       [false, true],
     ]);
-    expect(new Scopes(["publisher:note.create"]).of("reader")?.allows("note.create")).toBe(false);
+    expect(new Scopes(["publisher:note.create"]).of("reader")?.allowsType("note.create")).toBe(false);
   });
 
   test.each([

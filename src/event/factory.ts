@@ -61,6 +61,7 @@ export const systemFactTypes = [
   "policy-base.registered",
   "refusal.recorded",
   "key-use.recorded",
+  "stream-token.minted",
   "dead-letter.redriven",
   "dead-letter.discarded",
   "dead-letter.redrive-requested",

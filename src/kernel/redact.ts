@@ -71,8 +71,9 @@ function holdsInOrder(words: readonly string[], part: readonly string[]): boolea
 
 const patterns: readonly (readonly [RegExp, string])[] = [
   [/-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----[^]*?(?:-----END [A-Z0-9 ]{0,40}PRIVATE KEY-----|$)/g, redacted],
-  // API keys of Eventplane.
+  // API keys and stream tokens of Eventplane.
   [/epk_[\w-]+/g, `epk_${redacted}`],
+  [/eps_[\w.-]+/g, `eps_${redacted}`],
   // JSON Web Tokens.
   [/(?<![\w-])eyJ[\w-]{8,}\.[\w-]+(?:\.[\w-]*)?/g, redacted],
   [/\b(bearer|basic)(\s{1,8})[\w.~+/=-]{8,}/gi, `$1$2${redacted}`],
@@ -86,7 +87,7 @@ const patterns: readonly (readonly [RegExp, string])[] = [
 ];
 
 /** Every pattern above needs one of these: one look at harmless text, which nearly all of it is. */
-const suspicious = /[=:]|epk_|eyJ|bearer|basic|PRIVATE KEY/i;
+const suspicious = /[=:]|ep[ks]_|eyJ|bearer|basic|PRIVATE KEY/i;
 
 /** The text without what looks like a secret. Callers bound its length. */
 export function redactText(text: string): string {

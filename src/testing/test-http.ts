@@ -35,6 +35,7 @@ export async function openTestHttp(parts: TestHttpParts): Promise<{ readonly edg
     doorbell,
     verifier,
     keys: directory,
+    signer,
     clock,
     ids: systemIds,
     logger,

@@ -27,6 +27,7 @@ import {
   type Doorbell,
   formatUs,
   PLATFORM_TENANT_ID,
+  type Signer,
   systemClock,
   systemIds,
   type TenantId,
@@ -185,6 +186,7 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     doorbell,
     verifier,
     keys: directory,
+    signer: keys.signer,
     clock,
     ids: systemIds,
     logger: createLogger({ level: "debug", destination }),
@@ -213,6 +215,7 @@ interface FixtureKeys {
   readonly directory: KeyDirectory;
   readonly rootPublicKey: string;
   readonly log: Coalescer;
+  readonly signer: Signer;
   readonly factory: EventFactory;
   readonly causedBy: CausedBy;
 }
@@ -256,7 +259,7 @@ async function introduce(store: FixtureStore, clock: Clock, doorbell: Doorbell):
   const log = new Coalescer({ appender: store.edge, signer, clock, doorbell });
   const directory = new KeyDirectory(root.publicKey);
   directory.accept(introduction);
-  return { directory, rootPublicKey: root.publicKey, log, factory, causedBy };
+  return { directory, rootPublicKey: root.publicKey, log, signer, factory, causedBy };
 }
 
 async function createAdminKey({ log, factory, causedBy }: FixtureKeys): Promise<string> {

@@ -301,7 +301,7 @@ function withinScope(
   scope: Scope | undefined,
 ): readonly (IntentRequest | EventplaneError)[] {
   if (scope === undefined) return intents;
-  return intents.map((each) => (each instanceof EventplaneError || scope.allows(each.type) ? each : forbidden()));
+  return intents.map((each) => (each instanceof EventplaneError || scope.allowsType(each.type) ? each : forbidden()));
 }
 
 function resultOf(outcome: AppendOutcome, item: AppendItem): PublishResult {

@@ -21,6 +21,9 @@ import { forbidden } from "../publish/refusal-errors.js";
 import type { RefusalLog } from "../refusals.js";
 import type { Scope } from "../scope.js";
 import type { SubscriptionHub } from "../sse/hub.js";
+import { credentialOfRequest } from "../stream-tokens/credential-of-request.js";
+import type { Sender } from "../stream-tokens/decide-stream-token.js";
+import type { StreamTokenLog } from "../stream-tokens/stream-token-log.js";
 
 /** The parts of an edge that routes use. */
 export interface EdgeParts extends EdgeDependencies {
@@ -32,6 +35,7 @@ export interface EdgeParts extends EdgeDependencies {
   readonly cedar: Cedar;
   readonly keyUses: KeyUses;
   readonly refusals: RefusalLog;
+  readonly streamTokens: StreamTokenLog;
   readonly pipeline: PublishPipeline;
   readonly administration: PlatformAdministration;
   readonly hub: SubscriptionHub;
@@ -69,6 +73,8 @@ export interface TenantRoute {
   readonly authorize?: "first" | "handler";
   /** The handler keeps to {@link Caller.scope}. Without it who has a scope is refused, so that a new route leaks nothing. */
   readonly withinScope?: boolean;
+  /** Whether a stream token may stand in the address: only where a page cannot send a header. */
+  readonly takesTokenInAddress?: (request: FastifyRequest) => boolean;
   readonly handle: (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<unknown>;
 }
 
@@ -144,8 +150,9 @@ export class Routes {
       onRequest: (request, reply, done) => {
         request.action = route.action;
         const found = this.#parts.authentication.identify({
-          header: request.headers.authorization,
+          header: credentialOfRequest(request, route.takesTokenInAddress?.(request) === true),
           address: request.ip,
+          sender: senderOf(request),
         });
         if (!(found instanceof Promise)) {
           this.#admit(found, { route, request, reply });
@@ -180,10 +187,11 @@ export class Routes {
     request.principal = principal;
     const { t } = request.params as { readonly t?: string }; // the only parameter of this name
     const tenantId = route.ofCaller === true ? principal.tenantId : this.#tenantOf(principal, t, route.action);
-    const resource = typeof route.resource === "function" ? route.resource(request) : (route.resource ?? "tenant");
-    request.resource = resource;
     const scope = scopeOf(principal, route.action);
+    const resource = resourceOf(route, request, scope);
+    request.resource = resource;
     if (scope !== undefined && route.withinScope !== true) throw forbidden();
+    if (principal.actions?.has(route.action) === false) throw forbidden();
     if (route.authorize !== "handler")
       this.#parts.authorizer.assertAllowed(principal, route.action, { tenantId, resource });
     this.#makeRoom(this.#parts.coming, tenantId, { request, reply });
@@ -214,4 +222,16 @@ export class Routes {
   #note(method: string, url: string): void {
     this.#methods.set(url, [...(this.#methods.get(url) ?? []), method]);
   }
+}
+
+/** The part of the tenant that a request is about. Who sees nothing but one aggregate asks for that one, whatever the address says. */
+function resourceOf(route: TenantRoute, request: FastifyRequest, scope: Scope | undefined): ResourceClass {
+  const named = typeof route.resource === "function" ? route.resource(request) : (route.resource ?? "tenant");
+  const only = scope?.part.aggregateType;
+  return named === "tenant" && only !== undefined ? `aggregate:${only}` : named;
+}
+
+function senderOf({ headers }: FastifyRequest): Sender {
+  const site = headers["sec-fetch-site"];
+  return { origin: headers.origin, site: typeof site === "string" ? site : undefined, host: headers.host };
 }

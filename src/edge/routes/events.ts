@@ -136,7 +136,7 @@ async function readPage(parts: EdgeParts, { tenantId, scope, request, reply }: R
 async function eventOf(parts: EdgeParts, { tenantId, scope }: Caller, params: unknown): Promise<EventRow> {
   const { id } = params as { readonly id: string }; // of the route's address
   const [row] = await parts.reader.readByIds(tenantId, [uuidOf("id", id)]);
-  if (row === undefined || scope?.allows(row.type) === false)
+  if (row === undefined || scope?.allows(row) === false)
     throw new EventplaneError("not_found", "This tenant has no event with this id.");
   return row;
 }

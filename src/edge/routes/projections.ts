@@ -53,5 +53,5 @@ export function tableQueryOf(given: unknown, besides: readonly string[] = []): P
 function assertAllApplied({ app }: EdgeParts, scope: Scope | undefined, name: string): void {
   if (scope === undefined) return;
   const applied = app.projections.get(name)?.apply;
-  if (applied === undefined || ![...applied.keys()].every((type) => scope.allows(type))) throw forbidden();
+  if (applied === undefined || ![...applied.keys()].every((type) => scope.allowsEvery(type))) throw forbidden();
 }

@@ -34,7 +34,7 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
     handle: async (request, reply, { tenantId, scope }) => {
       const query = readQuery(request.query, ["minPosition"]);
       const names = request.params as { readonly aggregateType: string; readonly aggregateId: string }; // of the route's address
-      assertWhole(scope, names.aggregateType);
+      assertWhole(scope, names.aggregateType, names.aggregateId);
       const stream = {
         aggregateType: aggregateTypeOf(names.aggregateType),
         aggregateId: aggregateIdOf(names.aggregateId),
@@ -48,8 +48,8 @@ export function addResourceRoutes(routes: Routes, parts: EdgeParts): void {
 }
 
 /** A resource is made of all events of its stream, so only who may see them all may see it. */
-function assertWhole(scope: Scope | undefined, aggregateType: string): void {
-  if (scope?.allowsAggregate(aggregateType) === false) throw forbidden();
+function assertWhole(scope: Scope | undefined, aggregateType: string, aggregateId?: string): void {
+  if (scope?.allowsAggregate(aggregateType, aggregateId) === false) throw forbidden();
 }
 
 /** A resource as it leaves the system: without what only derived events need. */

@@ -13,7 +13,7 @@ export function addSchemaRoutes(routes: Routes, parts: EdgeParts): void {
     withinScope: true,
     handle: async (request, _reply, { scope }) => {
       readQuery(request.query, []);
-      return { schemas: [...schemas.values()].filter(({ type }) => scope?.allows(type) !== false) };
+      return { schemas: [...schemas.values()].filter(({ type }) => scope?.allowsType(type) !== false) };
     },
   });
   routes.tenant({
@@ -26,7 +26,7 @@ export function addSchemaRoutes(routes: Routes, parts: EdgeParts): void {
       const { type, version } = request.params as { readonly type: string; readonly version: string }; // of the route's address
       integerOf({ version }, "version", { min: 1, max: Number.MAX_SAFE_INTEGER });
       const found = schemas.get(`${type} ${version}`);
-      if (found === undefined || scope?.allows(type) === false)
+      if (found === undefined || scope?.allowsType(type) === false)
         throw new EventplaneError("not_found", "There is no schema of this type and version.");
       return found;
     },

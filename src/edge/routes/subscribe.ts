@@ -15,6 +15,7 @@ export function addSubscribeRoutes(routes: Routes, parts: EdgeParts): void {
     action: "Subscribe",
     withinScope: true,
     resource: readClassOf,
+    takesTokenInAddress: () => true,
     handle: (request, reply, caller) => subscribe(parts, { request, reply, caller }),
   });
 }

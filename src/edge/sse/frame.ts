@@ -3,7 +3,7 @@
  *
  * A frame is made once per event and process; filters look at its envelope and never parse the payload again.
  */
-import type { EventRow } from "../../event/index.js";
+import type { EventKind, EventRow } from "../../event/index.js";
 import { eventLine } from "../../event/index.js";
 import { type SseFrame, sseFrame, sseHeartbeat } from "../../kernel/index.js";
 import type { ReadFilter } from "../../store/index.js";
@@ -12,7 +12,7 @@ import type { Scope } from "../scope.js";
 /** One event, ready to be sent. */
 export interface Frame {
   readonly position: number;
-  readonly kind: string;
+  readonly kind: EventKind;
   readonly type: string;
   readonly aggregateType: string;
   readonly aggregateId: string;
@@ -65,7 +65,7 @@ function frameBytes(frame: SseFrame): Buffer {
 
 /** Whether the frame is what the filter asks for. */
 function matches(filter: SubscribeFilter, frame: Frame): boolean {
-  if (filter.scope?.allows(frame.type) === false) return false;
+  if (filter.scope?.allows(frame) === false) return false;
   return filterMembers.every((member) => filter[member] === undefined || filter[member] === frame[member]);
 }
 

@@ -24,7 +24,7 @@ export interface ReadToken {
 
 /** Whether an Authorization header shows something that might be a token, and no key. */
 export function tokenIn(header: string | undefined): string | undefined {
-  if (header === undefined || !header.startsWith("Bearer ") || header.startsWith("Bearer epk_")) return undefined;
+  if (header === undefined || !header.startsWith("Bearer ") || /^Bearer ep[ks]_/.test(header)) return undefined;
   const token = header.slice("Bearer ".length);
   return token.length <= tokenCharactersMax && form.test(token) ? token : undefined;
 }

@@ -62,6 +62,7 @@ export function openEdge(
     doorbell,
     verifier,
     keys: directory,
+    signer: shared.signers.edge.signer,
     clock,
     ids: systemIds,
     logger,
