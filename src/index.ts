@@ -41,6 +41,7 @@ export type {
   ExpectedVersion,
   Finalizer,
   Finalizers,
+  IntakeDefinition,
   IntentDefinition,
   Lifecycle,
   Phase,
@@ -58,6 +59,15 @@ export type {
   WorkerCall,
   WorkerDefinition,
 } from "./event/index.js";
+export {
+  defineIntake,
+  type EnqueuedIntent,
+  enqueueIntent,
+  type Intake,
+  type IntakeClient,
+  type IntakeConfig,
+  type IntakeQuery,
+} from "./intake/index.js";
 export type { JsonObject, JsonValue } from "./kernel/index.js";
 export {
   type ErrorCode,

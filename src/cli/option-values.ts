@@ -9,3 +9,9 @@ export function wholeNumber(min: number, max: number = Number.MAX_SAFE_INTEGER):
     throw new InvalidArgumentError(`It is a whole number from ${min} to ${max}.`);
   };
 }
+
+/** An option's value as a UUID. */
+export function uuid(text: string): string {
+  if (/^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/i.test(text)) return text;
+  throw new InvalidArgumentError("It is a UUID.");
+}

@@ -33,6 +33,7 @@ const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: R
   replay: () => import("./commands/replay.js"),
   projection: () => import("./commands/projection.js"),
   controllers: () => import("./commands/controllers.js"),
+  intake: () => import("./commands/intake.js"),
   doctor: () => import("./commands/doctor.js"),
   config: () => import("./commands/config.js"),
   completion: () => import("./commands/completion.js"),

@@ -7,6 +7,7 @@ import type {
   AnyWorker,
   AppDefinition,
   ControllerDefinition,
+  IntakeDefinition,
   ProjectionDefinition,
   SourceDefinition,
   TokenIssuer,
@@ -29,6 +30,8 @@ export interface AppConfig<Aggregates extends readonly AnyAggregate[], Workers e
   readonly projections?: readonly AnyProjection[];
   /** Systems outside whose signed deliveries become facts: `defineSource`. */
   readonly sources?: readonly { readonly definition: SourceDefinition }[];
+  /** Tables of applications' own databases that intents are taken from: `defineIntake`. */
+  readonly intakes?: readonly { readonly definition: IntakeDefinition }[];
   /** Whose JSON Web Tokens the edge takes beside API keys. */
   readonly authentication?: { readonly issuers: readonly TokenIssuer[] };
 }
@@ -59,7 +62,7 @@ const reservedAggregates: readonly string[] = [
 ];
 
 /**
- * Puts aggregates, controllers, workers, projections and sources together.
+ * Puts aggregates, controllers, workers, projections, sources and intakes together.
  *
  * @throws EventplaneError `config_invalid` for names that are taken or reserved, a version that is none, and for a controller that watches an
  * aggregate of another application
@@ -96,8 +99,14 @@ export function defineApp<
     if (sources.has(definition.name)) throw invalid(`Two sources are called ${definition.name}`);
     sources.set(definition.name, definition);
   }
+  const intakes = new Map<string, IntakeDefinition>();
+  for (const { definition } of config.intakes ?? []) {
+    if (intakes.has(definition.name)) throw invalid(`Two intakes are called ${definition.name}`);
+    intakes.set(definition.name, definition);
+  }
   const issuers = issuersOf(config.authentication?.issuers ?? []);
-  return Object.freeze({ version: versionOf(config), aggregates, controllers, workers, projections, sources, issuers });
+  const version = versionOf(config);
+  return Object.freeze({ version, aggregates, controllers, workers, projections, sources, intakes, issuers });
 }
 
 function versionOf({

@@ -23,5 +23,6 @@ export { readPublishBody } from "./publish/intent-input.js";
 export { type PublishOptions, PublishPipeline } from "./publish/pipeline.js";
 export type { PublishResult } from "./publish/publish-result.js";
 export { RefusalLog } from "./refusals.js";
+export { Scopes } from "./scope.js";
 export { unsentBytesMax } from "./sse/connection.js";
 export { stampOf } from "./stamp.js";

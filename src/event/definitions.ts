@@ -4,6 +4,7 @@
  */
 import type { JsonObject } from "../kernel/index.js";
 import type { LifecycleEffect } from "./append-item.js";
+import type { IntakeDefinition } from "./intakes.js";
 import type { ProjectionDefinition } from "./projections.js";
 import type { Condition, EffectFailure, Resource } from "./resource.js";
 import type { SourceDefinition } from "./sources.js";
@@ -217,6 +218,8 @@ export interface AppDefinition {
   readonly workers: ReadonlyMap<string, WorkerDefinition>;
   readonly projections: ReadonlyMap<string, ProjectionDefinition>;
   readonly sources: ReadonlyMap<string, SourceDefinition>;
+  /** Tables of applications' own databases that intents are taken from; absent: none. */
+  readonly intakes?: ReadonlyMap<string, IntakeDefinition>;
   /** Whose tokens the edge takes, by `iss`; absent: nobody's. */
   readonly issuers?: ReadonlyMap<string, TokenIssuer>;
 }

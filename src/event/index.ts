@@ -65,6 +65,7 @@ export {
   type SystemFactType,
 } from "./factory.js";
 export { allComplete, emptyFold, type FoldableRow, foldEvent } from "./fold.js";
+export type { IntakeDefinition } from "./intakes.js";
 export {
   introduceKey,
   introductionMessage,

@@ -1,5 +1,7 @@
 /** Metrics for Prometheus under the names that the field knows. No label ever holds a tenant, a person or an id. */
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
+import { type IntakeMetrics, intakeMetrics } from "./intake-metrics.js";
+import { label } from "./label.js";
 
 /** How an offered event ended. */
 export type AppendResult = "appended" | "repeated" | "conflict" | "refused" | "failed";
@@ -28,7 +30,7 @@ export type SnapshotMetricResult =
   | "refused_log";
 
 /** What the parts of a process report. Methods never throw; durations are in seconds. */
-export interface Metrics {
+export interface Metrics extends IntakeMetrics {
   /** One append call to the store took so long. */
   appendCall(seconds: number): void;
   /** Events that were offered; `repeated` also counts an idempotent replay, `conflict` a conflict. */
@@ -148,6 +150,7 @@ export function createMetrics(): Metrics {
       meters.lagEvents.set({ projection: label(projection) }, events);
       meters.lagSeconds.set({ projection: label(projection) }, seconds);
     },
+    ...intakeMetrics(registry),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };
@@ -338,14 +341,7 @@ function edgeMeters(registry: Registry) {
   };
 }
 
-const plainLabel = /^[A-Za-z0-9_.:{}*/-]{1,100}$/;
-const uuid = /[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}/i;
 const methods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"]);
-
-/** The last fence against free text and ids as label values, which would make series without bound and tell of tenants. */
-function label(value: string): string {
-  return plainLabel.test(value) && !uuid.test(value) ? value : "other";
-}
 
 function methodLabel(method: string): string {
   return methods.has(method) ? method : "OTHER";

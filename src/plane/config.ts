@@ -37,6 +37,11 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
   },
   "database.role-prefix": { kind: "text", default: "eventplane", says: "First part of the database roles' names" },
   "database.pool-max": { kind: "integer", default: "8", min: 2, max: 200, says: "Connections of each role's pool" },
+  "intake.owner-url": {
+    kind: "text",
+    secret: true,
+    says: "Database of an application as its owner, for `evtctl intake install` alone",
+  },
   "edge.host": { kind: "text", default: "127.0.0.1", says: "Address to listen on" },
   "edge.port": {
     kind: "integer",
@@ -89,6 +94,7 @@ export type SettingName =
   | "database.url"
   | "database.role-prefix"
   | "database.pool-max"
+  | "intake.owner-url"
   | "edge.host"
   | "edge.port"
   | "edge.name"

@@ -9,5 +9,12 @@ export {
 } from "./config.js";
 export { checkServiceDatabase, migrateUp, migrationsOf, supabaseSqlOf } from "./database-admin.js";
 export { type ClientContext, contextFile, ensureDevContext, readContext } from "./dev-context.js";
+export {
+  type IntakeInstallation,
+  type IntakeStatus,
+  installIntakeOf,
+  intakeSqlOf,
+  openIntakeTables,
+} from "./intake-admin.js";
 export { adminKeyFile } from "./key-files.js";
 export { type RunningPlane, type RunPlaneOptions, runPlane } from "./run-plane.js";

@@ -12,6 +12,7 @@ import { Bootstrap } from "./bootstrap.js";
 import { openPools } from "./database.js";
 import { createDoorbell } from "./doorbell/index.js";
 import { type CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
+import { Intakes } from "./intakes.js";
 import { Loops } from "./loops.js";
 import { openChanges } from "./open-changes.js";
 import { openReplays } from "./open-replays.js";
@@ -91,7 +92,8 @@ async function compose(
   const runners = openRunners(options, shared);
   const loops = new Loops(options.logger);
   const reading = openReading(options, shared);
-  const edge = await openEdge(options, shared, { loops, projector, runners, reading });
+  const intakes = new Intakes({ ...shared, logger: options.logger });
+  const edge = await openEdge(options, shared, { loops, projector, runners, reading, intakes });
   loops.start("controllers", (signal) => runtime.run(signal));
   if (app.workers.size > 0) loops.start("workers", (signal) => openWorkers(options, shared).run(signal));
   const changes = openChanges({ ...shared, loader, logger: options.logger });
@@ -107,6 +109,7 @@ async function compose(
   for (const [name, runner] of runners) loops.start(`projection_${name}`, (signal) => runner.run(signal));
   loops.start("backlog", (signal) => watchBacklog({ ...shared, work: new PostgresWorkStore(pools.runtime) }, signal));
   const close = once(async () => {
+    await intakes.close();
     await edge.close();
     await loops.close();
     await threads?.close();
@@ -117,6 +120,7 @@ async function compose(
     const { listen } = options.edge;
     const url = listen === undefined ? "" : await edge.listen(listen);
     await edge.platform.catchUp(); // so that nobody is refused because it knows nothing yet
+    intakes.start(edge);
     const queries = new ProjectionQueries({ app, rows: reading.projections.rows, clock });
     const caller = { ...shared, ...reading, queries, edge, ids: systemIds };
     const as = (identity: CallerIdentity): EmbeddedCaller => new EmbeddedCaller(caller, identity);

@@ -7,6 +7,7 @@ import {
   createVerifier,
   type EventRow,
   generateSigningKey,
+  type IntakeDefinition,
   KeyDirectory,
   type ProjectionDefinition,
   type Verifier,
@@ -61,12 +62,14 @@ export class PlaneFixture {
       /** Controllers of a second aggregate, `project`. */
       readonly projects?: Readonly<Record<string, TestReconcile>>;
       readonly projections?: readonly ProjectionDefinition[];
+      readonly intakes?: readonly IntakeDefinition[];
     } = {},
   ): Promise<PlaneFixture> {
-    const { workers = [], projects, projections = [], ...installing } = options;
+    const { workers = [], projects, projections = [], intakes = [], ...installing } = options;
     const app = {
       ...createTestApp(controllers, workers, projects),
       projections: new Map(projections.map((projection) => [projection.name, projection])),
+      intakes: new Map(intakes.map((intake) => [intake.name, intake])),
     };
     const fixture = new PlaneFixture(await installEventplane(installing), app);
     await fixture.start();

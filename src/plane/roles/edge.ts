@@ -12,6 +12,7 @@ import { PostgresReplayProgress } from "../../replay/index.js";
 import { ResourceLoader } from "../../store/index.js";
 import { PostgresSnapshots } from "../../store/postgres/index.js";
 import { PostgresWorkStore } from "../../work/postgres/index.js";
+import type { Intakes } from "../intakes.js";
 import type { Loops } from "../loops.js";
 import { openSnapshots } from "../open-snapshots.js";
 import type { PlaneOptions } from "../plane-options.js";
@@ -46,10 +47,11 @@ export function openEdge(
     readonly projector: ResourcesProjector;
     readonly runners: ReadonlyMap<string, ProjectionRunner>;
     readonly reading: Reading;
+    readonly intakes: Pick<Intakes, "failed" | "degraded">;
   },
 ): Promise<Edge> {
   const { pools, directory, verifier, logs, reader, clock, doorbell, metrics, standing } = shared;
-  const { loops, projector, runners, reading } = running;
+  const { loops, projector, runners, reading, intakes } = running;
   const { name, listen: _, ...bounds } = options.edge;
   const logger = options.logger.child({ role: "edge" });
   return createEdge({
@@ -69,7 +71,7 @@ export function openEdge(
     metrics,
     ...bounds,
     edge: name,
-    notReady: async () => loops.failed.map((name) => `${name}_stopped`),
+    notReady: async () => [...loops.failed, ...intakes.failed].map((name) => `${name}_stopped`),
     degraded: () => {
       const tenants = projector.stopped().length;
       const stopped = tenants === 0 ? [] : [`resources_projection_stopped: tenants ${tenants}`];
@@ -79,6 +81,7 @@ export function openEdge(
         ...threadsDegraded(shared.threads),
         ...(options.watchdog?.degraded ?? []),
         ...standing.degraded,
+        ...intakes.degraded,
       ];
     },
   });
