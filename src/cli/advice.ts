@@ -12,6 +12,8 @@ const byCode: Partial<Record<ErrorCode, string>> = {
     "Give a key that is neither expired nor revoked: `evtctl key create TENANT --name … --grants …` makes one.",
   forbidden: "Use a key of this tenant with the grant that this needs; `evtctl key list TENANT` shows the grants.",
   schema_violation: "Compare with `evtctl schema show TYPE` and send it again.",
+  schema_changed: "Raise its schemaVersion, or take the change back; docs/how-to/evolve-a-schema.md shows how.",
+  schema_incompatible: "Take the named changes back, or make a new type; docs/how-to/evolve-a-schema.md has the ways.",
   secret_found: "Keep the secret in a secret store and send a reference: vault:<path>#<key> or token:<id>.",
   unknown_type: "`evtctl schema list` shows the types that this plane takes.",
   content_mismatch: "Send the first content again, or take a new id.",

@@ -37,6 +37,8 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "content_mismatch",
     "replay_target_unknown",
     "policy_invalid",
+    "schema_changed",
+    "schema_incompatible",
     "unauthenticated",
     "forbidden",
     "method_not_allowed",

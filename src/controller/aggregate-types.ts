@@ -1,7 +1,7 @@
 /**
  * The types that follow from what `defineAggregate` is given.
  */
-import type { AggregateDefinition, ExpectedVersion } from "../event/index.js";
+import type { AggregateDefinition, CompatibilityMode, ExpectedVersion } from "../event/index.js";
 import type { JsonObject } from "../kernel/index.js";
 import type { Infer, MergePatchOf, SchemaSource, SecretRule } from "../schema/index.js";
 
@@ -16,8 +16,10 @@ export interface IntentConfig {
   /** Folds the intent's spec into the resource's in its own way. Pure; raise schemaVersion when it changes. */
   readonly fold?: (spec: JsonObject, intentSpec: JsonObject) => JsonObject;
   readonly schema?: SchemaSource;
-  /** Default 1. */
+  /** Raised with every change of the schema. Default: that of the aggregate. */
   readonly schemaVersion?: number;
+  /** What a new version must be able to do. Default: that of the aggregate. */
+  readonly compatibility?: CompatibilityMode;
   /** Bytes of its spec as it is sent, from 2 to 262,144. Default: that of the aggregate. */
   readonly specBytesMax?: number;
   /** Rules of the secrets scan that its specs are not held to, where what looks like a secret is none. Default none. */

@@ -3,9 +3,13 @@
  */
 import {
   type AggregateDefinition,
+  type CompatibilityMode,
+  compatibilityDefault,
+  compatibilityModes,
   deepFreeze,
   type IntentDefinition,
   isAggregateType,
+  isCompatibilityMode,
   isEventType,
   type Resource,
   reservedTails,
@@ -37,6 +41,14 @@ export interface AggregateConfig<
   readonly intents: Intents;
   /** Bytes of an intent's spec as it is sent, from 2 to 262,144, where the intent says nothing else. Default: what an event may have. */
   readonly specBytesMax?: number;
+  /** Of the schemas of all intents that say nothing else; raised with every change of one. Default 1. */
+  readonly schemaVersion?: number;
+  /**
+   * What a new version of a schema must be able to do, where the intent says nothing else: `backward` (take what was written by
+   * the version before), `forward` (be taken by it), `full` (both), each also with `_transitive` (all versions before), or `none`.
+   * Default `backward`.
+   */
+  readonly compatibility?: CompatibilityMode;
   /** Refuses an intent at the edge with a reason, or returns undefined. Pure. */
   readonly guard?: (
     resource: Resource<Infer<Spec>, Partial<StatusTypes<Status>>> | undefined,
@@ -135,14 +147,33 @@ function readIntent(type: string, config: IntentConfig, specSchema: JsonObject):
     fold,
     schemaVersion,
     schema: deepFreeze(intentSchema(type, config, { effect, fold, specSchema })),
+    compatibility: checkedMode(type, config.compatibility ?? compatibilityDefault),
     ...(config.specBytesMax === undefined ? {} : { specBytesMax: checkedBudget(type, config.specBytesMax) }),
     allowSecrets: allowedSecrets(type, config.allowSecrets ?? []),
     defaultExpectedVersion: effect === "creates" ? "creates" : (config.expectedVersion ?? "streamExists"),
   });
 }
 
-function withDefaults(intent: IntentConfig, { specBytesMax }: Pick<IntentConfig, "specBytesMax">): IntentConfig {
-  return specBytesMax === undefined ? intent : { specBytesMax, ...intent };
+type SharedConfig = Pick<IntentConfig, "specBytesMax" | "schemaVersion" | "compatibility">;
+
+function withDefaults(
+  intent: IntentConfig,
+  { specBytesMax, schemaVersion, compatibility }: SharedConfig,
+): IntentConfig {
+  return {
+    ...(specBytesMax === undefined ? {} : { specBytesMax }),
+    ...(schemaVersion === undefined ? {} : { schemaVersion }),
+    ...(compatibility === undefined ? {} : { compatibility }),
+    ...intent,
+  };
+}
+
+function checkedMode(type: string, mode: CompatibilityMode): CompatibilityMode {
+  if (isCompatibilityMode(mode)) return mode;
+  throw new EventplaneError(
+    "config_invalid",
+    `The compatibility of ${type} must be one of ${compatibilityModes.join(", ")}.`,
+  );
 }
 
 function checkedBudget(type: string, bytes: number): number {

@@ -44,6 +44,8 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   replay_ended: 409,
   replays_open: 409,
   replay_target_unknown: 422,
+  schema_changed: 409,
+  schema_incompatible: 409,
   policy_invalid: 422,
   policy_locks_out: 409,
   projection_invalid: 422,

@@ -4,6 +4,7 @@
  */
 import type { JsonObject } from "../kernel/index.js";
 import type { LifecycleEffect } from "./append-item.js";
+import type { CompatibilityMode } from "./compatibility-modes.js";
 import type { IntakeDefinition } from "./intakes.js";
 import type { ProjectionDefinition } from "./projections.js";
 import type { Condition, EffectFailure, Resource } from "./resource.js";
@@ -23,6 +24,8 @@ export interface IntentDefinition {
   readonly schemaVersion: number;
   /** JSON Schema 2020-12 of the intent's spec, closed. */
   readonly schema: JsonObject;
+  /** How a new version of its schema is held against those before; default `backward`. */
+  readonly compatibility?: CompatibilityMode;
   /** Bytes of its spec as it is sent; default: what an event may have. */
   readonly specBytesMax?: number;
   /** Rules of the secrets scan that its specs are not held to; default none. */

@@ -1,6 +1,12 @@
 export type { AppendItem, ExpectedVersion, LifecycleEffect } from "./append-item.js";
 export { cloudEventJson, dataSchemaOf } from "./cloudevents.js";
 export { eventJson, eventLine, type ProofDocument, proofJson, toEvent } from "./codec.js";
+export {
+  type CompatibilityMode,
+  compatibilityDefault,
+  compatibilityModes,
+  isCompatibilityMode,
+} from "./compatibility-modes.js";
 export { checkDecisions, decisionInvalid, replayerComponent, reservedControllerNames } from "./decision-check.js";
 export type {
   AggregateDefinition,

@@ -44,7 +44,7 @@ export function compileSchema(
   const ownProperties = !isPlain || namesInherited(schema);
   const first = compile(schema, { allErrors: false, ownProperties, takesMarks });
   let all: ValidateFunction | undefined;
-  return (value) => {
+  const check: SchemaCheck = (value) => {
     if (first(value)) return [];
     if (!hasFewParts(value))
       return choicesJoined(first.errors ?? [])
@@ -55,6 +55,14 @@ export function compileSchema(
     return choicesJoined(all.errors ?? [])
       .slice(0, problemsMax)
       .map(problemOf);
+  };
+  return (value) => {
+    try {
+      return check(value);
+    } catch {
+      // Ajv breaks down over a few values, such as a member called valueOf where values are compared. They do not fit.
+      return [{ pointer: "", message: "cannot be checked" }];
+    }
   };
 }
 

@@ -25,6 +25,8 @@ const finalCodes = [
   "schema_violation",
   "secret_found",
   "unknown_type",
+  "schema_changed",
+  "schema_incompatible",
   "forbidden_field",
   "content_mismatch",
   // Who may do what.

@@ -1,5 +1,6 @@
 /** Signing keys of a plane and their introductions. */
 import { expect, test } from "vitest";
+import { defineAggregate, defineApp } from "../controller/index.js";
 import { basePolicySet } from "../edge/index.js";
 import {
   createEd25519Signer,
@@ -61,4 +62,48 @@ test("the base policies are noted in the platform's log once for each content", 
     ["policy-base.registered", basePolicySet.hash],
   ]);
   expect(JSON.parse(rows[0]?.specText ?? "{}")).toEqual({ hash: basePolicySet.hash, policies: basePolicySet.policies });
+});
+
+test("a changed schema under its number stops the plane, a compatible one under the next is noted", async () => {
+  const store = createMemoryStore({ clock: systemClock });
+  const { edge: signer, directory } = createTestKeys();
+  const log = new Coalescer({ appender: store.edge, signer, clock: systemClock });
+  const steps = new Bootstrap({
+    reader: store.reader,
+    directory,
+    clock: systemClock,
+    ids: systemIds,
+    edgeName: "edge-1",
+  });
+  const register = (schemaVersion: number, members: Readonly<Record<string, object>>): Promise<void> => {
+    const spec = { type: "object", properties: members };
+    const house = defineAggregate("house", { spec, schemaVersion, intents: { build: { creates: true } } });
+    return steps.registerSchemas(defineApp({ aggregates: [house] }), log);
+  };
+  const name = { type: "string" };
+  await register(1, { name });
+  await register(1, { name });
+  await expect(register(1, { name, floor: name })).rejects.toMatchObject({ code: "schema_changed" });
+  await register(2, { name, floor: name });
+  await expect(register(3, { name })).rejects.toMatchObject({ code: "schema_incompatible" });
+  await register(1, { name });
+  const rows = await store.reader.read(PLATFORM_TENANT_ID, {});
+  expect(rows.map(({ type, aggregateId }) => [type, aggregateId])).toEqual([
+    ["schema.registered", "house.build:1"],
+    ["schema.registered", "house.build:2"],
+  ]);
+});
+
+test("of two processes that register different schemas under one number, one starts", async () => {
+  const store = createMemoryStore({ clock: systemClock });
+  const { edge: signer, directory } = createTestKeys();
+  const log = new Coalescer({ appender: store.edge, signer, clock: systemClock });
+  const parts = { reader: store.reader, directory, clock: systemClock, ids: systemIds, edgeName: "edge-1" };
+  const starts = ["string", "integer"].map((type) => {
+    const spec = { type: "object", properties: { name: { type } } };
+    const house = defineAggregate("house", { spec, intents: { build: { creates: true } } });
+    return new Bootstrap(parts).registerSchemas(defineApp({ aggregates: [house] }), log);
+  });
+  const results = await Promise.allSettled(starts);
+  expect(results.map(({ status }) => status).sort()).toEqual(["fulfilled", "rejected"]);
 });

@@ -9,9 +9,11 @@ import {
   type CausedBy,
   EventFactory,
   type EventKind,
+  type EventRow,
   introduceKey,
   introductionSpec,
   type KeyDirectory,
+  type SystemFactType,
 } from "../event/index.js";
 import {
   type Clock,
@@ -25,6 +27,7 @@ import {
   type Tier,
   uuid8,
 } from "../kernel/index.js";
+import { type DeclaredVersion, type SchemaVersion, VersionBook } from "../schema/index.js";
 import type { Append, AppendOutcome, LogReader } from "../store/index.js";
 
 /** Appends of one signing key. */
@@ -118,32 +121,43 @@ export class Bootstrap {
     }
   }
 
-  /** Notes each schema of the app in the platform log, once for each content. */
+  /**
+   * Notes each schema of the app in the platform log, once for each content, if it may follow the versions before it.
+   *
+   * @throws EventplaneError `schema_changed`, `schema_incompatible`
+   */
   async registerSchemas(app: AppDefinition, log: SignedLog): Promise<void> {
-    const items = [...app.aggregates.values()]
-      .flatMap(({ intents }) => [...intents.values()])
-      .map(({ type, schemaVersion, schema }) => {
-        const hash = sha256(JSON.stringify(schema)).toString("base64url");
-        return this.#factory.systemFact(
-          {
-            tenantId: PLATFORM_TENANT_ID,
-            type: "schema.registered",
-            aggregateId: `${type}:${schemaVersion}`,
-            spec: { type, schemaVersion, hash, schema },
-            id: uuid8(PLATFORM_TENANT_ID, "schema", type, String(schemaVersion), hash),
-          },
-          this.#stamp(),
-        );
-      });
-    const known = new Set(
-      (
-        await this.#reader.readByIds(
-          PLATFORM_TENANT_ID,
-          items.map(({ event }) => event.id),
-        )
-      ).map(({ id }) => id),
+    const declared = [...app.aggregates.values()].flatMap(({ intents }) => [...intents.values()]);
+    const registered = await this.#registeredSchemas();
+    registered.book.check(declared);
+    const items = declared.map((version) => this.#registration(version));
+    const missing = items.filter(({ event }) => !registered.ids.has(event.id));
+    await Promise.all(missing.map((item) => appended(log, item)));
+    // Another process may have registered other schemas under the same numbers meanwhile; the first ones count.
+    if (missing.length > 0) (await this.#registeredSchemas()).book.check(declared);
+  }
+
+  #registration({ type, schemaVersion, schema }: DeclaredVersion): AppendItem {
+    const hash = sha256(JSON.stringify(schema)).toString("base64url");
+    return this.#factory.systemFact(
+      {
+        tenantId: PLATFORM_TENANT_ID,
+        type: schemaFactType,
+        aggregateId: `${type}:${schemaVersion}`,
+        spec: { type, schemaVersion, hash, schema },
+        id: uuid8(PLATFORM_TENANT_ID, "schema", type, String(schemaVersion), hash),
+      },
+      this.#stamp(),
     );
-    await Promise.all(items.filter(({ event }) => !known.has(event.id)).map((item) => appended(log, item)));
+  }
+
+  async #registeredSchemas(): Promise<{ readonly book: VersionBook; readonly ids: ReadonlySet<string> }> {
+    const [book, ids] = [new VersionBook(), new Set<string>()];
+    for await (const { id, specText } of this.#facts(schemaFactType)) {
+      book.add(JSON.parse(specText) as SchemaVersion); // as #registration wrote it
+      ids.add(id);
+    }
+    return { book, ids };
   }
 
   /** Notes the base policies of this release in the platform log, once for each content, so that its rulings can be made again. */
@@ -188,15 +202,18 @@ export class Bootstrap {
   }
 
   async #readIntroductions(): Promise<void> {
+    // Stored specs are JSON objects; accept checks the signature.
+    for await (const { specText } of this.#facts("signing-key.introduced"))
+      this.#directory.accept(JSON.parse(specText) as JsonObject);
+  }
+
+  /** The facts of a type in the platform log, oldest first. */
+  async *#facts(type: SystemFactType): AsyncGenerator<EventRow> {
     for (let after = 0; ; ) {
-      const rows = await this.#reader.read(PLATFORM_TENANT_ID, {
-        filter: { type: "signing-key.introduced" },
-        after,
-        limit: introductionPage,
-      });
-      for (const row of rows) this.#directory.accept(JSON.parse(row.specText) as JsonObject); // stored specs are JSON objects; accept checks the signature
+      const rows = await this.#reader.read(PLATFORM_TENANT_ID, { filter: { type }, after, limit: factsPage });
+      yield* rows;
       const last = rows.at(-1);
-      if (last === undefined || rows.length < introductionPage) return;
+      if (last === undefined || rows.length < factsPage) return;
       after = last.position;
     }
   }
@@ -214,7 +231,8 @@ export class Bootstrap {
   }
 }
 
-const introductionPage = 500;
+const factsPage = 500;
+const schemaFactType = "schema.registered";
 
 async function appended(log: SignedLog, item: AppendItem): Promise<void> {
   const outcome = await log.append({ tenantId: item.event.tenantId, items: [item] });

@@ -4,6 +4,7 @@
 import { compileSchema, EventplaneError, isEventplaneError, type JsonObject, type JsonValue } from "../kernel/index.js";
 import { closeSchema } from "./close-schema.js";
 import type { SchemaSource, StandardJsonSchema } from "./infer.js";
+import { referenceLoop } from "./reference-loops.js";
 import { visitSchemas } from "./walk-schema.js";
 
 /**
@@ -22,6 +23,9 @@ export function readSchema(source: SchemaSource, what: string): JsonObject {
     if ("default" in part)
       throw unusable(what, `it has a default at ${pointer || "/"}; publishers must send what they want stored`);
   });
+  const loop = referenceLoop(schema);
+  if (loop !== undefined)
+    throw unusable(what, `what ${loop || "/"} refers to comes back to it without going down into a member`);
   const closed = closeSchema(schema);
   try {
     compileSchema(closed);

@@ -2,7 +2,7 @@ import { Type } from "typebox";
 import { describe, expect, test } from "vitest";
 import { z } from "zod";
 import { compileSchema, type JsonObject } from "../kernel/index.js";
-import { patchSchema, readSchema, SchemaRegistry, type SchemaSource } from "./index.js";
+import { patchSchema, readSchema, type SchemaSource } from "./index.js";
 
 const accepts = (schema: JsonObject, value: unknown): boolean => compileSchema(schema)(value).length === 0;
 const text = { type: "string" } as const;
@@ -128,11 +128,38 @@ describe("readSchema", () => {
       { "~standard": { version: 1, vendor: "other", validate: () => ({ value: 1 }) } },
     ],
     ["an array", []],
+    ["a reference to itself", { $ref: "#" }],
+    [
+      "references that come back to where they began",
+      {
+        type: "object",
+        properties: { a: { $ref: "#/$defs/a" } },
+        $defs: { a: { anyOf: [text, { $ref: "#/$defs/b" }] }, b: { allOf: [{ $ref: "#/$defs/a" }] } },
+      },
+    ],
   ];
   test.each(refused)("refuses %s with config_invalid that names the place", (_, source) => {
     expect(() => readSchema(source, "status quota of house")).toThrow(
       expect.objectContaining({ code: "config_invalid", message: expect.stringContaining("status quota of house") }),
     );
+  });
+
+  test("a schema may refer to itself further down: a tree", () => {
+    const schema = readSchema(
+      {
+        type: "object",
+        properties: { root: { $ref: "#/$defs/part" } },
+        $defs: {
+          part: {
+            type: "object",
+            properties: { name: text, parts: { type: "array", items: { $ref: "#/$defs/part" } } },
+          },
+        },
+      },
+      "house",
+    );
+    expect(accepts(schema, { root: { name: "a", parts: [{ name: "b", parts: [] }] } })).toBe(true);
+    expect(accepts(schema, { root: { name: "a", parts: [{ name: 1 }] } })).toBe(false);
   });
 
   test("a property that is called default is no default", () => {
@@ -167,34 +194,5 @@ describe("patchSchema", () => {
   test("an array is replaced as a whole, so its items keep their requirements", () => {
     expect(accepts(patch, { rooms: [{ size: 1 }] })).toBe(true);
     expect(accepts(patch, { rooms: [{}] })).toBe(false);
-  });
-});
-
-describe("SchemaRegistry", () => {
-  const schema = readSchema(z.object({ name: z.string() }), "house");
-  const intent = {
-    type: "house.build",
-    effect: "creates",
-    fold: "merge",
-    schemaVersion: 2,
-    schema,
-    defaultExpectedVersion: "creates",
-  } as const;
-  const aggregate = { name: "house", specSchema: schema, statusSchemas: {}, intents: new Map([[intent.type, intent]]) };
-  const registry = new SchemaRegistry({ aggregates: new Map([["house", aggregate]]) });
-
-  test("validates by type and version, and points at the problem without repeating the value", () => {
-    registry.compileAll();
-    expect(registry.validate("house.build", 2, { name: "A" })).toEqual([]);
-    const problems = registry.validate("house.build", 2, { name: 41714 });
-    expect(problems.map(({ pointer }) => pointer)).toEqual(["/name"]);
-    expect(JSON.stringify(problems)).not.toContain("41714");
-    expect(registry.find("house.build", 2)?.schema).toBe(schema);
-    expect(registry.list()).toHaveLength(1);
-  });
-
-  test("an unknown version is unknown_type", () => {
-    expect(registry.find("house.build", 1)).toBeUndefined();
-    expect(() => registry.validate("house.build", 1, {})).toThrow(expect.objectContaining({ code: "unknown_type" }));
   });
 });
