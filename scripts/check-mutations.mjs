@@ -22,8 +22,10 @@ const home = /^src\/event\/(mutate|derived-append|open)\.ts$/u;
 const decoder = /^src\/store\/postgres\/event-row\.ts$/u;
 /** The fold applies to a resource what an event says; it makes no event. */
 const fold = /^src\/event\/fold\.ts$/u;
+/** Schemas and examples of the API's documents: nothing of them becomes an event or a resource. */
+const described = /^src\/edge\/operations\/(shapes|examples)\.ts$/u;
 const homeImport = /(^|\/)(mutate|open)\.js$/u;
-const exempt = [home, decoder, fold, /\.test\.ts$/u, /^src\/testing\//u];
+const exempt = [home, decoder, fold, described, /\.test\.ts$/u, /^src\/testing\//u];
 
 const files = readdirSync(join(root, "src"), { recursive: true })
   .map((name) => join("src", String(name)))

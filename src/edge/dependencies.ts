@@ -70,6 +70,8 @@ export interface EdgeDependencies {
   readonly trustedProxies?: readonly string[];
   /** Wrong credentials that an address, and a key id, may show in a minute before further ones are answered 429; default 100. */
   readonly failedAttemptsPerMinute?: number;
+  /** `open` serves /openapi.json to anybody; by default nobody is. */
+  readonly reference?: "open" | "off";
   /** What does not work for somebody while everybody else is served; shown by /readyz, which stays 200. */
   readonly degraded?: () => readonly string[];
   /** More reasons why this process is not ready, by name; empty when it is. Asked by /readyz. */

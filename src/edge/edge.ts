@@ -24,6 +24,7 @@ import { addKeyRoutes } from "./routes/keys.js";
 import { addOpenRoutes } from "./routes/open.js";
 import { addPolicyRoutes } from "./routes/policies.js";
 import { addProjectionRoutes } from "./routes/projections.js";
+import { addReferenceRoutes } from "./routes/reference.js";
 import { addReplayRoutes } from "./routes/replays.js";
 import { addResourceRoutes } from "./routes/resources.js";
 import { addSchemaRoutes } from "./routes/schemas.js";
@@ -42,6 +43,8 @@ export interface Edge {
   listen(address: { readonly host: string; readonly port: number }): Promise<string>;
   /** The address that it listens on; undefined before {@link listen}. */
   readonly url: string | undefined;
+  /** Every method and address that it serves, as `GET /livez`. */
+  readonly routes: readonly string[];
   /** The way that HTTP requests take, for embedded callers. */
   readonly pipeline: PublishPipeline;
   /** Tenants and keys, for bootstrapping and embedded callers. */
@@ -69,11 +72,15 @@ export async function createEdge(dependencies: EdgeDependencies): Promise<Edge> 
     onFailure: (request, error, problem) => noteFailure(parts, request, { error, problem }),
   });
   measure(server, parts);
-  addRoutes(server, parts);
-  return start(server, parts);
+  return start(server, parts, addRoutes(server, parts));
 }
 
-function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
+/** @returns what the server really answers to, as `GET /livez`: refusals of other methods are no routes */
+function addRoutes(server: FastifyInstance, parts: EdgeParts): readonly string[] {
+  const served: string[] = [];
+  server.addHook("onRoute", ({ method, url, config }) => {
+    if (config?.refusesMethod !== true) served.push(...[method].flat().map((each) => `${each} ${url}`));
+  });
   const routes = new Routes(server, parts);
   for (const add of [
     addOpenRoutes,
@@ -93,10 +100,12 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): void {
     addReplayRoutes,
     addControllerRoutes,
     addPolicyRoutes,
+    addReferenceRoutes,
   ]) {
     add(routes, parts);
   }
   refuseOtherMethods(server, routes.methods);
+  return served;
 }
 
 function measure(server: FastifyInstance, { metrics }: EdgeParts): void {
@@ -134,7 +143,7 @@ function noteFailure(
   refusals.note({ principal, error, action, resource, requestId, via: "http" });
 }
 
-function start(server: FastifyInstance, parts: EdgeParts): Edge {
+function start(server: FastifyInstance, parts: EdgeParts, routes: readonly string[]): Edge {
   const stopped = new AbortController();
   const { signal } = stopped;
   const stopListening = parts.platform.onChange(() => parts.hub.cutRevoked());
@@ -158,6 +167,7 @@ function start(server: FastifyInstance, parts: EdgeParts): Edge {
     get url() {
       return url;
     },
+    routes,
     pipeline: parts.pipeline,
     administration: parts.administration,
     platform: parts.platform,

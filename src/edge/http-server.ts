@@ -111,6 +111,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Served under back-pressure too: health and metrics. */
     alwaysServed?: boolean;
+    /** Refuses what its address does not take. */
+    refusesMethod?: true;
   }
 }
 
@@ -122,6 +124,7 @@ export function refuseOtherMethods(server: FastifyInstance, routes: ReadonlyMap<
     server.route({
       method: [...others],
       url,
+      config: { refusesMethod: true },
       onRequest: async (_request, reply) => {
         reply.header("allow", allow);
         throw new EventplaneError("method_not_allowed", `This address takes ${allow}.`);

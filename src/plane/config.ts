@@ -17,6 +17,8 @@ interface Setting {
   readonly secret?: true;
   readonly min?: number;
   readonly max?: number;
+  /** Of a text: what it may be. */
+  readonly choices?: readonly string[];
   readonly says: string;
 }
 
@@ -63,6 +65,11 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
     max: 1_000_000,
     says: "Wrong credentials that an address, and a key id, may show in a minute before further ones are answered 429",
   },
+  "edge.reference": {
+    kind: "text",
+    choices: ["open", "off"],
+    says: "open: serves /openapi.json to anybody; by default open in `dev`, else off",
+  },
   "runtime.concurrency": {
     kind: "integer",
     default: "128",
@@ -100,6 +107,7 @@ export type SettingName =
   | "edge.name"
   | "edge.trusted-proxies"
   | "edge.failed-attempts-per-minute"
+  | "edge.reference"
   | "runtime.concurrency"
   | "runtime.threads"
   | "worker.stop-grace-ms"
@@ -242,6 +250,7 @@ function firstOf(
 }
 
 function check(name: SettingName, setting: Setting, value: string): void {
+  if (setting.choices?.includes(value) === false) throw invalid(name, `must be ${setting.choices.join(" or ")}`);
   if (setting.kind !== "integer") return;
   const number = Number(value);
   const min = setting.min ?? 0;

@@ -65,6 +65,7 @@ export async function runPlane(options: RunPlaneOptions): Promise<void> {
       app,
       logger,
       migrates: mode === "dev",
+      reference: mode === "dev" ? "open" : "off",
       ...(mode === "start" ? { threadsOf: appFile } : {}),
       ...(watchdog === undefined ? {} : { watchdog }),
       signal,

@@ -30,6 +30,8 @@ export interface StandingPlaneOptions {
   readonly threadsOf?: string;
   /** Names what holds the event loop; whoever made it ends it. */
   readonly watchdog?: Watchdog;
+  /** Whether the edge serves its reference where the configuration does not say; default `off`. */
+  readonly reference?: "open" | "off";
   /** Ends the opening of an embedded database. */
   readonly signal?: AbortSignal;
 }
@@ -136,10 +138,10 @@ export class StandingPlane implements AsyncDisposable {
   async replaceApp(app: AppDefinition): Promise<void> {
     const { openPlane } = await import("./open-plane.js");
     if (this.#migrates) await install(this.#base, app);
-    const { name, listen } = this.#base.edge;
+    const { listen } = this.#base.edge;
     // On the port that it got, so that clients find it again.
     const again = listen === undefined ? {} : { listen: { ...listen, port: Number(new URL(this.#plane.url).port) } };
-    const edge = { name, ...again };
+    const edge = { ...this.#base.edge, ...again };
     await this.#plane.close();
     try {
       this.#plane = await openPlane({ ...this.#base, app, edge });
@@ -216,7 +218,7 @@ async function openEmbedded(dataDir: string, logger: Logger, signal: AbortSignal
 }
 
 function planeOptions(
-  { config, logger, listens = true, threadsOf: appFile, watchdog }: StandingPlaneOptions,
+  { config, logger, listens = true, threadsOf: appFile, watchdog, reference = "off" }: StandingPlaneOptions,
   databaseUrl: string,
 ): Omit<PlaneOptions, "app"> {
   const dataDir = config.required("data.dir");
@@ -243,6 +245,7 @@ function planeOptions(
       name: config.required("edge.name"),
       trustedProxies: config.texts("edge.trusted-proxies"),
       failedAttemptsPerMinute: config.integer("edge.failed-attempts-per-minute"),
+      reference: (config.text("edge.reference") as typeof reference | undefined) ?? reference, // one of its choices
       ...(listens ? { listen: { host: config.required("edge.host"), port: config.integer("edge.port") } } : {}),
     },
     logger,

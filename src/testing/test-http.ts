@@ -41,6 +41,7 @@ export async function openTestHttp(parts: TestHttpParts): Promise<{ readonly edg
     logger,
     metrics: createMetrics(),
     edge: "test",
+    reference: "open",
   });
   const url = await edge.listen({ host: "127.0.0.1", port: 0 });
   await edge.platform.catchUp();

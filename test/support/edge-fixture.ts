@@ -55,6 +55,8 @@ export interface EdgeFixtureOptions {
   readonly trustedProxies?: readonly string[];
   /** Default: more than any test shows. */
   readonly failedAttemptsPerMinute?: number;
+  /** Default: open. */
+  readonly reference?: "open" | "off";
   /** Default: a free one. */
   readonly port?: number;
 }
@@ -192,6 +194,7 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     logger: createLogger({ level: "debug", destination }),
     metrics: createMetrics(),
     edge: "edge-1",
+    reference: parts.reference ?? "open",
     failedAttemptsPerMinute: parts.failedAttemptsPerMinute ?? 1_000_000,
     ...(parts.trustedProxies === undefined ? {} : { trustedProxies: parts.trustedProxies }),
   });

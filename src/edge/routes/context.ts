@@ -12,6 +12,8 @@ import type { Action, ResourceClass } from "../authz/ruling.js";
 import type { EdgeDependencies } from "../dependencies.js";
 import type { HeldBytes } from "../held-bytes.js";
 import type { KeyUses } from "../key-uses.js";
+import { queryCheck } from "../operations/check-query.js";
+import { operationOf } from "../operations/operations.js";
 import type { PlatformAdministration } from "../platform/administration.js";
 import type { PlatformFold } from "../platform/fold.js";
 import type { Principal } from "../principal.js";
@@ -93,7 +95,7 @@ declare module "fastify" {
 
 const countedBodyBytes = 16_384;
 
-/** Registers routes and remembers which methods each address takes. */
+/** Registers routes, each with its operation, and remembers which methods each address takes. */
 export class Routes {
   readonly #server: FastifyInstance;
   readonly #parts: EdgeParts;
@@ -113,6 +115,7 @@ export class Routes {
 
   /** A route that anybody may call; it is served under back-pressure too. */
   open(url: string, handle: (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>): void {
+    operationOf("GET", url);
     const methods = ["GET", "HEAD"];
     for (const method of methods) this.#note(method, url);
     this.#server.route({
@@ -125,6 +128,7 @@ export class Routes {
 
   /** A route whose credential is the body's signature: it is checked by the handler, when the body has come. */
   signed(route: Pick<TenantRoute, "method" | "url" | "action"> & { readonly handle: SignedHandler }): void {
+    operationOf(route.method, route.url);
     this.#note(route.method, route.url);
     this.#server.route({
       method: route.method,
@@ -143,6 +147,7 @@ export class Routes {
 
   /** A route of a tenant: the credential and the tenant are checked before a byte of the body is read. */
   tenant(route: TenantRoute): void {
+    const checkQuery = queryCheck(operationOf(route.method, route.url));
     this.#note(route.method, route.url);
     this.#server.route({
       method: route.method,
@@ -170,10 +175,11 @@ export class Routes {
             },
           );
       },
-      handler: (request, reply) => {
+      handler: async (request, reply) => {
         const { caller } = request;
         if (caller === undefined)
           throw new EventplaneError("internal", "A request reached its handler without a caller.");
+        checkQuery(request.query);
         return route.handle(request, reply, caller);
       },
     });
