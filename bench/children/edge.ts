@@ -101,7 +101,7 @@ async function open(databaseUrl: string): Promise<EdgeAnswer> {
     resources: new PostgresResourceReader(pool),
     projections: {
       rows: new PostgresProjectionRows(pool),
-      overview: new PostgresProjectionOverview({ edge: pool, projector: pool }),
+      overview: new PostgresProjectionOverview(pool),
     },
     work: new PostgresWorkStore(pool),
     replays: new PostgresReplayProgress(pool),

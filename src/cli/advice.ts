@@ -35,6 +35,7 @@ const byCode: Partial<Record<ErrorCode, string>> = {
   schema_too_new: "Use the version of the package that migrated this database, or a later one.",
   database_role_unsafe:
     "Give the plane a DATABASE_URL whose roles `evtctl migrate up` made; never a superuser or the owner.",
+  rights_excessive: "Make its folder with `evtctl role export FOLDER --roles …`, where the whole data folder is.",
   database_not_durable: "Turn the named settings on in PostgreSQL; without them acknowledged events can be lost.",
   database_unreachable: "Check that PostgreSQL runs and that DATABASE_URL is right; `evtctl doctor` asks it.",
   verification_failed: "Keep the database as it is, and compare with a backup from before the change.",

@@ -46,6 +46,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "key_file_insecure",
     "database_role_unsafe",
     "database_not_durable",
+    "rights_excessive",
   ],
   [exitStatus.conflict]: [
     "wrong_expected_version",

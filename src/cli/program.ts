@@ -14,6 +14,7 @@ const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: R
   start: () => import("./commands/start.js"),
   demo: () => import("./commands/demo.js"),
   migrate: () => import("./commands/migrate.js"),
+  role: () => import("./commands/role.js"),
   publish: () => import("./commands/publish.js"),
   get: () => import("./commands/get.js"),
   describe: () => import("./commands/describe.js"),

@@ -11,6 +11,8 @@ export interface ServeFlags {
   readonly host?: string;
   readonly dataDir?: string;
   readonly config?: string;
+  /** Comma-separated. */
+  readonly roles?: string;
 }
 
 /** npm and a terminal may both pass one Ctrl-C on. */
@@ -34,6 +36,7 @@ export function serveConfig(flags: ServeFlags, shell: Shell): Config {
   if (flags.host !== undefined) given["edge.host"] = flags.host;
   if (flags.dataDir !== undefined) given["data.dir"] = flags.dataDir;
   if (flags.config !== undefined) given["app.config"] = flags.config;
+  if (flags.roles !== undefined) given["process.roles"] = flags.roles;
   return resolveConfig({ environment: shell.environment, flags: given });
 }
 

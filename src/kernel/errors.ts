@@ -88,6 +88,7 @@ const finalCodes = [
   "database_unsupported",
   "database_role_unsafe",
   "database_not_durable",
+  "rights_excessive",
   "migration_needed",
   "migration_changed",
   "schema_too_new",

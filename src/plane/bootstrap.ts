@@ -29,6 +29,7 @@ import {
 } from "../kernel/index.js";
 import { type DeclaredVersion, type SchemaVersion, VersionBook } from "../schema/index.js";
 import type { Append, AppendOutcome, LogReader } from "../store/index.js";
+import { Introductions } from "./introductions.js";
 
 /** Appends of one signing key. */
 export interface SignedLog {
@@ -86,7 +87,7 @@ export class Bootstrap {
     keys: readonly PlaneKey[],
     root: { readonly signer: Signer; readonly log: SignedLog } | undefined,
   ): Promise<void> {
-    await this.#readIntroductions();
+    await new Introductions({ reader: this.#reader, directory: this.#directory, clock: this.#clock }).read();
     for (const key of keys) {
       const known = this.#directory.has(key.signer.keyId)
         ? this.#directory.get(key.signer.keyId).introduction
@@ -116,8 +117,7 @@ export class Bootstrap {
         },
         this.#stamp(),
       );
-      await appended(root.log, fact);
-      this.#directory.accept(introduction);
+      this.#directory.accept(introduction, await appended(root.log, fact));
     }
   }
 
@@ -201,12 +201,6 @@ export class Bootstrap {
     return key;
   }
 
-  async #readIntroductions(): Promise<void> {
-    // Stored specs are JSON objects; accept checks the signature.
-    for await (const { specText } of this.#facts("signing-key.introduced"))
-      this.#directory.accept(JSON.parse(specText) as JsonObject);
-  }
-
   /** The facts of a type in the platform log, oldest first. */
   async *#facts(type: SystemFactType): AsyncGenerator<EventRow> {
     for (let after = 0; ; ) {
@@ -234,9 +228,11 @@ export class Bootstrap {
 const factsPage = 500;
 const schemaFactType = "schema.registered";
 
-async function appended(log: SignedLog, item: AppendItem): Promise<void> {
+/** @returns its position */
+async function appended(log: SignedLog, item: AppendItem): Promise<number> {
   const outcome = await log.append({ tenantId: item.event.tenantId, items: [item] });
   if (outcome.result === "refused") {
     throw new EventplaneError("internal", `The platform log refused ${item.event.type}: ${outcome.code}.`);
   }
+  return outcome.receipts[0]?.position ?? 0;
 }

@@ -70,6 +70,10 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
     choices: ["open", "off"],
     says: "open: serves /openapi.json to anybody; by default open in `dev`, else off",
   },
+  "process.roles": {
+    kind: "list",
+    says: "What this process does: edge, controllers, workers, projections; absent: all. With fewer, its data folder holds what these need and nothing else",
+  },
   "runtime.concurrency": {
     kind: "integer",
     default: "128",
@@ -108,6 +112,7 @@ export type SettingName =
   | "edge.trusted-proxies"
   | "edge.failed-attempts-per-minute"
   | "edge.reference"
+  | "process.roles"
   | "runtime.concurrency"
   | "runtime.threads"
   | "worker.stop-grace-ms"

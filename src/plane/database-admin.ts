@@ -6,10 +6,11 @@ import type { MigrationReport, MigrationStatus } from "../store/postgres/index.j
 import type { Config } from "./config.js";
 import { appCacheFolder } from "./data-folder.js";
 import { databasePasswords } from "./key-files.js";
+import { holdingOf, type ProcessRole, parseProcessRoles } from "./process-roles.js";
 
 /**
- * Brings the database of DATABASE_URL up to this package, with the tables of the application's projections; role
- * passwords are made in the data folder on first use.
+ * Brings the database of DATABASE_URL up to this package, with the tables of the application's projections; keys, role
+ * passwords and the first admin key are made in the data folder on first use, and the keys introduced.
  *
  * @throws EventplaneError `config_invalid` without DATABASE_URL, those of the application's file, and those of migrate
  */
@@ -26,7 +27,22 @@ export async function migrateUp(config: Config, options: { readonly dryRun: bool
   const passwords = databasePasswords(config.required("data.dir"), loginRoles);
   const report = await migrate(url, { rolePrefix, passwords });
   await installProjections(url, { rolePrefix, definitions });
+  const { preparePlatform } = await import("./prepare-platform.js");
+  await preparePlatform(config, url);
   return report;
+}
+
+/**
+ * Writes the data folder of a process with the roles of the configuration.
+ *
+ * @returns the roles
+ * @throws EventplaneError as {@link exportRoleFolder}
+ */
+export async function exportRoles(config: Config, target: string): Promise<readonly ProcessRole[]> {
+  const roles = parseProcessRoles(config.texts("process.roles"));
+  const { exportRoleFolder } = await import("./role-folder.js");
+  exportRoleFolder(config.required("data.dir"), target, roles);
+  return [...roles];
 }
 
 /** Of the application's file that was named, or of the default one where it is there. */
@@ -63,11 +79,13 @@ export async function checkServiceDatabase(config: Config): Promise<void> {
     import("../observe/index.js"),
     import("../store/postgres/index.js"),
   ]);
+  const { logins } = holdingOf(parseProcessRoles(config.texts("process.roles")));
   const pools = await openPools(url, {
     rolePrefix: config.required("database.role-prefix"),
     passwords: databasePasswords(config.required("data.dir"), loginRoles),
     connectionsMax: 2,
     logger: createLogger({ level: "silent" }),
+    logins,
   });
   await pools.close();
 }

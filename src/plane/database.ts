@@ -1,14 +1,15 @@
 /** The database as services see it: one pool a role, each checked before anything is served. */
 import type pg from "pg";
-import { EventplaneError, isEventplaneError } from "../kernel/index.js";
+import { assert, EventplaneError, isEventplaneError } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import { assertServiceRole, createPool, endPool, type LoginRole, type RolePasswords } from "../store/postgres/index.js";
 
-/** The roles that a plane logs in as. */
-const planeRoles = ["edge", "runtime", "projector", "reader"] as const satisfies readonly LoginRole[];
-type PlaneRole = (typeof planeRoles)[number];
+/** One of the roles that a plane logs in as. */
+export type PlaneRole = Exclude<LoginRole, "auditor">;
 
-/** Open pools of a plane. */
+const planeRoles: readonly PlaneRole[] = ["edge", "runtime", "projector", "reader"];
+
+/** Open pools of a process; looking at one of a login that it does not hold is a fault of ours. */
 export interface DatabasePools extends AsyncDisposable {
   readonly edge: pg.Pool;
   readonly runtime: pg.Pool;
@@ -44,6 +45,8 @@ export async function openPools(
     readonly passwords: RolePasswords;
     readonly connectionsMax: number;
     readonly logger: Logger;
+    /** Default: all that a plane logs in as. */
+    readonly logins?: ReadonlySet<PlaneRole>;
   },
 ): Promise<DatabasePools> {
   let closing: Promise<void> | undefined;
@@ -57,18 +60,38 @@ export async function openPools(
           options.logger.warn({ role, error }, "A database connection was lost and will be replaced");
       },
     });
-  const pools = { edge: open("edge"), runtime: open("runtime"), projector: open("projector"), reader: open("reader") };
+  const pools = new Map([...(options.logins ?? planeRoles)].map((role) => [role, open(role)]));
   const close = (): Promise<void> => {
-    closing ??= Promise.all(planeRoles.map((role) => endPool(pools[role]))).then(() => undefined);
+    closing ??= Promise.all([...pools.values()].map((pool) => endPool(pool))).then(() => undefined);
     return closing;
   };
   try {
-    await Promise.all(planeRoles.map((role) => assertServiceRole(pools[role])));
+    await Promise.all([...pools.values()].map((pool) => assertServiceRole(pool)));
   } catch (error) {
     await close();
     throw startFailure(error);
   }
-  return { ...pools, close, [Symbol.asyncDispose]: close };
+  const of = (role: PlaneRole): pg.Pool => {
+    const pool = pools.get(role);
+    assert(pool !== undefined, `this process does not log in as ${role}`);
+    return pool;
+  };
+  return {
+    get edge() {
+      return of("edge");
+    },
+    get runtime() {
+      return of("runtime");
+    },
+    get projector() {
+      return of("projector");
+    },
+    get reader() {
+      return of("reader");
+    },
+    close,
+    [Symbol.asyncDispose]: close,
+  };
 }
 
 /** SQLSTATEs of a login that is not there or has another password: class 28. */

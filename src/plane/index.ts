@@ -7,7 +7,7 @@ export {
   resolveConfig,
   type SettingName,
 } from "./config.js";
-export { checkServiceDatabase, migrateUp, migrationsOf, supabaseSqlOf } from "./database-admin.js";
+export { checkServiceDatabase, exportRoles, migrateUp, migrationsOf, supabaseSqlOf } from "./database-admin.js";
 export { type ClientContext, contextFile, ensureDevContext, readContext } from "./dev-context.js";
 export {
   type IntakeInstallation,

@@ -40,9 +40,9 @@ export class Intakes {
     this.#open = urls.map((each) => ({ ...each, table: this.#tableOf(each) }));
   }
 
-  /** Names of loops that ended although nobody stopped them. */
-  get failed(): readonly string[] {
-    return this.#loops.failed;
+  /** For /readyz: loops that ended although nobody stopped them. */
+  get stopped(): readonly string[] {
+    return this.#loops.stopped;
   }
 
   /** For /readyz: what cannot be drained, and what was refused. */

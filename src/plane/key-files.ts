@@ -14,6 +14,8 @@ export type KeyFileName = "root" | "edge" | "runtime";
 
 /** Name of the admin key's file in the data folder. */
 export const adminKeyFile = "admin.key";
+/** Name of the file of the database's passwords in the data folder. */
+export const databaseFile = "database.json";
 
 const ownerOnly = 0o600;
 const ownerOnlyFolder = 0o700;
@@ -69,6 +71,11 @@ export function keyFile(dataDir: string, name: KeyFileName): { readonly pem: str
   return { pem, created: true };
 }
 
+/** Copies a file of the folder's `keys` to another folder. @throws EventplaneError `key_file_insecure`, `key_file_invalid`, `data_directory_unwritable` */
+export function copyKeyFile(dataDir: string, target: string, file: string): void {
+  writeSecretFile(join(target, "keys", file), `${readSecretFile(join(dataDir, "keys", file))}\n`);
+}
+
 /** Whether the folder has its admin key. @throws EventplaneError `key_file_insecure`, `key_file_invalid` when the file holds no API key */
 export function hasAdminKey(dataDir: string): boolean {
   const path = join(dataDir, adminKeyFile);
@@ -101,7 +108,7 @@ export function rootKey(dataDir: string): { readonly root: string } | { readonly
 
 /** Passwords of the database's login roles, made on first use and kept in `database.json`. */
 export function databasePasswords<Role extends string>(dataDir: string, roles: readonly Role[]): Record<Role, string> {
-  const path = join(dataDir, "database.json");
+  const path = join(dataDir, databaseFile);
   if (existsSync(path)) return parsePasswords(path, roles);
   const entries = roles.map((role) => [role, randomBytes(24).toString("base64url")] as const);
   const passwords = Object.fromEntries(entries) as Record<Role, string>; // one entry a role

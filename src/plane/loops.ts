@@ -12,9 +12,9 @@ export class Loops {
     this.#logger = logger;
   }
 
-  /** Names of loops that ended although nobody stopped them. */
-  get failed(): readonly string[] {
-    return [...this.#failed];
+  /** For /readyz: loops that ended although nobody stopped them. */
+  get stopped(): readonly string[] {
+    return [...this.#failed].map((name) => `${name}_stopped`);
   }
 
   /** Starts a loop that runs until its signal aborts. */

@@ -1,38 +1,42 @@
 /**
- * The composition root: adapters behind ports, one process with edge, controllers, workers and projections.
+ * The composition root: adapters behind ports, and one process with the roles that it was given.
  */
 import type { Edge } from "../edge/index.js";
 import { createVerifier, KeyDirectory } from "../event/index.js";
-import { systemClock, systemIds } from "../kernel/index.js";
+import { assert, systemClock } from "../kernel/index.js";
 import { createMetrics } from "../observe/index.js";
-import { assertInstalled, endProjectionLeases, ProjectionQueries } from "../projection/index.js";
+import type { ProjectionQueries } from "../projection/index.js";
 import { PostgresReader } from "../store/postgres/index.js";
 import { PostgresWorkStore } from "../work/postgres/index.js";
-import { Bootstrap } from "./bootstrap.js";
 import { openPools } from "./database.js";
 import { createDoorbell } from "./doorbell/index.js";
-import { type CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
-import { Intakes } from "./intakes.js";
+import type { CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
+import { type HealthServer, openHealthServer } from "./health-server.js";
+import { Introductions } from "./introductions.js";
 import { Loops } from "./loops.js";
-import { openChanges } from "./open-changes.js";
-import { openReplays } from "./open-replays.js";
 import type { PlaneOptions } from "./plane-options.js";
-import { openLoader, openRuntime } from "./roles/controllers.js";
-import { openEdge, openReading } from "./roles/edge.js";
-import { openProjector, openRunners } from "./roles/projections.js";
-import { openWorkers } from "./roles/workers.js";
+import { holdingOf, type ProcessRole, processRoles } from "./process-roles.js";
+import { startControllers } from "./roles/controllers.js";
+import { type OpenEdge, openEdge } from "./roles/edge.js";
+import { startProjections } from "./roles/projections.js";
+import { startWorkers } from "./roles/workers.js";
 import { openLogs, type Shared, withPlatform } from "./shared.js";
 import { openSigners } from "./signers.js";
 import { openThreads } from "./threads/open-threads.js";
-import type { ThreadPool } from "./threads/thread-pool.js";
 import { StandingWatch, watchBacklog } from "./watch-backlog.js";
 
-/** A running plane. */
-export interface Plane extends AsyncDisposable {
+/** A running process of a plane, whatever its roles. */
+export interface PlaneProcess extends AsyncDisposable {
   /** Where it listens; empty when it does not. */
   readonly url: string;
   /** base64url of the root's raw public key: what verifiers must be given. */
   readonly rootPublicKey: string;
+  /** Drains requests and reconciles, then ends connections. Idempotent, bounded. */
+  close(): Promise<void>;
+}
+
+/** A running plane: a process with an edge. */
+export interface Plane extends PlaneProcess {
   readonly edge: Edge;
   /**
    * The way in for code of this process: the pipeline of HTTP, without HTTP.
@@ -42,102 +46,135 @@ export interface Plane extends AsyncDisposable {
   as(identity: CallerIdentity): EmbeddedCaller;
   /** Questions to projections for whoever may see all tenants. */
   readonly queries: ProjectionQueries;
-  /** Drains requests and reconciles, then ends connections. Idempotent, bounded. */
-  close(): Promise<void>;
 }
 
+const everyRole: ReadonlySet<ProcessRole> = new Set(processRoles);
+
 /**
- * Opens a plane on a migrated database and serves.
+ * Opens a plane with every role on a migrated database and serves.
  *
  * @throws EventplaneError of the configuration, the database and the keys; nothing stays open
  */
-export async function openPlane(options: PlaneOptions): Promise<Plane> {
-  const pools = await openPools(options.databaseUrl, options);
-  const metrics = createMetrics();
-  let threads: ThreadPool | undefined;
-  try {
-    if (options.threads !== undefined) threads = await openThreads(options.threads, { ...options, metrics });
-    const { app: given, watchdog } = options;
-    const app = watchdog?.watch(given) ?? given;
-    return await compose({ ...options, app }, { pools, metrics, threads, folding: watchdog?.watchFolds(app) ?? app });
-  } catch (error) {
-    await threads?.close();
-    await pools.close();
-    throw error;
-  }
+export async function openPlane(options: Omit<PlaneOptions, "roles">): Promise<Plane> {
+  const { process, edge } = await open({ ...options, roles: everyRole });
+  assert(edge !== undefined, "a process with every role has an edge");
+  const { edge: taking, as, queries } = edge;
+  return { ...process, edge: taking, as, queries };
 }
 
-async function compose(
-  options: PlaneOptions,
-  opened: Pick<Shared, "folding" | "pools" | "metrics" | "threads">,
-): Promise<Plane> {
-  const { pools, metrics, threads } = opened;
-  const clock = systemClock;
-  const doorbell = createDoorbell();
-  const signers = openSigners(options.keys);
-  const directory = new KeyDirectory(signers.rootPublicKey);
-  const verifier = createVerifier(directory);
-  const reader = new PostgresReader(pools.edge);
-  const logs = openLogs({ pools, signers, doorbell, metrics, clock });
-  const app = withPlatform(options.app);
-  const standing = new StandingWatch();
-  const shared: Shared = { ...opened, app, signers, directory, verifier, logs, reader, clock, doorbell, standing };
+/**
+ * Opens a process with these roles, which holds the logins and keys of these roles only.
+ *
+ * @throws EventplaneError as {@link openPlane}; `key_unknown` when nobody introduces its key within 30 s
+ */
+export async function openProcess(options: PlaneOptions): Promise<PlaneProcess> {
+  const { process } = await open(options);
+  return process;
+}
 
-  await bootstrap(options, shared);
-  const loader = openLoader(options, shared);
-  const runtime = await openRuntime(options, shared, loader);
-  const projector = openProjector(options, shared);
-  await assertInstalled(pools.projector, [...app.projections.values()]);
-  if (options.isAlone === true) await endProjectionLeases(pools.projector);
-  const runners = openRunners(options, shared);
-  const loops = new Loops(options.logger);
-  const reading = openReading(options, shared);
-  const intakes = new Intakes({ ...shared, logger: options.logger });
-  const edge = await openEdge(options, shared, { loops, projector, runners, reading, intakes });
-  loops.start("controllers", (signal) => runtime.run(signal));
-  if (app.workers.size > 0) loops.start("workers", (signal) => openWorkers(options, shared).run(signal));
-  const changes = openChanges({ ...shared, loader, logger: options.logger });
-  loops.start("changes", (signal) => changes.run(signal));
-  const replays = openReplays({
-    ...shared,
-    loader,
-    logger: options.logger,
-    ...(threads === undefined ? {} : { reconciler: threads }),
-  });
-  loops.start("replays", (signal) => replays.run(signal));
-  loops.start("projections", (signal) => projector.run(signal));
-  for (const [name, runner] of runners) loops.start(`projection_${name}`, (signal) => runner.run(signal));
-  loops.start("backlog", (signal) => watchBacklog({ ...shared, work: new PostgresWorkStore(pools.runtime) }, signal));
+async function open(
+  options: PlaneOptions,
+): Promise<{ readonly process: PlaneProcess; readonly edge: OpenEdge | undefined }> {
+  const { roles } = options;
+  const closing: (() => Promise<void>)[] = [];
   const close = once(async () => {
-    await intakes.close();
-    await edge.close();
-    await loops.close();
-    await threads?.close();
-    await Promise.all([logs.edge.close(), logs.runtime.close(), logs.root?.log.close()]);
-    await pools.close();
+    for (const end of closing.splice(0).reverse()) await end();
   });
   try {
-    const { listen } = options.edge;
-    const url = listen === undefined ? "" : await edge.listen(listen);
-    await edge.platform.catchUp(); // so that nobody is refused because it knows nothing yet
-    intakes.start(edge);
-    const queries = new ProjectionQueries({ app, rows: reading.projections.rows, clock });
-    const caller = { ...shared, ...reading, queries, edge, ids: systemIds };
-    const as = (identity: CallerIdentity): EmbeddedCaller => new EmbeddedCaller(caller, identity);
-    return { url, rootPublicKey: signers.rootPublicKey, edge, as, queries, close, [Symbol.asyncDispose]: close };
+    const shared = await openShared(options, closing);
+    const edge = roles.has("edge") ? await openEdge(options, shared) : undefined;
+    closing.push(() => shared.loops.close());
+    if (edge !== undefined)
+      closing.push(
+        () => edge.edge.close(),
+        () => edge.intakes.close(),
+      );
+    else await learnKeys(options, shared);
+    await startRoles(options, shared);
+    const url = await listen(options, shared, { edge, closing });
+    const { rootPublicKey } = shared.signers;
+    return { process: { url, rootPublicKey, close, [Symbol.asyncDispose]: close }, edge };
   } catch (error) {
     await close();
     throw error;
   }
 }
 
-/** What must be in the platform log before anybody is served. */
-async function bootstrap(options: PlaneOptions, { reader, directory, clock, logs, signers }: Shared): Promise<void> {
-  const steps = new Bootstrap({ reader, directory, clock, ids: systemIds, edgeName: options.edge.name });
-  await steps.introduce([signers.edge, signers.runtime], logs.root);
-  await steps.registerSchemas(options.app, logs.edge);
-  await steps.registerBasePolicies(logs.edge);
-  if (options.onAdminKey !== undefined) await options.onAdminKey(await steps.createAdminKey(logs.edge));
+/** What is opened before any role; each part with its end. */
+async function openShared(options: PlaneOptions, closing: (() => Promise<void>)[]): Promise<Shared> {
+  const { roles, watchdog, logger } = options;
+  const metrics = createMetrics();
+  const pools = await openPools(options.databaseUrl, { ...options, logins: holdingOf(roles).logins });
+  closing.push(() => pools.close());
+  const signers = openSigners(options.keys);
+  const directory = new KeyDirectory(signers.rootPublicKey);
+  const doorbell = createDoorbell();
+  const clock = systemClock;
+  const logs = openLogs({ pools, signers, doorbell, metrics, clock });
+  closing.push(() => logs.close());
+  const threads =
+    options.threads === undefined || !roles.has("controllers")
+      ? undefined
+      : await openThreads(options.threads, { ...options, metrics });
+  if (threads !== undefined) closing.push(() => threads.close());
+  const given = watchdog?.watch(options.app) ?? options.app;
+  const standing = new StandingWatch();
+  return {
+    app: withPlatform(given),
+    folding: watchdog?.watchFolds(given) ?? given,
+    pools,
+    signers,
+    directory,
+    verifier: createVerifier(directory),
+    logs,
+    clock,
+    doorbell,
+    metrics,
+    standing,
+    threads,
+    loops: new Loops(logger),
+    degraded: [() => watchdog?.degraded ?? [], () => standing.degraded],
+  };
+}
+
+/** An edge learns them by its fold of the platform. */
+async function learnKeys({ roles }: PlaneOptions, shared: Shared): Promise<void> {
+  const { pools, signers, loops } = shared;
+  const introductions = new Introductions({
+    ...shared,
+    reader: new PostgresReader(holdingOf(roles).keys.has("runtime") ? pools.runtime : pools.reader),
+  });
+  await introductions.read();
+  for (const { signer } of signers.held) await introductions.waitFor(signer.keyId);
+  loops.start("introductions", (signal) => introductions.run(signal));
+}
+
+async function startRoles(options: PlaneOptions, shared: Shared): Promise<void> {
+  const { roles } = options;
+  if (roles.has("controllers")) await startControllers(options, shared);
+  if (roles.has("workers")) startWorkers(options, shared);
+  if (roles.has("projections")) await startProjections(options, shared);
+  if (!roles.has("controllers") && !roles.has("workers")) return;
+  const work = new PostgresWorkStore(shared.pools.runtime);
+  shared.loops.start("backlog", (signal) => watchBacklog({ ...shared, work }, signal));
+}
+
+async function listen(
+  options: PlaneOptions,
+  shared: Shared,
+  { edge, closing }: { readonly edge: OpenEdge | undefined; readonly closing: (() => Promise<void>)[] },
+): Promise<string> {
+  const { listen: address } = options.edge;
+  if (edge !== undefined) {
+    const url = address === undefined ? "" : await edge.edge.listen(address);
+    await edge.edge.platform.catchUp(); // so that nobody is refused because it knows nothing yet
+    edge.intakes.start(edge.edge);
+    return url;
+  }
+  if (address === undefined) return "";
+  const health: HealthServer = await openHealthServer(address, shared);
+  closing.push(() => health.close());
+  return health.url;
 }
 
 function once(action: () => Promise<void>): () => Promise<void> {

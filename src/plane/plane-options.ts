@@ -3,12 +3,15 @@ import type { EdgeDependencies } from "../edge/index.js";
 import type { AppDefinition } from "../event/index.js";
 import type { Logger } from "../observe/index.js";
 import type { RolePasswords } from "../store/postgres/index.js";
+import type { ProcessRole } from "./process-roles.js";
 import type { PlaneKeys } from "./signers.js";
 import type { ThreadsOptions } from "./threads/open-threads.js";
 import type { Watchdog } from "./watchdog/watchdog.js";
 
 /** How to open a plane. */
 export interface PlaneOptions {
+  /** What this process does. */
+  readonly roles: ReadonlySet<ProcessRole>;
   readonly app: AppDefinition;
   /** Any URL of the database; user and password are replaced by those of each role. */
   readonly databaseUrl: string;

@@ -2,7 +2,7 @@
  * One process from start to end: the checks that cost nothing, the plane, the reloads, the order of ending.
  */
 import type { AppDefinition } from "../event/index.js";
-import { type EventplaneError, isEventplaneError } from "../kernel/errors.js";
+import { EventplaneError, isEventplaneError } from "../kernel/errors.js";
 import { systemClock } from "../kernel/time.js";
 import type { Logger } from "../observe/index.js";
 import { AppWatcher } from "./app-watcher.js";
@@ -46,6 +46,10 @@ export interface RunPlaneOptions {
 export async function runPlane(options: RunPlaneOptions): Promise<void> {
   const { config, appFile, logger, mode, signal } = options;
   boundHeapGrowth();
+  if (mode === "dev" && config.isGiven("process.roles")) {
+    const message = "`dev` runs every role: leave process.roles out, or use `start`.";
+    throw new EventplaneError("config_invalid", message, { details: { name: "process.roles" } });
+  }
   const dataDir = config.required("data.dir");
   prepareFolder(dataDir);
   await assertPortFree({ host: config.required("edge.host"), port: config.integer("edge.port") }, dataDir);

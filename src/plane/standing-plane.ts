@@ -4,7 +4,7 @@
  */
 import { join } from "node:path";
 import type { AppDefinition } from "../event/index.js";
-import { EventplaneError, systemClock } from "../kernel/index.js";
+import { assert, EventplaneError, systemClock } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import { installProjections } from "../projection/index.js";
 import { openEmbeddedPostgres } from "../store/postgres/embedded/index.js";
@@ -12,8 +12,10 @@ import { loginRoles, migrate } from "../store/postgres/index.js";
 import type { Config } from "./config.js";
 import { appCacheFolder } from "./data-folder.js";
 import { adminKeyFile, databasePasswords, hasAdminKey, keyFile, rootKey, writeSecretFile } from "./key-files.js";
-import type { Plane } from "./open-plane.js";
+import type { Plane, PlaneProcess } from "./open-plane.js";
 import type { PlaneOptions } from "./plane-options.js";
+import { holdingOf, parseProcessRoles, processRoles } from "./process-roles.js";
+import { assertNoPassword, assertRoleFolder } from "./role-folder.js";
 import type { Watchdog } from "./watchdog/watchdog.js";
 
 /** How to open one. */
@@ -39,10 +41,14 @@ export interface StandingPlaneOptions {
 const lostCloseMs = 500;
 
 /** With the engine of policies, which would else be loaded when the database is there. */
-async function loadModules(): Promise<{ readonly openPlane: (options: PlaneOptions) => Promise<Plane> }> {
-  const [{ openPlane }, { prepareCedar }] = await Promise.all([import("./open-plane.js"), import("../edge/index.js")]);
-  prepareCedar();
-  return { openPlane };
+async function loadModules(config: Config): Promise<(options: PlaneOptions) => Promise<PlaneProcess>> {
+  const [{ openPlane, openProcess }, { prepareCedar }] = await Promise.all([
+    import("./open-plane.js"),
+    import("../edge/index.js"),
+  ]);
+  const roles = rolesOf(config);
+  if (roles.has("edge")) prepareCedar();
+  return roles.size === processRoles.length ? openPlane : openProcess;
 }
 
 interface Database {
@@ -59,19 +65,22 @@ export class StandingPlane implements AsyncDisposable {
   readonly #base: Omit<PlaneOptions, "app">;
   readonly #database: Database;
   readonly #migrates: boolean;
+  readonly #openPlane: (options: PlaneOptions) => Promise<PlaneProcess>;
   #app: AppDefinition;
-  #plane: Plane;
+  #plane: PlaneProcess;
   #isLost = false;
   #closing: Promise<void> | undefined;
 
   private constructor(parts: {
-    plane: Plane;
+    plane: PlaneProcess;
+    openPlane: (options: PlaneOptions) => Promise<PlaneProcess>;
     app: AppDefinition;
     base: Omit<PlaneOptions, "app">;
     database: Database;
     migrates: boolean;
   }) {
     this.#plane = parts.plane;
+    this.#openPlane = parts.openPlane;
     this.#app = parts.app;
     this.#base = parts.base;
     this.#database = parts.database;
@@ -90,15 +99,16 @@ export class StandingPlane implements AsyncDisposable {
   static async open(options: StandingPlaneOptions): Promise<StandingPlane> {
     // The server starts in its own process while the modules of the plane, the app and the engine of policies are loaded in this one.
     const broken = new AbortController();
-    const loading = Promise.all([options.app, loadModules()]);
+    const loading = Promise.all([options.app, loadModules(options.config)]);
     loading.catch(() => broken.abort());
     const signal = options.signal === undefined ? broken.signal : AbortSignal.any([broken.signal, options.signal]);
+    if (!isWhole(options.config)) assertLeastRights(options.config);
     const database = await openDatabase({ ...options, signal }).catch(async (error: unknown) => {
       if (broken.signal.aborted) await loading; // what is wrong with the app says more
       throw error;
     });
     try {
-      const [app, { openPlane }] = await loading;
+      const [app, openPlane] = await loading;
       const base = planeOptions(options, database.url);
       if (options.migrates) await install(base, app);
       const dataDir = options.config.required("data.dir");
@@ -106,18 +116,19 @@ export class StandingPlane implements AsyncDisposable {
       const plane = await openPlane({
         ...base,
         app,
-        ...(hasAdminKey(dataDir) ? {} : { onAdminKey }),
+        ...(hasAdminKey(dataDir) || !isWhole(options.config) ? {} : { onAdminKey }),
       });
-      return new StandingPlane({ plane, app, base, database, migrates: options.migrates });
+      return new StandingPlane({ plane, openPlane, app, base, database, migrates: options.migrates });
     } catch (error) {
       await database.close();
       throw error;
     }
   }
 
-  /** The plane as it runs now; another one after {@link replaceApp}. */
+  /** The plane as it runs now, of a process with every role; another one after {@link replaceApp}. */
   get plane(): Plane {
-    return this.#plane;
+    assert("edge" in this.#plane, "this process has every role");
+    return this.#plane as Plane; // openPlane gave it
   }
 
   /** Where it listens now; empty when it does not. */
@@ -136,7 +147,6 @@ export class StandingPlane implements AsyncDisposable {
    * @throws EventplaneError when the new app cannot be opened; the one before runs again
    */
   async replaceApp(app: AppDefinition): Promise<void> {
-    const { openPlane } = await import("./open-plane.js");
     if (this.#migrates) await install(this.#base, app);
     const { listen } = this.#base.edge;
     // On the port that it got, so that clients find it again.
@@ -144,10 +154,10 @@ export class StandingPlane implements AsyncDisposable {
     const edge = { ...this.#base.edge, ...again };
     await this.#plane.close();
     try {
-      this.#plane = await openPlane({ ...this.#base, app, edge });
+      this.#plane = await this.#openPlane({ ...this.#base, app, edge });
       this.#app = app;
     } catch (error) {
-      this.#plane = await openPlane({ ...this.#base, app: this.#app, edge });
+      this.#plane = await this.#openPlane({ ...this.#base, app: this.#app, edge });
       throw error;
     }
   }
@@ -223,10 +233,13 @@ function planeOptions(
 ): Omit<PlaneOptions, "app"> {
   const dataDir = config.required("data.dir");
   const count = config.integer("runtime.threads");
+  const roles = rolesOf(config);
+  const { logins, keys } = holdingOf(roles);
   return {
+    roles,
     databaseUrl,
     rolePrefix: config.required("database.role-prefix"),
-    passwords: databasePasswords(dataDir, loginRoles),
+    passwords: databasePasswords(dataDir, isWhole(config) ? loginRoles : [...logins]),
     connectionsMax: config.integer("database.pool-max"),
     claimsMax: config.integer("runtime.concurrency"),
     ...(watchdog === undefined ? {} : { watchdog }),
@@ -238,8 +251,7 @@ function planeOptions(
     isAlone: config.text("database.url") === undefined,
     keys: {
       ...rootKey(dataDir),
-      edge: keyFile(dataDir, "edge").pem,
-      runtime: keyFile(dataDir, "runtime").pem,
+      ...Object.fromEntries([...keys].map((tier) => [tier, keyFile(dataDir, tier).pem])),
     },
     edge: {
       name: config.required("edge.name"),
@@ -250,4 +262,19 @@ function planeOptions(
     },
     logger,
   };
+}
+
+/** Of a process with some of the roles. @throws EventplaneError `rights_excessive` */
+function assertLeastRights(config: Config): void {
+  assertRoleFolder(config.required("data.dir"), rolesOf(config));
+  assertNoPassword(config.text("database.url") ?? "");
+}
+
+function rolesOf(config: Config): PlaneOptions["roles"] {
+  return parseProcessRoles(config.texts("process.roles"));
+}
+
+/** Only where one process is the whole plane, its folder gets the first admin key; `evtctl migrate up` makes it for others. */
+function isWhole(config: Config): boolean {
+  return rolesOf(config).size === processRoles.length;
 }

@@ -35,7 +35,8 @@ const checks: readonly string[] = [
   `select format('%s: policy %s is not known', p.polrelid::regclass, p.polname) as defect from pg_policy p
    where $1 <> '' and p.polrelid in ${log} and p.polname not in ('tenant', 'owner_backup', 'appender_read', 'appender_add')
      and not (p.polrelid = 'eventplane.heads'::regclass and (
-       p.polname = 'appender_move' and p.polcmd = 'w' and p.polroles = array[($1 || '_appender')::regrole::oid]
+       p.polname = 'totals' and p.polcmd = 'r' and p.polroles = array[($1 || '_totals')::regrole::oid]
+       or p.polname = 'appender_move' and p.polcmd = 'w' and p.polroles = array[($1 || '_appender')::regrole::oid]
        or p.polname = 'news' and p.polcmd = 'r' and p.polroles <@ array[($1 || '_runtime')::regrole::oid, ($1 || '_projector')::regrole::oid]))`,
   // Update, delete and truncate meet a trigger that fires in every session_replication_role.
   `select format('%s: no trigger that always refuses %s', t.relid::regclass, w.what) as defect

@@ -8,7 +8,8 @@ import type { Shell } from "../shell.js";
 /** Adds the command. */
 export function register(program: Command, shell: Shell): void {
   withServeFlags(program.command("start"))
-    .description("run edge, controllers and projections on the migrated database of DATABASE_URL")
+    .description("run all of a plane, or some of its roles, on the migrated database of DATABASE_URL")
+    .option("--roles <roles>", "edge, controllers, workers, projections, comma-separated (default all)")
     .addHelpText(
       "after",
       `
@@ -16,7 +17,11 @@ DATABASE_URL (or DATABASE_URL_FILE) names the database; user and password in it 
 role. Keys and role passwords are in the data folder, as \`evtctl migrate up\` left them. It refuses a superuser,
 an owner, BYPASSRLS, and a server with fsync off. Logs are JSON on standard output.
 
-  DATABASE_URL=postgresql://db.internal/eventplane evtctl start --config eventplane.config.ts`,
+With --roles it runs these only, and its data folder must hold what they need and nothing else: \`evtctl role export\`
+makes it. A process without an edge answers /livez, /readyz and /metrics on its port.
+
+  DATABASE_URL=postgresql://db.internal/eventplane evtctl start --config eventplane.config.ts
+  DATABASE_URL=postgresql://db.internal/eventplane evtctl start --roles controllers,workers --data-dir ./controllers`,
     )
     .action(async (_options: unknown, command: Command) => {
       await runStart(serveConfig(command.optsWithGlobals<ServeFlags>(), shell));

@@ -1,60 +1,84 @@
-/** The role that takes requests. */
+/** The role that takes requests, over HTTP and from code of this process. */
 import { createEdge, type Edge, type EdgeDependencies } from "../../edge/index.js";
 import { systemIds } from "../../kernel/index.js";
 import {
   PostgresProjectionOverview,
   PostgresProjectionRows,
   PostgresResourceReader,
-  type ProjectionRunner,
-  type ResourcesProjector,
+  ProjectionQueries,
 } from "../../projection/index.js";
 import { PostgresReplayProgress } from "../../replay/index.js";
 import { ResourceLoader } from "../../store/index.js";
-import { PostgresSnapshots } from "../../store/postgres/index.js";
+import { PostgresReader, PostgresSnapshots } from "../../store/postgres/index.js";
 import { PostgresWorkStore } from "../../work/postgres/index.js";
-import type { Intakes } from "../intakes.js";
-import type { Loops } from "../loops.js";
+import { Bootstrap } from "../bootstrap.js";
+import { type CallerIdentity, EmbeddedCaller } from "../embedded-caller.js";
+import { Intakes } from "../intakes.js";
 import { openSnapshots } from "../open-snapshots.js";
 import type { PlaneOptions } from "../plane-options.js";
 import { type Shared, withPlatform } from "../shared.js";
-import { threadsDegraded } from "../threads/open-threads.js";
-import { stoppedProjections } from "./projections.js";
+
+/** An edge that is ready to listen. */
+export interface OpenEdge {
+  readonly edge: Edge;
+  /** Not started yet; to be closed before the edge. */
+  readonly intakes: Intakes;
+  readonly queries: ProjectionQueries;
+  readonly as: (identity: CallerIdentity) => EmbeddedCaller;
+}
 
 /** Resources as the edge and embedded callers see them. */
-export interface Reading {
+interface Reading {
   readonly loader: ResourceLoader;
   readonly resources: PostgresResourceReader;
   readonly projections: EdgeDependencies["projections"];
 }
 
-export function openReading(options: PlaneOptions, shared: Shared): Reading {
-  const { folding, pools, verifier, reader } = shared;
+/** Opens it, once the platform log has what must be there before anybody is served. */
+export async function openEdge(options: PlaneOptions, shared: Shared): Promise<OpenEdge> {
+  const reader = new PostgresReader(shared.pools.edge);
+  await bootstrap(options, shared, reader);
+  const reading = openReading(options, shared, reader);
+  const intakes = new Intakes({ ...shared, logger: options.logger });
+  const edge = await createEdge(dependenciesOf(options, shared, { reader, reading, intakes }));
+  const queries = new ProjectionQueries({ app: shared.app, rows: reading.projections.rows, clock: shared.clock });
+  const caller = { ...shared, ...reading, reader, queries, edge, ids: systemIds };
+  return { edge, intakes, queries, as: (identity) => new EmbeddedCaller(caller, identity) };
+}
+
+async function bootstrap(
+  options: PlaneOptions,
+  { directory, clock, logs, signers }: Shared,
+  reader: PostgresReader,
+): Promise<void> {
+  const steps = new Bootstrap({ reader, directory, clock, ids: systemIds, edgeName: options.edge.name });
+  await steps.introduce(signers.held, logs.root);
+  await steps.registerSchemas(options.app, logs.edge);
+  await steps.registerBasePolicies(logs.edge);
+  if (options.onAdminKey !== undefined) await options.onAdminKey(await steps.createAdminKey(logs.edge));
+}
+
+function openReading(options: PlaneOptions, shared: Shared, reader: PostgresReader): Reading {
+  const { folding, pools, verifier } = shared;
   const logger = options.logger.child({ role: "edge" });
-  const snapshots = openSnapshots({ ...shared, logger, snapshots: new PostgresSnapshots(pools.edge) });
+  const snapshots = openSnapshots({ ...shared, reader, logger, snapshots: new PostgresSnapshots(pools.edge) });
   const loader = new ResourceLoader({ reader, verifier, app: withPlatform(folding), snapshots });
   return {
     loader,
     resources: new PostgresResourceReader(pools.edge),
-    projections: { rows: new PostgresProjectionRows(pools.edge), overview: new PostgresProjectionOverview(pools) },
+    projections: { rows: new PostgresProjectionRows(pools.edge), overview: new PostgresProjectionOverview(pools.edge) },
   };
 }
 
-export function openEdge(
+function dependenciesOf(
   options: PlaneOptions,
   shared: Shared,
-  running: {
-    readonly loops: Loops;
-    readonly projector: ResourcesProjector;
-    readonly runners: ReadonlyMap<string, ProjectionRunner>;
-    readonly reading: Reading;
-    readonly intakes: Pick<Intakes, "failed" | "degraded">;
-  },
-): Promise<Edge> {
-  const { pools, directory, verifier, logs, reader, clock, doorbell, metrics, standing } = shared;
-  const { loops, projector, runners, reading, intakes } = running;
+  opened: { readonly reader: PostgresReader; readonly reading: Reading; readonly intakes: Intakes },
+): EdgeDependencies {
+  const { pools, directory, verifier, logs, clock, doorbell, metrics, loops, degraded } = shared;
+  const { reader, reading, intakes } = opened;
   const { name, listen: _, ...bounds } = options.edge;
-  const logger = options.logger.child({ role: "edge" });
-  return createEdge({
+  return {
     ...reading,
     app: shared.folding,
     log: logs.edge,
@@ -64,25 +88,14 @@ export function openEdge(
     doorbell,
     verifier,
     keys: directory,
-    signer: shared.signers.edge.signer,
+    signer: shared.signers.of("edge"),
     clock,
     ids: systemIds,
-    logger,
+    logger: options.logger.child({ role: "edge" }),
     metrics,
     ...bounds,
     edge: name,
-    notReady: async () => [...loops.failed, ...intakes.failed].map((name) => `${name}_stopped`),
-    degraded: () => {
-      const tenants = projector.stopped().length;
-      const stopped = tenants === 0 ? [] : [`resources_projection_stopped: tenants ${tenants}`];
-      return [
-        ...stopped,
-        ...stoppedProjections(runners),
-        ...threadsDegraded(shared.threads),
-        ...(options.watchdog?.degraded ?? []),
-        ...standing.degraded,
-        ...intakes.degraded,
-      ];
-    },
-  });
+    notReady: async () => [...loops.stopped, ...intakes.stopped],
+    degraded: () => [...degraded.flatMap((tell) => tell()), ...intakes.degraded],
+  };
 }

@@ -1,6 +1,8 @@
 /** The role that folds: the table of resources, and the application's projections. */
 import { systemIds } from "../../kernel/index.js";
 import {
+  assertInstalled,
+  endProjectionLeases,
   PostgresProjectionStore,
   PostgresResourceTable,
   ProjectionRunner,
@@ -10,7 +12,22 @@ import { PostgresReader } from "../../store/postgres/index.js";
 import type { PlaneOptions } from "../plane-options.js";
 import { type Shared, withPlatform } from "../shared.js";
 
-export function openProjector(
+/** Starts it. @throws EventplaneError `migration_needed` when a projection is not installed; `unavailable` */
+export async function startProjections(options: PlaneOptions, shared: Shared): Promise<void> {
+  const { app, pools, loops, degraded } = shared;
+  const projector = openProjector(options, shared);
+  await assertInstalled(pools.projector, [...app.projections.values()]);
+  if (options.isAlone === true) await endProjectionLeases(pools.projector);
+  const runners = openRunners(options, shared);
+  degraded.push(
+    () => stoppedResources(projector),
+    () => stoppedProjections(runners),
+  );
+  loops.start("projections", (signal) => projector.run(signal));
+  for (const [name, runner] of runners) loops.start(`projection_${name}`, (signal) => runner.run(signal));
+}
+
+function openProjector(
   options: PlaneOptions,
   { folding, pools, clock, doorbell, metrics }: Shared,
 ): ResourcesProjector {
@@ -26,7 +43,7 @@ export function openProjector(
 }
 
 /** One a projection, by its name. */
-export function openRunners(options: PlaneOptions, shared: Shared): ReadonlyMap<string, ProjectionRunner> {
+function openRunners(options: PlaneOptions, shared: Shared): ReadonlyMap<string, ProjectionRunner> {
   const { app, pools, clock, doorbell, metrics } = shared;
   const { rolePrefix } = options;
   const holder = systemIds.uuid4();
@@ -41,8 +58,13 @@ export function openRunners(options: PlaneOptions, shared: Shared): ReadonlyMap<
   );
 }
 
+function stoppedResources(projector: ResourcesProjector): readonly string[] {
+  const tenants = projector.stopped().length;
+  return tenants === 0 ? [] : [`resources_projection_stopped: tenants ${tenants}`];
+}
+
 /** Which projections stand still for how many tenants, and why. */
-export function stoppedProjections(runners: ReadonlyMap<string, ProjectionRunner>): readonly string[] {
+function stoppedProjections(runners: ReadonlyMap<string, ProjectionRunner>): readonly string[] {
   return [...runners].flatMap(([name, { summary, newerTenants }]) => {
     const stopped = (summary?.stopped ?? []).map(
       ({ code, tenants }) => `projection_stopped: ${name} ${code} tenants ${tenants}`,

@@ -6,7 +6,13 @@ import { WorkerRuntime } from "../../worker/index.js";
 import type { PlaneOptions } from "../plane-options.js";
 import type { Shared } from "../shared.js";
 
-export function openWorkers(options: PlaneOptions, shared: Shared): WorkerRuntime {
+/** Starts it, where the application has workers. */
+export function startWorkers(options: PlaneOptions, shared: Shared): void {
+  if (shared.app.workers.size === 0) return;
+  shared.loops.start("workers", (signal) => openWorkers(options, shared).run(signal));
+}
+
+function openWorkers(options: PlaneOptions, shared: Shared): WorkerRuntime {
   const { app, pools, logs, verifier, clock, doorbell, metrics } = shared;
   return new WorkerRuntime({
     app,

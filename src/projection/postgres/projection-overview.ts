@@ -1,4 +1,4 @@
-/** How projections stand: one tenant under its row security, all together as `_projector` sees them. */
+/** How projections stand: one tenant under its row security, all together by functions that count for the edge. */
 import type pg from "pg";
 import type { TenantId } from "../../kernel/index.js";
 import { ask } from "../../store/postgres/index.js";
@@ -7,27 +7,26 @@ import { runTogether } from "./pipeline.js";
 import * as sql from "./projection-sql.js";
 import { type BuildRow, decodeTenant, type NotesRow } from "./tenant-rows.js";
 
-/** The pools belong to the caller. */
+/** The pool belongs to the caller. */
 export class PostgresProjectionOverview implements ProjectionOverview {
-  readonly #edge: pg.Pool;
-  readonly #projector: pg.Pool;
+  readonly #pool: pg.Pool;
 
-  constructor(pools: { readonly edge: pg.Pool; readonly projector: pg.Pool }) {
-    this.#edge = pools.edge;
-    this.#projector = pools.projector;
+  /** @param pool of `_edge` */
+  constructor(pool: pg.Pool) {
+    this.#pool = pool;
   }
 
   tenant(tenantId: TenantId, projection: string): Promise<TenantProjection> {
-    return readTenant(this.#edge, tenantId, projection);
+    return readTenant(this.#pool, tenantId, projection);
   }
 
   summary(projection: string, platformVersion: number): Promise<ProjectionSummary> {
-    return readSummary(this.#projector, projection, platformVersion);
+    return readSummary(this.#pool, projection, platformVersion);
   }
 
   async stopped(projection: string, limit: number): Promise<readonly StoppedTenant[]> {
     const rows = await ask<{ tenant_id: TenantId; code: string; message: string; position: string }>(
-      this.#projector,
+      this.#pool,
       sql.stoppedTenants,
       [projection, limit],
     );

@@ -56,28 +56,17 @@ export const notes: Statement =
   from eventplane.projection_tenants where tenant_id = $2::uuid and projection = $1::text`);
 
 /** $1 projection, $2 version of the platform's requests. */
-export const summary: Statement = statement(`select count(*)::text as tenants,
-    coalesce(sum(greatest(0, h.position - b.position)), 0)::text as lag_events,
-    count(*) filter (where t.check_live <> t.check_fresh)::text as differing,
-    count(*) filter (where t.platform_version < $2::bigint)::text as waiting,
-    count(f.build)::text as fresh_tenants, coalesce(sum(f.position), 0)::text as fresh_position,
-    coalesce(sum(h.position) filter (where f.build is not null), 0)::text as fresh_head
-  from eventplane.projection_builds b join eventplane.heads h on h.tenant_id = b.tenant_id
-  left join eventplane.projection_tenants t on t.tenant_id = b.tenant_id and t.projection = b.projection
-  left join eventplane.projection_builds f
-    on f.tenant_id = b.tenant_id and f.projection = b.projection and f.role in ('rebuild', 'verify')
-  where b.projection = $1::text and b.role = 'live'`);
+export const summary: Statement = statement(`select tenants::text, lag_events::text, differing::text, waiting::text,
+    fresh_tenants::text, fresh_position::text, fresh_head::text
+  from eventplane.projection_summary($1::text, $2::bigint)`);
 
 /** $1 projection. */
-export const stopped: Statement = statement(`select failure_code as code, count(*)::text as tenants
-  from eventplane.projection_tenants where projection = $1::text and failure_code is not null
-  group by failure_code order by failure_code`);
+export const stopped: Statement = statement(`select code, tenants::text
+  from eventplane.projection_stopped($1::text) order by code`);
 
 /** $1 projection, $2 how many. */
-export const stoppedTenants: Statement = statement(`select tenant_id, failure_code as code, failure_message as message,
-    failure_position::text as position
-  from eventplane.projection_tenants where projection = $1::text and failure_code is not null
-  order by tenant_id limit $2::int`);
+export const stoppedTenants: Statement = statement(`select tenant_id, code, message, failed_position::text as position
+  from eventplane.projection_stopped_tenants($1::text, $2::int) order by tenant_id`);
 
 /** $1 projection, $2 tenant, $3 build, $4 role, $5 version, $6 fingerprint. */
 export const open: Statement = statement(`insert into eventplane.projection_builds

@@ -1,0 +1,200 @@
+/** `evtctl start --roles …`: a process a role, each with the folder of its role; what holds more than its role is refused. */
+import { existsSync } from "node:fs";
+import { copyFile, mkdtemp, readdir, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { createClient, type EventplaneClient } from "../src/client/index.js";
+import { buildCommand, evtctl, type Finished, freePort, Served } from "./support/evtctl-process.js";
+import { runAs } from "./support/postgres-installation.js";
+import { createTestDatabase, type TestDatabase } from "./support/postgres-server.js";
+
+const config = fileURLToPath(new URL("../examples/organizations/eventplane.config.ts", import.meta.url));
+
+let folder = "";
+let whole = "";
+let database: TestDatabase;
+const running = new Map<string, Served>();
+
+/** Without user and password: a service has its own. */
+const serviceEnvironment = (dataDir: string): Readonly<Record<string, string>> => {
+  const { host, pathname } = new URL(database.ownerUrl);
+  return {
+    DATABASE_URL: `postgresql://${host}${pathname}`,
+    EVENTPLANE_DATABASE__ROLE_PREFIX: database.rolePrefix,
+    EVENTPLANE_DATA__DIR: dataDir,
+  };
+};
+const owner = (): Readonly<Record<string, string>> => ({
+  DATABASE_URL_FILE: join(folder, "owner.url"),
+  EVENTPLANE_DATABASE__ROLE_PREFIX: database.rolePrefix,
+  EVENTPLANE_DATA__DIR: whole,
+});
+const folderOf = (roles: string): string => join(folder, roles.replaceAll(",", "-"));
+
+async function start(roles: string): Promise<Served> {
+  const environment = serviceEnvironment(folderOf(roles));
+  const served = Served.start(["start", "--config", config, "--roles", roles], await freePort(), { environment });
+  running.set(roles, served);
+  await served.ready();
+  return served;
+}
+
+const refusedStart = (roles: string, environment: Readonly<Record<string, string>>): Promise<Finished> =>
+  evtctl(["start", "--config", config, "--roles", roles, "--port", "0"], { environment });
+
+/** Logins with a connection. */
+async function loggedIn(): Promise<readonly string[]> {
+  const sql = `select distinct usename from pg_stat_activity
+    where datname = current_database() and usename like $1 and application_name like 'eventplane %' order by 1`;
+  const rows = await runAs<{ usename: string }>(database.superuserUrl, sql, [`${database.rolePrefix}\\_%`]);
+  return rows.map(({ usename }) => usename.slice(database.rolePrefix.length + 1));
+}
+
+beforeAll(async () => {
+  buildCommand();
+  folder = await mkdtemp(join(tmpdir(), "eventplane-roles-"));
+  whole = join(folder, "whole");
+  database = await createTestDatabase();
+  await writeFile(join(folder, "owner.url"), database.ownerUrl, { mode: 0o600 });
+  const { status, stderr } = await evtctl(["migrate", "up", "--config", config], { environment: owner() });
+  expect([status, stderr]).toEqual([0, ""]);
+});
+afterAll(async () => {
+  await Promise.all([...running.values()].map((served) => served.end()));
+  await database?.drop();
+  await rm(folder, { recursive: true, force: true });
+});
+
+describe("role export", () => {
+  it("gives each role its keys and passwords, and nothing else", async () => {
+    for (const roles of ["edge", "controllers,workers", "projections"]) {
+      const { status, stderr } = await evtctl(["role", "export", folderOf(roles), "--roles", roles], {
+        environment: owner(),
+      });
+      expect([status, stderr]).toEqual([0, ""]);
+    }
+    const content = async (roles: string): Promise<unknown> => [
+      (await readdir(folderOf(roles), { recursive: true })).sort(),
+      Object.keys(JSON.parse(await readFile(join(folderOf(roles), "database.json"), "utf8")) as object).sort(),
+    ];
+    expect(await content("edge")).toEqual([["database.json", "keys", "keys/edge.key", "keys/root.pub"], ["edge"]]);
+    expect(await content("controllers,workers")).toEqual([
+      ["database.json", "keys", "keys/root.pub", "keys/runtime.key"],
+      ["runtime"],
+    ]);
+    expect(await content("projections")).toEqual([
+      ["database.json", "keys", "keys/root.pub"],
+      ["projector", "reader"],
+    ]);
+  });
+
+  it("refuses a folder with files, a role that there is none of, and a folder that was never prepared", async () => {
+    const twice = await evtctl(["role", "export", folderOf("edge"), "--roles", "edge"], { environment: owner() });
+    expect([twice.status, twice.stderr]).toEqual([2, expect.stringContaining("has files already")]);
+    const wrong = await evtctl(["role", "export", join(folder, "x"), "--roles", "king"], { environment: owner() });
+    expect([wrong.status, wrong.stderr]).toEqual([2, expect.stringContaining('"king" is no role of a process')]);
+    const environment = { ...owner(), EVENTPLANE_DATA__DIR: join(folder, "nothing") };
+    const empty = await evtctl(["role", "export", join(folder, "x"), "--roles", "edge"], { environment });
+    expect([empty.status, empty.stderr]).toEqual([1, expect.stringContaining("evtctl migrate up")]);
+    expect(existsSync(join(folder, "x"))).toBe(false);
+  });
+});
+
+describe("a process a role", () => {
+  let client: EventplaneClient;
+
+  it("edge, controllers with workers, and projections together are a plane", async () => {
+    const [edge, controllers] = await Promise.all(["edge", "controllers,workers", "projections"].map(start));
+    const environment = { ...owner(), EVENTPLANE_URL: edge?.url ?? "" };
+    expect((await evtctl(["tenant", "create", "acme"], { environment })).status).toBe(0);
+    const grants = ["--grants", "publisher,reader,subscriber"];
+    const made = await evtctl(["key", "create", "acme", "--name", "ci", ...grants], { environment });
+    client = createClient({ baseUrl: edge?.url ?? "", tenant: "acme", apiKey: made.stdout.trim() });
+    const spec = { name: "Acme", plan: "team", region: "eu" };
+    await client.publish({ type: "organization.create", aggregateId: "acme", spec });
+    await expect.poll(phase, { timeout: 15_000 }).toBe("Ready");
+    await expect.poll(planOf, { timeout: 15_000 }).toBe("team");
+    expect(await loggedIn()).toEqual(["edge", "projector", "reader", "runtime"]);
+    expect(controllers?.output).not.toContain('"level":"error"');
+  });
+
+  it("tells its health and metrics where an edge would, and nothing else", async () => {
+    const { url = "" } = running.get("controllers,workers") ?? {};
+    expect(await (await fetch(`${url}/readyz`)).json()).toEqual({ status: "ok", reasons: [], degraded: [] });
+    expect(await (await fetch(`${url}/metrics`)).text()).toContain("eventplane_reconcile");
+    for (const [path, method] of [
+      ["/", "GET"],
+      ["/v1/tenants/acme/intents", "POST"],
+      ["/readyz", "DELETE"],
+    ] as const) {
+      expect((await fetch(`${url}${path}`, { method })).status).toBe(404);
+    }
+    const busy = await refusedStart("controllers,workers", {
+      ...serviceEnvironment(folderOf("controllers,workers")),
+      PORT: new URL(url).port,
+    });
+    expect(busy.status).not.toBe(0);
+  });
+
+  it("logs in as its role only, and what others do waits for them", async () => {
+    await running.get("edge")?.end();
+    await running.get("projections")?.end();
+    expect(await loggedIn()).toEqual(["runtime"]);
+    await running.get("controllers,workers")?.end();
+    const edge = await start("edge");
+    expect(await loggedIn()).toEqual(["edge"]);
+    const { tenant, apiKey } = { tenant: "acme", apiKey: await keyText(edge.url) };
+    client = createClient({ baseUrl: edge.url, tenant, apiKey });
+    await client.publish({ type: "organization.change-plan", aggregateId: "acme", spec: { plan: "enterprise" } });
+    await start("controllers,workers");
+    await start("projections");
+    await expect.poll(planOf, { timeout: 15_000 }).toBe("enterprise");
+  });
+
+  const phase = async (): Promise<string | undefined> =>
+    (await client.resource("organization", "acme").catch(() => undefined))?.phase;
+  const planOf = async (): Promise<unknown> => {
+    const query = { table: "organizations", key: "acme" };
+    const page = await client
+      .query<{ readonly value: { readonly plan: string } }>("organizations_by_plan", query)
+      .catch(() => undefined);
+    return page?.rows[0]?.value.plan;
+  };
+  const keyText = async (url: string): Promise<string> => {
+    const environment = { ...owner(), EVENTPLANE_URL: url };
+    const args = ["key", "create", "acme", "--name", "again", "--grants", "publisher,reader"];
+    return (await evtctl(args, { environment })).stdout.trim();
+  };
+});
+
+describe("rights beyond a role", () => {
+  it.each([
+    [
+      "the whole folder",
+      () => serviceEnvironment(whole),
+      /keys\/root\.key, keys\/runtime\.key, admin\.key, password of/,
+    ],
+    ["a password in DATABASE_URL", () => ({ ...owner(), EVENTPLANE_DATA__DIR: folderOf("edge") }), /has a password/],
+  ])("are refused: %s", async (_what, environment, why) => {
+    const { status, stderr } = await refusedStart("edge", environment());
+    expect(status).toBe(3);
+    expect(stderr).toMatch(/^error rights_excessive: /);
+    expect(stderr).toMatch(why);
+  });
+
+  it("are refused: one key too many", async () => {
+    const extra = join(folderOf("projections"), "keys", "runtime.key");
+    await copyFile(join(whole, "keys", "runtime.key"), extra);
+    const { status, stderr } = await refusedStart("projections", serviceEnvironment(folderOf("projections")));
+    await rm(extra);
+    expect([status, stderr]).toEqual([3, expect.stringMatching(/^error rights_excessive: [^\n]*runtime\.key/)]);
+  });
+
+  it("dev runs every role and says so", async () => {
+    const environment = { EVENTPLANE_PROCESS__ROLES: "edge", EVENTPLANE_DATA__DIR: join(folder, "dev") };
+    const { status, stderr } = await evtctl(["dev", "--port", "0"], { environment });
+    expect([status, stderr]).toEqual([2, expect.stringContaining("`dev` runs every role")]);
+  });
+});
