@@ -139,7 +139,7 @@ export class AcceptedEvent implements BusEvent {
 
   toJSON(): EventJson {
     const { id, topic, schemaVersion, priority, context, atMs, correlationId, causationId, source, metadata } = this;
-    // Plain data: freezeData refused everything else. JSON has no undefined.
+    // Plain data: frozenCopy refused everything else. JSON has no undefined.
     const payload = (this.#payload ?? null) as JsonValue;
     return {
       id,

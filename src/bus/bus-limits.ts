@@ -18,6 +18,13 @@ export const busLimits = {
   /** Nesting and parts (values) of one payload. */
   payloadDepthMax: 32,
   payloadPartsMax: 100_000,
+  /** Shapes of objects that are remembered of one topic, and of one place in its payloads; members of such an object. */
+  shapesMax: 64,
+  shapesOfPlaceMax: 4,
+  shapeMembersMax: 32,
+  /** How often a shape is seen before it is remembered; and objects of unknown shape at one place before no more is learned there. */
+  shapeSightings: 16,
+  shapeMissesMax: 10_000,
   /** Events that handlers publish while an event is handed out: how many may wait, and how many go out before other work gets its turn. */
   nestedMax: 10_000,
   nestedPerTurnMax: 1_000,

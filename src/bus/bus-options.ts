@@ -14,6 +14,7 @@ import { busLimits } from "./bus-limits.js";
 import { CoarseClock } from "./coarse-clock.js";
 import type { DeliveryFailure } from "./consumer-parts.js";
 import { Correlation, scopeOf } from "./correlation.js";
+import { DataShapes } from "./data-shapes.js";
 import { type DeadLetterStore, MemoryDeadLetters } from "./dead-letter.js";
 import type { Unpublished } from "./delayed-events.js";
 import { EventIds } from "./event-ids.js";
@@ -62,6 +63,8 @@ export interface KnownTopic {
   readonly version: number;
   readonly check: PayloadCheck;
   readonly lift: Lift;
+  /** Of its payloads. */
+  readonly shapes: DataShapes;
 }
 
 /** What the contexts of one bus share. */
@@ -99,7 +102,7 @@ export function shareBus(options: BusOptions<TopicMap>): BusShared {
   const topics = new Map<string, KnownTopic>();
   const schemas = new Map<string, JsonObject | undefined>();
   for (const [name, topic] of Object.entries<Topic>(options.topics ?? {})) {
-    topics.set(name, { version: topic.version, ...compileTopic(name, topic) });
+    topics.set(name, { version: topic.version, ...compileTopic(name, topic), shapes: new DataShapes() });
     schemas.set(name, jsonSchemaOf(topic));
   }
   const allowsUnknown = options.unknownTopics === "allow";

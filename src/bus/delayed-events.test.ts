@@ -77,10 +77,10 @@ describe("an event that is emitted later", () => {
     expect(() => slow.emitLater("a", 2, { delayMs: 1_000 })).toThrow(coded("rate_limited"));
   });
 
-  test("is frozen when it is accepted", async () => {
+  test("is copied when it is accepted", async () => {
     const payload = { n: 1 };
     bus.emitLater("other", payload, { delayMs: 10 });
-    expect(() => Object.assign(payload, { n: 2 })).toThrow(TypeError);
+    payload.n = 2;
     await clock.advance(30);
     expect(seen).toEqual([{ n: 1 }]);
   });

@@ -34,7 +34,7 @@ export function compileTopic(name: string, topic: Topic): { readonly check: Payl
 function compileCheck(name: string, schema: Topic["schema"]): PayloadCheck {
   if (schema === undefined) return (payload) => payload;
   if (isStandard(schema)) return standardCheck(name, schema);
-  // What is not plain data is refused right after, by freezeData.
+  // What is not plain data was refused before, by frozenCopy.
   const problemsOf = compileSchema(schema, { isPlain: true, takesMarks: true });
   return (payload) => {
     const problems = problemsOf(payload);

@@ -1,7 +1,7 @@
 /** What a publisher says of an event, checked. */
 import { EventplaneError, type JsonObject } from "../kernel/index.js";
 import type { EventOptions, PublishOptions } from "./accepted-event.js";
-import { freezeData } from "./freeze.js";
+import { frozenCopy } from "./frozen-copy.js";
 import { priorities } from "./priority.js";
 
 /** The options of an event that its publisher says nothing of. */
@@ -21,9 +21,14 @@ export function checkedOptions(options: PublishOptions, source: string | undefin
   assertId("causationId", causationId);
   if (priority !== undefined && !priorities.includes(priority))
     throw new EventplaneError("request_invalid", `The option priority is ${priorities.join(", ")}.`);
-  // Frozen data of the type that it had.
-  const frozen = metadata === undefined ? undefined : (freezeData({ ...metadata }) as JsonObject);
-  return { id, priority, correlationId, causationId, metadata: frozen, source };
+  return { id, priority, correlationId, causationId, metadata: frozenMetadata(metadata), source };
+}
+
+function frozenMetadata(metadata: JsonObject | undefined): JsonObject | undefined {
+  if (metadata === undefined) return undefined;
+  if (typeof metadata !== "object" || metadata === null || Array.isArray(metadata))
+    throw new EventplaneError("request_invalid", "The option metadata is an object.");
+  return frozenCopy(metadata) as JsonObject; // data of the type that it had
 }
 
 /** @throws EventplaneError `request_invalid` for an id that is not 1 to 128 printable ASCII characters */

@@ -10,7 +10,7 @@ import type { ConsumerHost, DeliveryFailure } from "./consumer-parts.js";
 import type { Correlation } from "./correlation.js";
 import { type DeadLetter, letterOf } from "./dead-letter.js";
 import { type DelayedEvent, DelayedEvents, type Unpublished } from "./delayed-events.js";
-import { freezeData } from "./freeze.js";
+import { frozenCopy } from "./frozen-copy.js";
 import { History } from "./history.js";
 import type { OperationCounts } from "./operation.js";
 import { checkedOptions, noOptions } from "./publish-options.js";
@@ -262,14 +262,10 @@ export class Space {
     assertMayPublish(authorization, { context: this.name, topic: origin.topic, principal, source });
   }
 
-  #build({ origin, known }: TopicState, { payload, options, source, atMs }: Parts): AcceptedEvent {
-    let checked = payload;
-    if (known !== undefined) {
-      const { schemaVersion } = options;
-      if (schemaVersion !== undefined) checked = known.lift(payload, schemaVersion);
-      checked = known.check(checked);
-    }
-    const parts = { number: ++this.#shared.counters.eventsNumbered, payload: freezeData(checked), atMs };
+  #build(state: TopicState, { payload, options, source, atMs }: Parts): AcceptedEvent {
+    const { origin } = state;
+    const kept = keptPayload(state, payload, options.schemaVersion);
+    const parts = { number: ++this.#shared.counters.eventsNumbered, payload: kept, atMs };
     const isBare = options === noOptions && source === undefined;
     return new AcceptedEvent(origin, parts, isBare ? noOptions : checkedOptions(options, source));
   }
@@ -318,4 +314,13 @@ export class Space {
   #logRefused(draft: Draft, source: string | undefined, error: unknown): void {
     this.#shared.log?.refused({ what: "publication", context: this.name, source, error, draft });
   }
+}
+
+/** Copied before it is checked: what was checked is what handlers get. */
+function keptPayload({ known, shapes }: TopicState, payload: unknown, version: number | undefined): unknown {
+  if (known === undefined) return frozenCopy(payload, shapes);
+  const copy = frozenCopy(version === undefined ? payload : known.lift(payload, version), shapes);
+  const checked = known.check(copy);
+  // A Standard Schema may have made something else of it.
+  return checked === copy ? copy : frozenCopy(checked, shapes);
 }

@@ -3,6 +3,7 @@ import type { EventOrigin } from "./accepted-event.js";
 import { busLimits } from "./bus-limits.js";
 import { type BusShared, type KnownTopic, unknownTopic } from "./bus-options.js";
 import type { Consumer } from "./consumer.js";
+import { DataShapes } from "./data-shapes.js";
 import { GenerationsMap } from "./generations-map.js";
 import type { Registry } from "./registry.js";
 
@@ -10,6 +11,7 @@ import type { Registry } from "./registry.js";
 export interface TopicState {
   readonly origin: EventOrigin;
   readonly known: KnownTopic | undefined;
+  readonly shapes: DataShapes;
   readonly count: TopicCount;
   /** Who takes the topic, as of this change of the registry. */
   consumers: readonly Consumer[];
@@ -32,6 +34,8 @@ export class TopicStates {
   readonly #context: string;
   readonly #shared: BusShared;
   readonly #registry: Registry;
+  /** Of all topics that are not declared, whose number has no bound. */
+  readonly #otherShapes = new DataShapes();
   readonly #states = new GenerationsMap<string, TopicState>(busLimits.topicsCachedMax);
 
   constructor(context: string, shared: BusShared, registry: Registry) {
@@ -69,7 +73,8 @@ export class TopicStates {
     if (definition === undefined && !this.#shared.allowsUnknown) throw unknownTopic(topic);
     const { ids } = this.#shared;
     const origin = { topic, context: this.#context, schemaVersion: definition?.version ?? 1, ids };
-    const state = { origin, known: definition, count: this.countOf(topic), consumers: [], change: -1 };
+    const shapes = definition?.shapes ?? this.#otherShapes;
+    const state = { origin, known: definition, shapes, count: this.countOf(topic), consumers: [], change: -1 };
     this.#states.set(topic, state);
     return state;
   }

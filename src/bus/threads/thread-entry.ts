@@ -14,7 +14,7 @@ import type { AnyHandler } from "../consumer-parts.js";
 import { Attempt } from "../delivery.js";
 import { EventIds } from "../event-ids.js";
 import type { EventJson } from "../event-json.js";
-import { freezeData } from "../freeze.js";
+import { frozenCopy } from "../frozen-copy.js";
 import type { FromThread, StartMessage, ToThread } from "./thread-messages.js";
 import { captureOutput } from "./thread-output.js";
 
@@ -79,10 +79,10 @@ const noIds = new EventIds("");
 
 /** The copy as the event that it was. */
 function eventOf({ topic, context, schemaVersion, payload, atMs, metadata, ...options }: EventJson): AcceptedEvent {
-  const frozen = freezeData(metadata) as EventJson["metadata"]; // the same value
+  const frozen = frozenCopy(metadata) as EventJson["metadata"]; // data of the type that it had
   return new AcceptedEvent(
     { topic, context, schemaVersion, ids: noIds },
-    { number: 0, payload: freezeData(payload), atMs },
+    { number: 0, payload: frozenCopy(payload), atMs },
     { ...options, metadata: frozen },
   );
 }
