@@ -145,13 +145,16 @@ describe("a stream token", () => {
     for (const each of wrong) expect([each, await at(edge.url, each)]).toEqual([each, 401]);
   });
 
-  test("stands in the address of subscriptions only, alone, and never an API key", async () => {
+  test("stands in the address of streams only, alone, and never an API key", async () => {
     const token = await mint({ actions: ["subscribe", "read"] });
     const inAddress = async (path: string, header?: string): Promise<readonly [number, string]> => {
       const response = await fetch(`${edge.url}/v1/tenants/acme${path}`, call(header));
       return [response.status, (await answerOf(response)).code];
     };
     expect(await inAddress(`/events?access_token=${token}`)).toEqual([401, "unauthenticated"]);
+    const lines = { headers: { accept: "application/x-ndjson" } };
+    const streaming = await fetch(`${edge.url}/v1/tenants/acme/events?access_token=${token}`, lines);
+    expect([streaming.status, (await streaming.text()).includes('{"end":{"position"')]).toEqual([200, true]);
     expect(await inAddress(`/events?access_token=${token}`, acme.key)).toEqual([400, "request_invalid"]);
     expect(await inAddress(`/subscribe?access_token=${token}`, acme.key)).toEqual([400, "request_invalid"]);
     expect(await inAddress(`/subscribe?access_token=${acme.key}`)).toEqual([400, "request_invalid"]);

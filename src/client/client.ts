@@ -7,6 +7,7 @@ import type { JsonObject } from "../kernel/index.js";
 import { AdminClient } from "./admin-client.js";
 import { problemError } from "./problem-error.js";
 import type { ProjectionQueryView } from "./projection-client.js";
+import { type ReadAllQuery, readAll } from "./read-all.js";
 import type { StreamTokenInfo, StreamTokenRequest } from "./stream-token.js";
 import { type SubscribeQuery, type SubscriptionItem, subscribe } from "./subscription.js";
 import { type ClientOptions, ClientTransport } from "./transport.js";
@@ -162,6 +163,15 @@ export class EventplaneClient {
       const from = query.direction === "backwards" ? { before: page.next } : { after: page.next };
       page = await this.readPage({ ...query, ...from }, options);
     }
+  }
+
+  /**
+   * Reads all events to the end of the log in one stream, as fast as they are taken; goes on where a connection broke.
+   *
+   * @returns the position up to which everything was looked at, for `after` of what comes next
+   */
+  readAll(query: ReadAllQuery = {}, { signal }: Abortable = {}): AsyncGenerator<Event, number, undefined> {
+    return readAll(this.#transport, this.#path("/events"), { query, signal });
   }
 
   /** One page; `next` goes into `after` (backwards: `before`) of the next, null at the end. */

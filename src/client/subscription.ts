@@ -4,6 +4,7 @@
 import type { Event } from "../event/index.js";
 import { EventplaneError, isEventplaneError } from "../kernel/errors.js";
 import { problemError } from "./problem-error.js";
+import { unlessSilent } from "./silence.js";
 import { type SseMessage, SseParser } from "./sse-parser.js";
 import type { ClientTransport } from "./transport.js";
 
@@ -23,7 +24,6 @@ export type SubscriptionItem =
   | { readonly type: "event"; readonly event: Event }
   | { readonly type: "bookmark"; readonly position: number };
 
-const silenceMsMax = 45_000;
 const reconnectFirstMs = 100;
 const reconnectMaxMs = 5_000;
 const gapsInARowMax = 3;
@@ -102,7 +102,7 @@ async function* connection(
     repeatable: true,
     signal,
   });
-  const response = await unlessSilent(opening, transport, ended);
+  const response = await unlessSilent(opening, transport.clock, ended);
   place.isOpen = true;
   if (response.headers.get(filteredHeader) === "true") place.isFiltered = true;
   try {
@@ -129,31 +129,12 @@ async function* messagesOf(
   for (;;) {
     let chunk: Awaited<ReturnType<typeof reader.read>>;
     try {
-      chunk = await unlessSilent(reader.read(), transport, ended);
+      chunk = await unlessSilent(reader.read(), transport.clock, ended);
     } catch (cause) {
       throw new EventplaneError("unavailable", "The subscription's connection broke.", { cause });
     }
     if (chunk.done) return;
     yield* parser.push(decoder.decode(chunk.value, { stream: true }));
-  }
-}
-
-/** What the server says next; after 45 s without it the connection is given up. */
-async function unlessSilent<Said>(
-  said: Promise<Said>,
-  { clock }: ClientTransport,
-  ended: AbortController,
-): Promise<Said> {
-  const heard = new AbortController();
-  const watchdog = clock.sleep(silenceMsMax, heard.signal).then(
-    () => ended.abort(),
-    () => undefined,
-  );
-  try {
-    return await said;
-  } finally {
-    heard.abort();
-    await watchdog;
   }
 }
 

@@ -55,6 +55,24 @@ export const limit: Parameter = {
   example: 100,
 };
 
+/** The credential of pages. */
+export const accessToken: Named<"access_token"> = {
+  access_token: {
+    schema: text({ pattern: "^eps_" }),
+    description: "A stream token, for pages, which cannot send a header; not beside one.",
+    example: "eps_…",
+  },
+};
+
+/** Whether positions are left out of a stream. */
+export const filtered: Named<"eventplane-filtered"> = {
+  "eventplane-filtered": {
+    schema: oneOf(["true", "false"]),
+    description: "Whether positions are left out.",
+    example: "false",
+  },
+};
+
 /** Whose administration it is. */
 export const tenant: Named<"tenant"> = {
   tenant: {

@@ -3,7 +3,18 @@ import type { JsonObject, JsonValue } from "../../kernel/index.js";
 import { cloudEventTypes } from "../publish/cloudevents.js";
 import { exampleCloudEvent, exampleEvent, exampleIds, exampleProof, exampleResource } from "./examples.js";
 import { type Answer, type Content, json, type Operations, type Parameter } from "./operation.js";
-import { after, before, etag, eventFilters, limit, link, minPosition, recordedBetween } from "./parameters.js";
+import {
+  accessToken,
+  after,
+  before,
+  etag,
+  eventFilters,
+  filtered,
+  limit,
+  link,
+  minPosition,
+  recordedBetween,
+} from "./parameters.js";
 import { anyObject, list, members, oneOf, orNull, shape, text, time, whole } from "./schema-parts.js";
 
 const nextPosition = orNull(whole(0, { description: "Where the next page begins; null at the end." }));
@@ -19,6 +30,24 @@ const events = (description: string, own: Content): Answer => ({
 });
 const page: JsonValue = { events: [exampleEvent], next: null };
 const ownPage: Content = { schema: eventPage(shape("Event")), examples: { example: page } };
+
+const pages = events("The page, or the lines.", {
+  schema: { anyOf: [eventPage(shape("ProvenEvent")), eventPage(shape("Event"))] },
+  examples: { example: page },
+});
+const eventsOrLines: Answer = {
+  ...pages,
+  headers: { ...pages.headers, ...filtered },
+  content: {
+    ...pages.content,
+    "application/x-ndjson": {
+      schema: text(),
+      examples: {
+        example: `${JSON.stringify(exampleEvent)}\n{"bookmark":{"position":3000}}\n{"end":{"position":4711}}\n`,
+      },
+    },
+  },
+};
 
 const schemaShape = members({
   type: text(),
@@ -47,14 +76,16 @@ export const readingOperations: Operations = {
   "GET /v1/tenants/:t/events": {
     id: "readEvents",
     tag: "Reading",
-    summary: "Read a page of events",
-    description: "Of what the filters mean, in the order of positions. A page ends after 8 MiB.",
+    summary: "Read events: a page, or a stream of lines",
+    description:
+      "Of what the filters mean, in the order of positions. A page ends after 8 MiB. As application/x-ndjson: all up to the end of the log, one a line, with bookmarks where something is left out; the last line is `end`. Lines come forwards and without proofs, and take `access_token`.",
     query: {
       ...eventFilters,
       ...recordedBetween,
       after,
       before,
-      limit,
+      limit: { ...limit, schema: whole(1), description: "Of a page 1 to 1,000, default 100; of lines default all." },
+      ...accessToken,
       direction: { schema: oneOf(["forwards", "backwards"]), description: "Default forwards.", example: "backwards" },
       include: {
         schema: oneOf(["proof"]),
@@ -63,10 +94,7 @@ export const readingOperations: Operations = {
       },
     },
     answers: {
-      200: events("The page.", {
-        schema: { anyOf: [eventPage(shape("ProvenEvent")), eventPage(shape("Event"))] },
-        examples: { example: page },
-      }),
+      200: eventsOrLines,
     },
     errors: [],
   },
@@ -188,11 +216,7 @@ export const readingOperations: Operations = {
     query: {
       ...eventFilters,
       after,
-      access_token: {
-        schema: text({ pattern: "^eps_" }),
-        description: "A stream token, for pages, which cannot send a header; not beside one.",
-        example: "eps_…",
-      },
+      ...accessToken,
     },
     headers: {
       "last-event-id": {
@@ -204,13 +228,7 @@ export const readingOperations: Operations = {
     answers: {
       200: {
         description: "The stream; it ends with the event `end`, or when the connection is closed.",
-        headers: {
-          "eventplane-filtered": {
-            schema: oneOf(["true", "false"]),
-            description: "Whether positions are left out.",
-            example: "false",
-          },
-        },
+        headers: filtered,
         content: {
           "text/event-stream": {
             schema: text(),

@@ -5,6 +5,7 @@ import { EventplaneError, type TenantId } from "../../kernel/index.js";
 import { type Scope, visibleRows } from "../scope.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
 import { type Form, formOf, ownForm, type Page } from "./event-forms.js";
+import { readLines, wantsLines } from "./event-lines.js";
 import {
   aggregateIdOf,
   aggregateTypeOf,
@@ -41,7 +42,11 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     action: "Read",
     withinScope: true,
     resource: readClassOf,
-    handle: (request, reply, { tenantId, scope }) => readPage(parts, { tenantId, scope, request, reply }),
+    takesTokenInAddress: wantsLines,
+    handle: (request, reply, caller) =>
+      wantsLines(request)
+        ? readLines(parts, { request, reply, caller })
+        : readPage(parts, { ...caller, request, reply }),
   });
   routes.tenant({
     method: "GET",

@@ -3,6 +3,7 @@ import type { FastifyReply, FastifyRequest } from "fastify";
 import { EventplaneError } from "../../kernel/index.js";
 import { isUnfiltered } from "../sse/frame.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
+import { assertReached } from "./position-reached.js";
 import { filterOf, positionOf, readClassOf, readQuery } from "./query.js";
 
 const filterNames = ["kind", "type", "aggregateType", "aggregateId", "correlationId"] as const;
@@ -61,14 +62,6 @@ async function subscribe(parts: EdgeParts, { request, reply, caller }: Exchange)
   socket.setTimeout(0);
   await parts.hub.serve({ ...caller, socket, after, filter }, lease);
   return reply;
-}
-
-/** A place beyond the log's end would be passed over in silence; it comes from another log, or from one that was restored. */
-async function assertReached({ reader }: EdgeParts, { tenantId }: Caller, after: number): Promise<void> {
-  const { position } = await reader.head(tenantId);
-  if (after <= position) return;
-  const message = `The log ends at position ${position}, before the position to begin after. Was an older backup restored?`;
-  throw new EventplaneError("request_invalid", message, { details: { position } });
 }
 
 /** Last-Event-ID wins over `after`: a browser resumes with the address it began with. */
