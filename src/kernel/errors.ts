@@ -92,6 +92,7 @@ const finalCodes = [
   "migration_needed",
   "migration_changed",
   "schema_too_new",
+  "transport_unsupported",
 ] as const;
 
 /** The same request may succeed when it is sent again later, unchanged. */

@@ -36,6 +36,7 @@ export { createTestLog, type TestLog } from "./test-log.js";
 export { type InTenant, TestPlane, type TestPlaneOptions, testPlane } from "./test-plane.js";
 export { type TestTables, testProjection } from "./test-projection.js";
 export type { TestRunner } from "./test-runner.js";
+export { type TransportUnderTest, transportContract } from "./transport-contract.js";
 export { VirtualClock } from "./virtual-clock.js";
 export { When } from "./when.js";
 export { workContract } from "./work-contract.js";

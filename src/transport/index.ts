@@ -1,0 +1,1 @@
+export type { IncomingMessage, OutgoingMessage, PublishAck, Transport, TransportStanding } from "./port.js";
