@@ -100,22 +100,24 @@ async function behind(
   };
 }
 
+/** Tries that each class has at least. Those of `every-route`, which come to no database, are in test/attacks-every-route.test.ts. */
+const leastTries = {
+  "other-tenant": 100,
+  "foreign-ids": 10,
+  credentials: 14,
+  "forged-fields": 25,
+  "hostile-json": 35,
+  escapes: 40,
+  "misshapen-specs": 40,
+} as const;
+const classes = Object.keys(leastTries) as (keyof typeof leastTries)[]; // the keys of the table
+
 describe("a hostile tenant", () => {
   test("finds nothing on a test plane, and says how much it tried", async () => {
     const plane = await listening();
-    const { breaches, tries } = await hostileTenant(plane, { victim });
+    const { breaches, tries } = await hostileTenant(plane, { victim, classes });
     expect(breaches).toEqual([]);
-    for (const [name, least] of Object.entries({
-      "other-tenant": 35,
-      "foreign-ids": 10,
-      credentials: 14,
-      "forged-fields": 25,
-      "hostile-json": 35,
-      escapes: 40,
-      "misshapen-specs": 40,
-    })) {
-      expect([name, (tries[name as keyof typeof tries] ?? 0) >= least]).toEqual([name, true]);
-    }
+    for (const name of classes) expect([name, (tries[name] ?? 0) >= leastTries[name]]).toEqual([name, true]);
   });
 
   test("finds nothing on a plane with PostgreSQL in the application's own process", async () => {
@@ -128,7 +130,7 @@ describe("a hostile tenant", () => {
     const { ownerUrl: databaseUrl, rolePrefix } = database;
     const plane = await openPlane(appWith(), { databaseUrl, rolePrefix, dataDir, migrate: true, http: { port: 0 } });
     ended.push(() => plane.close());
-    expect((await hostileTenant(plane, { victim })).breaches).toEqual([]);
+    expect((await hostileTenant(plane, { victim, classes })).breaches).toEqual([]);
   });
 
   test("a plane that does not listen, intents that are refused and specs without a canary are misuses", async () => {
@@ -250,5 +252,56 @@ describe("a planted defect is found:", () => {
     const { breaches } = await hostileTenant(target, { victim, classes: ["hostile-json"] });
     Reflect.deleteProperty(Object.prototype, "polluted");
     expect(breaches).toContainEqual(expect.objectContaining({ class: "afterwards", what: "this process" }));
+  });
+});
+
+describe("a planted route that leaks is found:", () => {
+  const all = { victim, classes: ["other-tenant", "every-route"] as const };
+
+  test("one that tells another tenant's list", async () => {
+    const plane = await listening();
+    const target = await behind(plane, {
+      answer: (given) =>
+        given.status === 403 ? { status: 200, body: '{"replays":[{"reason":"Canary GmbH"}]}' } : given,
+    });
+    const { breaches } = await hostileTenant(target, { ...all, routes: ["GET /v1/admin/replays"] });
+    expect(breaches).toContainEqual(
+      expect.objectContaining({ class: "other-tenant", why: expect.stringContaining("holds what is the victim's") }),
+    );
+    expect(breaches).toContainEqual(
+      expect.objectContaining({ class: "every-route", what: expect.stringContaining("does not administer") }),
+    );
+  });
+
+  test("one that asks for no credential, or takes what anybody shows", async () => {
+    const plane = await listening();
+    let own: string | undefined;
+    const target = await behind(plane, {
+      change: (asked, given) => {
+        if (given.path.includes("attacker-")) own ??= asked.headers.authorization;
+        if (asked.headers.authorization === undefined && own !== undefined)
+          given.headers = { ...given.headers, authorization: own };
+      },
+    });
+    const { breaches } = await hostileTenant(target, { ...all, routes: ["GET /v1/tenants/:t/schemas"] });
+    expect(breaches).toEqual([
+      expect.objectContaining({ why: "it was answered 200 instead of 401", what: expect.stringContaining("schemas") }),
+    ]);
+  });
+
+  test("one that lets a reader write, passes over what it does not know, and fails on what it did not expect", async () => {
+    const plane = await listening();
+    const target = await behind(plane, {
+      change: (_, given) => {
+        given.path = given.path.replace(/[?&]linnet7.*/, "");
+      },
+      answer: (given) =>
+        given.status === 403 ? { status: 201, body: "{}" } : given.status === 415 ? { ...given, status: 500 } : given,
+    });
+    const { breaches } = await hostileTenant(target, { ...all, routes: ["POST /v1/tenants/:t/intents"] });
+    const found = breaches.map(({ what, why }) => `${what} ${why}`).join("\n");
+    expect(found).toMatch(/a reader's key writes.*answered 201 instead of 403/);
+    expect(found).toMatch(/an unknown parameter.*it was not refused/);
+    expect(found).toMatch(/another media type.*the plane failed with status 500/);
   });
 });

@@ -118,7 +118,7 @@ const door = defineAggregate("door", {
 });
 
 /** The application of the tests. */
-const testApp: AppDefinition = defineApp({ aggregates: [organization, note, door], controllers: [] });
+export const testApp: AppDefinition = defineApp({ aggregates: [organization, note, door], controllers: [] });
 
 /** Starts an edge; in memory unless a store is given. */
 export async function startEdge(options: EdgeFixtureOptions = {}): Promise<EdgeFixture> {

@@ -170,7 +170,7 @@ const keyOperations: Operations = {
 };
 
 const policyText = text({ maxLength: policyLimits.textBytesMax, description: "A policy file: Cedar." });
-const examplePolicy = '@id("no-deletes")\nforbid (principal, action == Action::"PublishIntent", resource);\n';
+const examplePolicy = '@id("auditors-read")\npermit (principal, action == Action::"Read", resource);\n';
 const examplePolicies = {
   tenantId: exampleIds.tenant,
   version: 3,
@@ -284,7 +284,7 @@ const policyOperations: Operations = {
           }),
           {
             tenantId: exampleIds.tenant,
-            policies: ["no-deletes"],
+            policies: ["auditors-read"],
             warnings: [],
             events: 12,
             rulings: 4,

@@ -46,7 +46,7 @@ export const orNull = (schema: JsonObject): JsonObject => ({ anyOf: [schema, { t
 /** A list. */
 export const list = (items: JsonObject, more: More = {}): JsonObject => ({ type: "array", items, ...more });
 /** Any JSON object. */
-export const anyObject = (more: More = {}): JsonObject => ({ type: "object", ...more });
+export const anyObject = (more: More = {}): JsonObject => ({ type: "object", additionalProperties: true, ...more });
 /** An object whose members have names of their own. */
 export const map = (values: JsonObject): JsonObject => ({ type: "object", additionalProperties: values });
 /** A shape of shapes.ts. */

@@ -1,11 +1,12 @@
 /** The attacks, class by class: what is sent, and what must come of it. */
-import type { IntentMessage } from "../../controller/index.js";
 import { limits, systemIds } from "../../kernel/index.js";
-import type { Sent } from "./http.js";
+import { type Attack, type Expectation, intentOf } from "./attack.js";
+import { everyRoute, otherTenant } from "./route-attacks.js";
 import type { Scene } from "./scene.js";
 
 /**
- * - `other-tenant`: the victim's addresses with the attacker's key.
+ * - `other-tenant`: the victim's addresses with the attacker's keys, over every route.
+ * - `every-route`: of every route: no credential, a key without the right, hostile addresses, headers and bodies.
  * - `foreign-ids`: the victim's ids in the attacker's own tenant.
  * - `credentials`: the victim's addresses without a good key.
  * - `forged-fields`: members and headers that the plane alone writes.
@@ -15,6 +16,7 @@ import type { Scene } from "./scene.js";
  */
 export type AttackClass =
   | "other-tenant"
+  | "every-route"
   | "foreign-ids"
   | "credentials"
   | "forged-fields"
@@ -22,27 +24,13 @@ export type AttackClass =
   | "escapes"
   | "misshapen-specs";
 
-/**
- * `refused`: a clear 4xx. `harmless`: anything but a failure of the plane. `like`: the same answer as to this request about
- * something that does not exist, but for the names in it.
- */
-export type Expectation =
-  | { readonly is: "refused" | "harmless" }
-  | { readonly is: "like"; readonly twin: Sent; readonly names: readonly (readonly [string, string])[] };
-
-/** One try. */
-export interface Attack {
-  readonly what: string;
-  readonly sent: Sent;
-  readonly expected: Expectation;
-}
-
 const refused: Expectation = { is: "refused" };
 const harmless: Expectation = { is: "harmless" };
 
 /** All attacks of a class on this scene. */
 export const attackClasses: Readonly<Record<AttackClass, (scene: Scene) => readonly Attack[]>> = {
   "other-tenant": otherTenant,
+  "every-route": everyRoute,
   "foreign-ids": foreignIds,
   credentials,
   "forged-fields": forgedFields,
@@ -70,41 +58,6 @@ function readsOf(names: {
     `/traces/${correlationId}`,
     `/subscribe?after=0&aggregateId=${encodeURIComponent(aggregateId)}`,
   ];
-}
-
-function otherTenant({ attacker, victim, planted, types }: Scene): readonly Attack[] {
-  const { key } = attacker;
-  const reads = planted.flatMap(({ receipt }) => readsOf(receipt));
-  const lists = ["/events", "/subscribe?after=0", "/schemas", ...types.map((type) => `/resources/${rootOf(type)}`)];
-  const below = [...new Set([...lists, ...reads])];
-  const nobody = { slug: `nobody-${systemIds.uuid4().slice(0, 8)}`, id: systemIds.uuid4() };
-  const pairs = [
-    [victim.slug, nobody.slug],
-    [victim.id, nobody.id],
-  ] as const;
-  return pairs.flatMap(([meant, twin]) => {
-    const names = [[meant, twin]] as const;
-    const like = (sent: Sent): Attack => {
-      const twinSent = { ...sent, path: sent.path.replaceAll(meant, twin) };
-      return { what: "another tenant looks like none", sent, expected: { is: "like", twin: twinSent, names } };
-    };
-    return [
-      ...below.map((path) => like({ method: "GET", path: `/v1/tenants/${meant}${path}`, key })),
-      ...planted.map(({ intent }) =>
-        like({ method: "POST", path: `/v1/tenants/${meant}/intents`, key, body: JSON.stringify(intent) }),
-      ),
-      ...["dead-letters", "dead-letters/groups", "effects", "replays"].map((list) =>
-        like({ method: "GET", path: `/v1/admin/${list}?tenant=${meant}`, key }),
-      ),
-      like({ method: "GET", path: `/v1/admin/tenants/${meant}/keys`, key }),
-      like({
-        method: "POST",
-        path: `/v1/admin/tenants/${meant}/keys`,
-        key,
-        body: '{"name":"stolen","grants":["reader"]}',
-      }),
-    ];
-  });
 }
 
 function foreignIds({ attacker, planted }: Scene): readonly Attack[] {
@@ -364,19 +317,6 @@ function misshapenSpecs({ attacker, planted, types }: Scene): readonly Attack[] 
       ),
     ),
   ];
-}
-
-/** The intent as the attacker publishes it: what is the victim's own about it is left out. */
-function intentOf({ type, spec }: IntentMessage): { readonly type: string; readonly spec: object } {
-  return { type, spec: withoutCanaries(spec) as object }; // an object stays one
-}
-
-/** Texts of the attacker's own, so that what comes back is not taken for the victim's. */
-function withoutCanaries(value: unknown): unknown {
-  if (typeof value === "string") return value.replaceAll(/canary/gi, "linnet");
-  if (Array.isArray(value)) return value.map(withoutCanaries);
-  if (typeof value !== "object" || value === null) return value;
-  return Object.fromEntries(Object.entries(value).map(([name, each]) => [name, withoutCanaries(each)]));
 }
 
 function rootOf(type: string): string {

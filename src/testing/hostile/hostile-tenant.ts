@@ -1,9 +1,10 @@
 /**
- * A hostile tenant on a plane that runs your app: a customer with a good key that tries to read, count, change and break
- * what is another's. First form: what can be tried over HTTP with one key.
+ * A hostile tenant on a plane that runs your app: a customer with good keys that tries to read, count, change and break
+ * what is another's. Over HTTP, with the keys that a customer can have: of every grant.
  */
 import type { IntentMessage } from "../../controller/index.js";
-import type { Attack, AttackClass } from "./attacks.js";
+import type { Attack } from "./attack.js";
+import type { AttackClass } from "./attacks.js";
 import { attackClasses } from "./attacks.js";
 import { type Got, type Sent, send } from "./http.js";
 import { type HostileTarget, logOf, type Scene, setScene } from "./scene.js";
@@ -17,6 +18,10 @@ export interface HostileOptions<Message extends IntentMessage = IntentMessage> {
   readonly victim: readonly Message[];
   /** Default all. */
   readonly classes?: readonly AttackClass[];
+  /** Of the attacks over every route only those on these, as `GET /v1/tenants/:t/events`; default all. */
+  readonly routes?: readonly string[];
+  /** Hears of every answer that the attacker gets, for checks of one's own; what it throws ends the attack. */
+  readonly onAnswer?: (sent: Sent, got: Got) => void;
 }
 
 /** Something that should not have been possible. */
@@ -49,16 +54,18 @@ const allClasses = Object.keys(attackClasses) as readonly AttackClass[]; // the 
  */
 export async function hostileTenant<Message extends IntentMessage>(
   target: HostileTarget,
-  { victim, classes = allClasses }: HostileOptions<Message>,
+  { victim, classes = allClasses, routes, onAnswer = () => undefined }: HostileOptions<Message>,
 ): Promise<HostileReport> {
   const scene = await setScene(target, victim);
   const breaches: Breach[] = [];
   const tries: Partial<Record<AttackClass, number>> = {};
   for (const name of classes) {
-    const attacks = attackClasses[name](scene);
+    const attacks = attackClasses[name](scene).filter(
+      ({ route }) => route === undefined || routes === undefined || routes.includes(route),
+    );
     tries[name] = attacks.length;
     for (const attack of attacks) {
-      const why = await breachOf(scene, attack);
+      const why = await breachOf(scene, attack, onAnswer);
       if (why !== undefined) breaches.push({ class: name, what: described(attack), why });
     }
   }
@@ -66,11 +73,18 @@ export async function hostileTenant<Message extends IntentMessage>(
   return { breaches, tries };
 }
 
-async function breachOf(scene: Scene, { sent, expected }: Attack): Promise<string | undefined> {
+async function breachOf(
+  scene: Scene,
+  { sent, expected }: Attack,
+  onAnswer: (sent: Sent, got: Got) => void,
+): Promise<string | undefined> {
   const got = await send(scene.url, sent);
+  onAnswer(sent, got);
   const leaked = leakIn(scene, got);
   if (leaked !== undefined) return leaked;
   if (got.status >= 500) return `the plane failed with status ${got.status}: ${got.body.slice(0, 200)}`;
+  if (expected.is === "status" && got.status !== expected.status)
+    return `it was answered ${got.status} instead of ${expected.status}`;
   if (expected.is === "refused" && got.status < 400) return `it was not refused, but answered ${got.status}`;
   if (expected.is !== "like") return undefined;
   const twin = await send(scene.url, expected.twin);

@@ -4,7 +4,7 @@ import { EventplaneError, systemClock } from "../../kernel/index.js";
 
 /** One request. */
 export interface Sent {
-  readonly method: "GET" | "POST" | "DELETE";
+  readonly method: "GET" | "POST" | "PUT" | "DELETE";
   /** With query, percent-encoded where it must be. */
   readonly path: string;
   readonly key?: string | undefined;
@@ -15,6 +15,8 @@ export interface Sent {
 /** What came back. */
 export interface Got {
   readonly status: number;
+  /** Without parameters; empty where there is none. */
+  readonly mediaType: string;
   /** Headers and body as one text, for canaries. */
   readonly text: string;
   readonly body: string;
@@ -52,7 +54,8 @@ function sendOnce(url: string, { method, path, key, headers = {}, body }: Sent):
       const finish = (): void => {
         clearTimeout(cut);
         const status = response.statusCode ?? 0;
-        resolve({ status, body: text, text: `${response.rawHeaders.join("\n")}\n\n${text}` });
+        const [mediaType = ""] = (response.headers["content-type"] ?? "").split(";", 1);
+        resolve({ status, mediaType, body: text, text: `${response.rawHeaders.join("\n")}\n\n${text}` });
         response.destroy();
       };
       const isStream = response.headers["content-type"]?.startsWith("text/event-stream") === true;

@@ -4,6 +4,9 @@ import { EventplaneError, type JsonObject, type JsonValue, systemIds } from "../
 import type { Receipt } from "../../store/index.js";
 import { send } from "./http.js";
 
+/** What the keys of the scene may do. */
+export type SceneGrant = "publisher" | "reader" | "subscriber" | "admin";
+
 /** What is attacked: a plane that serves HTTP, where tenants and keys can be made. */
 export interface HostileTarget {
   /** Where it listens. */
@@ -13,7 +16,7 @@ export interface HostileTarget {
   createTenant(slug: string): Promise<string>;
   createKey(
     tenant: string,
-    wish: { readonly name: string; readonly grants: readonly ("publisher" | "reader" | "subscriber")[] },
+    wish: { readonly name: string; readonly grants: readonly SceneGrant[] },
   ): Promise<{ readonly key?: string }>;
 }
 
@@ -21,7 +24,12 @@ export interface HostileTarget {
 export interface SceneTenant {
   readonly slug: string;
   readonly id: string;
+  /** Publishes, reads and subscribes. */
   readonly key: string;
+  /** Reads only. */
+  readonly readerKey: string;
+  /** Administers the tenant. */
+  readonly adminKey: string;
 }
 
 /** One event as reads give it. */
@@ -43,7 +51,6 @@ export interface Scene {
 }
 
 const canaryWord = /canary/i;
-const grants = ["publisher", "reader", "subscriber"] as const;
 
 /**
  * Makes the tenants, and lets the victim publish.
@@ -86,9 +93,15 @@ export async function logOf(url: string, { slug, key }: SceneTenant): Promise<re
 
 async function makeTenant(target: HostileTarget, slug: string): Promise<SceneTenant> {
   const id = await target.createTenant(slug);
-  const { key } = await target.createKey(slug, { name: "hostile-tenant-test", grants });
-  if (key === undefined) throw unusable(`no key could be made for ${slug}`);
-  return { slug, id, key };
+  const keyWith = async (name: string, grants: readonly SceneGrant[]): Promise<string> => {
+    const { key } = await target.createKey(slug, { name, grants });
+    if (key === undefined) throw unusable(`no key could be made for ${slug}`);
+    return key;
+  };
+  const key = await keyWith("hostile-tenant-test", ["publisher", "reader", "subscriber"]);
+  const readerKey = await keyWith("hostile-tenant-test-reader", ["reader"]);
+  const adminKey = await keyWith("hostile-tenant-test-admin", ["admin"]);
+  return { slug, id, key, readerKey, adminKey };
 }
 
 async function publish(url: string, { slug, key }: SceneTenant, intent: IntentMessage): Promise<Receipt> {
