@@ -69,6 +69,7 @@ export async function createEdge(dependencies: EdgeDependencies): Promise<Edge> 
     ids: dependencies.ids,
     clock: dependencies.clock,
     trustedProxies: dependencies.trustedProxies ?? [],
+    allowedOrigins: dependencies.allowedOrigins ?? [],
     onFailure: (request, error, problem) => noteFailure(parts, request, { error, problem }),
   });
   measure(server, parts);

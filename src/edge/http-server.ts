@@ -15,6 +15,7 @@ import {
   isEventplaneError,
   limits,
 } from "../kernel/index.js";
+import { allowOrigins } from "./cross-origin.js";
 import { type LoadBounds, watchLoad } from "./load.js";
 import { isNetwork } from "./networks.js";
 import { asEventplaneError, type Problem, problemHeaders, problemOf } from "./problem.js";
@@ -31,6 +32,8 @@ export interface HttpServerOptions extends LoadBounds {
   readonly clock: Clock;
   /** Addresses and ranges of proxies whose X-Forwarded-For is believed; by default nobody's. */
   readonly trustedProxies?: readonly string[];
+  /** Other origins whose pages may call; by default none. */
+  readonly allowedOrigins?: readonly string[];
   readonly onFailure: FailureListener;
 }
 
@@ -48,9 +51,10 @@ const allMethods = ["GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"] 
 /**
  * Makes the server; register routes with {@link Routes}.
  *
- * @throws EventplaneError `config_invalid` for a proxy that is no address and no range
+ * @throws EventplaneError `config_invalid` for a proxy that is no address and no range, and for an origin that is none
  */
 export async function createHttpServer(options: HttpServerOptions): Promise<FastifyInstance> {
+  const headers = await securityHeaders();
   const server = Fastify({
     logger: false,
     trustProxy: trustedBy(options.trustedProxies ?? []),
@@ -69,19 +73,19 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
     frameworkErrors: (error, request, reply) => {
       answerFailure(options, request, { reply, error });
     },
-    clientErrorHandler: answerUnreadable,
+    clientErrorHandler: (error, socket) => answerUnreadable(error, socket, headers),
   });
   const endConnections = endUnused(server.server);
   server.addHook("preClose", async () => endConnections());
   server.removeAllContentTypeParsers();
   const jsonTypes = ["application/json", ...Object.values(cloudEventTypes)];
   server.addContentTypeParser(jsonTypes, { parseAs: "buffer" }, (_request, body, done) => done(null, body));
-  const headers = await securityHeaders();
   const isOverloaded = await watchLoad(server, options);
   server.addHook("onRequest", (request, reply, done) => {
     reply.headers(headers).header("x-request-id", request.id);
     done(refusalOfEncoding(request) ?? (isOverloaded() ? refusalOfLoad(request) : undefined));
   });
+  await allowOrigins(server, options.allowedOrigins ?? []);
   server.setErrorHandler(async (error, request, reply) => {
     await discardBody(request.raw, options.clock);
     answerFailure(options, request, { reply, error });
@@ -227,6 +231,7 @@ function refusalOfEncoding(request: FastifyRequest): EventplaneError | undefined
 function answerUnreadable(
   error: Error & { code?: string },
   socket: Socket & { _httpMessage?: ServerResponse | null },
+  headers: Readonly<Record<string, string>>,
 ): void {
   // Node's own handler looks at this member too; there is no public one.
   const serving = socket._httpMessage ?? undefined;
@@ -252,5 +257,6 @@ function answerUnreadable(
     retryable: false,
   });
   const head = `HTTP/1.1 ${status}\r\nContent-Type: application/problem+json; charset=utf-8\r\nContent-Length: ${Buffer.byteLength(body)}`;
-  socket.end(`${head}\r\nConnection: close\r\n\r\n${body}`);
+  const others = Object.entries({ ...headers, Connection: "close" }).map(([name, value]) => `${name}: ${value}`);
+  socket.end(`${head}\r\n${others.join("\r\n")}\r\n\r\n${body}`);
 }

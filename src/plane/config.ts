@@ -58,6 +58,10 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
     kind: "list",
     says: "Addresses and ranges of proxies whose X-Forwarded-For says where a request comes from; absent: nobody's",
   },
+  "edge.allowed-origins": {
+    kind: "list",
+    says: "Origins such as https://app.example.com whose pages may call; absent: none",
+  },
   "edge.failed-attempts-per-minute": {
     kind: "integer",
     default: "100",
@@ -110,6 +114,7 @@ export type SettingName =
   | "edge.port"
   | "edge.name"
   | "edge.trusted-proxies"
+  | "edge.allowed-origins"
   | "edge.failed-attempts-per-minute"
   | "edge.reference"
   | "process.roles"

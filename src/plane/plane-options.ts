@@ -28,7 +28,10 @@ export interface PlaneOptions {
   readonly workerStopGraceMs?: number;
   readonly keys: PlaneKeys;
   /** Without `listen` it is reached by {@link Plane.as} only. */
-  readonly edge: Pick<EdgeDependencies, "trustedProxies" | "failedAttemptsPerMinute" | "reference"> & {
+  readonly edge: Pick<
+    EdgeDependencies,
+    "trustedProxies" | "allowedOrigins" | "failedAttemptsPerMinute" | "reference"
+  > & {
     readonly name: string;
     readonly listen?: { readonly host: string; readonly port: number };
   };

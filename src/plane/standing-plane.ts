@@ -256,6 +256,7 @@ function planeOptions(
     edge: {
       name: config.required("edge.name"),
       trustedProxies: config.texts("edge.trusted-proxies"),
+      allowedOrigins: config.texts("edge.allowed-origins"),
       failedAttemptsPerMinute: config.integer("edge.failed-attempts-per-minute"),
       reference: (config.text("edge.reference") as typeof reference | undefined) ?? reference, // one of its choices
       ...(listens ? { listen: { host: config.required("edge.host"), port: config.integer("edge.port") } } : {}),

@@ -53,6 +53,7 @@ export interface EdgeFixtureOptions {
   readonly doorbell?: Doorbell;
   readonly deadLetters?: readonly DeadLetter[];
   readonly trustedProxies?: readonly string[];
+  readonly allowedOrigins?: readonly string[];
   /** Default: more than any test shows. */
   readonly failedAttemptsPerMinute?: number;
   /** Default: open. */
@@ -196,6 +197,7 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     edge: "edge-1",
     reference: parts.reference ?? "open",
     failedAttemptsPerMinute: parts.failedAttemptsPerMinute ?? 1_000_000,
+    ...(parts.allowedOrigins === undefined ? {} : { allowedOrigins: parts.allowedOrigins }),
     ...(parts.trustedProxies === undefined ? {} : { trustedProxies: parts.trustedProxies }),
   });
   let url: string;

@@ -1,6 +1,7 @@
 /** What is asked for when a stream token is made, checked member by member. */
 import type { EventKind } from "../../event/index.js";
 import { EventplaneError, isUuid, type JsonObject } from "../../kernel/index.js";
+import { isOrigin } from "../origin.js";
 import type { ScopePart } from "../scope.js";
 import { type StreamTokenAction, type StreamTokenLimits, streamTokenActions } from "./stream-token.js";
 
@@ -91,15 +92,9 @@ function uuidOf(given: unknown): string {
   return given;
 }
 
-/** As browsers write it: scheme, host and port, nothing behind it. */
 function originOf(given: unknown): string {
   if (typeof given === "string" && given.length <= originCharactersMax && isOrigin(given)) return given;
   throw wrong("origin", "is an origin such as https://app.example.com, without a path");
-}
-
-/** Whether the text is an origin as browsers write it. */
-function isOrigin(text: string): boolean {
-  return URL.canParse(text) && /^https?:/.test(text) && new URL(text).origin === text;
 }
 
 function wrong(member: string, why: string): EventplaneError {
