@@ -68,6 +68,8 @@ export interface EdgeDependencies {
   readonly edge: string;
   /** Addresses and ranges of proxies whose X-Forwarded-For is believed; by default nobody's. */
   readonly trustedProxies?: readonly string[];
+  /** Whether answers to reads are compressed where clients ask for it; default on. */
+  readonly compression?: "on" | "off";
   /** Other origins whose pages may call, as `https://app.example.com`; by default none. */
   readonly allowedOrigins?: readonly string[];
   /** Wrong credentials that an address, and a key id, may show in a minute before further ones are answered 429; default 100. */

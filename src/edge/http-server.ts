@@ -1,8 +1,8 @@
 /**
  * The HTTP server without any route: raw bodies, hostile input, back-pressure, and every failure as problem+json.
  *
- * Bodies reach the handlers as bytes; nothing but our own scanner parses them. Content types other than JSON and its CloudEvents, and any
- * content encoding are refused before a byte of the body is read (so there is nothing to inflate).
+ * Bodies reach the handlers as bytes; nothing but our own scanner parses them. Content types other than JSON and its CloudEvents, and
+ * content encodings that the route does not take are refused before a byte of the body is read.
  */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Socket } from "node:net";
@@ -15,6 +15,7 @@ import {
   isEventplaneError,
   limits,
 } from "../kernel/index.js";
+import { inflateBody } from "./compression.js";
 import { allowOrigins } from "./cross-origin.js";
 import { type LoadBounds, watchLoad } from "./load.js";
 import { isNetwork } from "./networks.js";
@@ -79,7 +80,10 @@ export async function createHttpServer(options: HttpServerOptions): Promise<Fast
   server.addHook("preClose", async () => endConnections());
   server.removeAllContentTypeParsers();
   const jsonTypes = ["application/json", ...Object.values(cloudEventTypes)];
-  server.addContentTypeParser(jsonTypes, { parseAs: "buffer" }, (_request, body, done) => done(null, body));
+  server.addContentTypeParser(jsonTypes, { parseAs: "buffer" }, (request, body, done) => {
+    if (request.headers["content-encoding"] !== "gzip") done(null, body);
+    else inflateBody(body as Buffer).then((inflated) => done(null, inflated), done); // parseAs says so
+  });
   const isOverloaded = await watchLoad(server, options);
   server.addHook("onRequest", (request, reply, done) => {
     reply.headers(headers).header("x-request-id", request.id);
@@ -115,6 +119,8 @@ declare module "fastify" {
   interface FastifyContextConfig {
     /** Served under back-pressure too: health and metrics. */
     alwaysServed?: boolean;
+    /** Takes bodies that are gzip. */
+    takesGzip?: boolean;
     /** Refuses what its address does not take. */
     refusesMethod?: true;
   }
@@ -218,9 +224,13 @@ function refusalOfLoad(request: FastifyRequest): EventplaneError | undefined {
 function refusalOfEncoding(request: FastifyRequest): EventplaneError | undefined {
   const encoding = request.headers["content-encoding"];
   if (encoding === undefined || encoding === "identity") return undefined;
+  const takesGzip = request.routeOptions.config.takesGzip === true;
+  if (takesGzip && encoding === "gzip") return undefined;
   return new EventplaneError(
     "unsupported_media_type",
-    "Compressed bodies are not accepted. Send the body without Content-Encoding.",
+    takesGzip
+      ? "Send the body as gzip, or without Content-Encoding."
+      : "This address takes no compressed bodies. Send the body without Content-Encoding.",
   );
 }
 

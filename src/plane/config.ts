@@ -62,6 +62,12 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
     kind: "list",
     says: "Origins such as https://app.example.com whose pages may call; absent: none",
   },
+  "edge.compression": {
+    kind: "text",
+    choices: ["on", "off"],
+    default: "on",
+    says: "on: answers to reads are compressed where the client asks; off: where a proxy does it",
+  },
   "edge.failed-attempts-per-minute": {
     kind: "integer",
     default: "100",
@@ -115,6 +121,7 @@ export type SettingName =
   | "edge.name"
   | "edge.trusted-proxies"
   | "edge.allowed-origins"
+  | "edge.compression"
   | "edge.failed-attempts-per-minute"
   | "edge.reference"
   | "process.roles"

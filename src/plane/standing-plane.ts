@@ -256,6 +256,7 @@ function planeOptions(
     edge: {
       name: config.required("edge.name"),
       trustedProxies: config.texts("edge.trusted-proxies"),
+      compression: config.required("edge.compression") === "off" ? "off" : "on",
       allowedOrigins: config.texts("edge.allowed-origins"),
       failedAttemptsPerMinute: config.integer("edge.failed-attempts-per-minute"),
       reference: (config.text("edge.reference") as typeof reference | undefined) ?? reference, // one of its choices

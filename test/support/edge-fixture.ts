@@ -54,6 +54,7 @@ export interface EdgeFixtureOptions {
   readonly deadLetters?: readonly DeadLetter[];
   readonly trustedProxies?: readonly string[];
   readonly allowedOrigins?: readonly string[];
+  readonly compression?: "on" | "off";
   /** Default: more than any test shows. */
   readonly failedAttemptsPerMinute?: number;
   /** Default: open. */
@@ -197,6 +198,7 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     edge: "edge-1",
     reference: parts.reference ?? "open",
     failedAttemptsPerMinute: parts.failedAttemptsPerMinute ?? 1_000_000,
+    ...(parts.compression === undefined ? {} : { compression: parts.compression }),
     ...(parts.allowedOrigins === undefined ? {} : { allowedOrigins: parts.allowedOrigins }),
     ...(parts.trustedProxies === undefined ? {} : { trustedProxies: parts.trustedProxies }),
   });

@@ -9,6 +9,7 @@ import type { Authorizer } from "../authz/authorizer.js";
 import type { Cedar } from "../authz/cedar.js";
 import type { PolicyCheck } from "../authz/policy-check.js";
 import type { Action, ResourceClass } from "../authz/ruling.js";
+import { compressAnswer } from "../compression.js";
 import type { EdgeDependencies } from "../dependencies.js";
 import type { HeldBytes } from "../held-bytes.js";
 import type { KeyUses } from "../key-uses.js";
@@ -148,10 +149,13 @@ export class Routes {
   /** A route of a tenant: the credential and the tenant are checked before a byte of the body is read. */
   tenant(route: TenantRoute): void {
     const checkQuery = queryCheck(operationOf(route.method, route.url));
+    const isRead = route.method === "GET" && route.action === "Read";
     this.#note(route.method, route.url);
     this.#server.route({
       method: route.method,
       url: route.url,
+      config: { takesGzip: route.method !== "GET" },
+      ...(isRead && this.#parts.compression !== "off" ? { onSend: compressAnswer } : {}),
       onRequest: (request, reply, done) => {
         request.action = route.action;
         const found = this.#parts.authentication.identify({
@@ -218,8 +222,9 @@ export class Routes {
     tenantId: TenantId,
     { request: { headers }, reply: { raw } }: { readonly request: FastifyRequest; readonly reply: FastifyReply },
   ): void {
-    const isChunked = headers["transfer-encoding"] !== undefined;
-    const bytes = isChunked ? limits.bodyBytesMax : Number(headers["content-length"] ?? 0);
+    // Of what is sent in chunks or as gzip, nobody knows yet what it becomes.
+    const isOpen = headers["transfer-encoding"] !== undefined || headers["content-encoding"] === "gzip";
+    const bytes = isOpen ? limits.bodyBytesMax : Number(headers["content-length"] ?? 0);
     if (bytes < countedBodyBytes) return;
     held.assertRoom(tenantId);
     held.hold(tenantId, Math.min(bytes, limits.bodyBytesMax), raw);
