@@ -38,6 +38,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "replay_target_unknown",
     "policy_invalid",
     "schema_changed",
+    "upcast_failed",
     "schema_incompatible",
     "unauthenticated",
     "forbidden",

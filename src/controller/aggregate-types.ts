@@ -1,7 +1,7 @@
 /**
  * The types that follow from what `defineAggregate` is given.
  */
-import type { AggregateDefinition, CompatibilityMode, ExpectedVersion } from "../event/index.js";
+import type { AggregateDefinition, CompatibilityMode, ExpectedVersion, Upcaster } from "../event/index.js";
 import type { JsonObject } from "../kernel/index.js";
 import type { Infer, MergePatchOf, SchemaSource, SecretRule } from "../schema/index.js";
 
@@ -18,6 +18,11 @@ export interface IntentConfig {
   readonly schema?: SchemaSource;
   /** Raised with every change of the schema. Default: that of the aggregate. */
   readonly schemaVersion?: number;
+  /**
+   * Steps from an older schema to the next one, by the version that each begins at: `{ 1: (spec) => … }` makes version 2 of version 1.
+   * Events are lifted when they are read; what is stored stays. Pure. Without gaps from the first to the one before `schemaVersion`.
+   */
+  readonly upcasters?: Readonly<Record<number, Upcaster>>;
   /** What a new version must be able to do. Default: that of the aggregate. */
   readonly compatibility?: CompatibilityMode;
   /** Bytes of its spec as it is sent, from 2 to 262,144. Default: that of the aggregate. */

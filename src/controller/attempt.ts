@@ -178,9 +178,10 @@ export class Attempts {
     }
   }
 
-  /** Nothing can be derived from what does not verify: the row waits for somebody, the log stays as it is. */
+  /** Nothing can be derived from what does not verify, or cannot be lifted: the row waits for somebody, the log stays as it is. */
   async #unverifiable(claim: WorkClaim, failure: Failure): Promise<AttemptEnd> {
-    this.#log("error", claim, failure, "A resource does not verify; its controllers are stopped");
+    const why = failure.code === "upcast_failed" ? "cannot be lifted" : "does not verify";
+    this.#log("error", claim, failure, `A resource ${why}; its controllers are stopped`);
     const held = await this.#options.work.fail(claim, failure, { retryAfterMs: null, generation: null });
     return { result: held ? "dead" : "lost" };
   }
@@ -265,8 +266,11 @@ export function isLoss(error: unknown): error is EventplaneError {
   return isEventplaneError(error, "reconcile_timeout") || isEventplaneError(error, "reconcile_failed");
 }
 
+/** What cannot be read would not be read the next time either. */
 function isUnverifiable(error: unknown): boolean {
-  return isEventplaneError(error, "verification_failed") || isEventplaneError(error, "event_corrupt");
+  return (["verification_failed", "event_corrupt", "upcast_failed"] as const).some((code) =>
+    isEventplaneError(error, code),
+  );
 }
 
 function isStalled(resource: Resource, controller: string): boolean {

@@ -14,6 +14,7 @@ import {
   type Resource,
   reservedTails,
   typeTail,
+  type Upcaster,
 } from "../event/index.js";
 import { EventplaneError, type JsonObject, limits } from "../kernel/index.js";
 import {
@@ -147,6 +148,7 @@ function readIntent(type: string, config: IntentConfig, specSchema: JsonObject):
     fold,
     schemaVersion,
     schema: deepFreeze(intentSchema(type, config, { effect, fold, specSchema })),
+    ...checkedUpcasters(type, schemaVersion, config.upcasters ?? {}),
     compatibility: checkedMode(type, config.compatibility ?? compatibilityDefault),
     ...(config.specBytesMax === undefined ? {} : { specBytesMax: checkedBudget(type, config.specBytesMax) }),
     allowSecrets: allowedSecrets(type, config.allowSecrets ?? []),
@@ -173,6 +175,26 @@ function checkedMode(type: string, mode: CompatibilityMode): CompatibilityMode {
   throw new EventplaneError(
     "config_invalid",
     `The compatibility of ${type} must be one of ${compatibilityModes.join(", ")}.`,
+  );
+}
+
+/** A step that is missing is found here and not by whoever reads an old event. */
+function checkedUpcasters(
+  type: string,
+  schemaVersion: number,
+  given: Readonly<Record<number, Upcaster>>,
+): Pick<IntentDefinition, "upcasters"> {
+  const upcasters = new Map(Object.entries(given).map(([from, upcast]) => [Number(from), upcast]));
+  if (upcasters.size === 0) return {};
+  const first = Math.min(...upcasters.keys());
+  for (let from = first; from < schemaVersion; from++)
+    if (typeof upcasters.get(from) !== "function")
+      throw new EventplaneError("config_invalid", `${type} has no upcaster from version ${from} to ${from + 1}.`);
+  const isOver = !(first >= 1) || upcasters.size !== schemaVersion - first;
+  if (!isOver) return { upcasters };
+  throw new EventplaneError(
+    "config_invalid",
+    `The upcasters of ${type} begin at versions from 1 to ${schemaVersion - 1}, the one before its schemaVersion.`,
   );
 }
 

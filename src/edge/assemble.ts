@@ -71,6 +71,7 @@ export function assemble(given: EdgeDependencies): EdgeParts {
     ...dependencies,
     authorizer,
     refusals,
+    schemas: platform.state.schemas,
     onSecret: (rule) => metrics.secretRefused(rule),
   });
   const administration = new PlatformAdministration({ ...dependencies, platform, authorizer });

@@ -14,6 +14,9 @@ import type { TokenIssuer } from "./token-issuers.js";
 /** What an intent does to the life of its resource. */
 export type IntentEffect = Extract<LifecycleEffect, "creates" | "updates" | "deletes">;
 
+/** From a spec of one version of a type to the next one. Pure. */
+export type Upcaster = (spec: JsonObject) => JsonObject;
+
 /** One intent of an aggregate, normalized. */
 export interface IntentDefinition {
   /** Full type, e.g. `organization.change-plan`. */
@@ -26,6 +29,8 @@ export interface IntentDefinition {
   readonly schema: JsonObject;
   /** How a new version of its schema is held against those before; default `backward`. */
   readonly compatibility?: CompatibilityMode;
+  /** By the version that each begins at, without gaps up to the one before `schemaVersion`; absent: old specs are read as they are. */
+  readonly upcasters?: ReadonlyMap<number, Upcaster>;
   /** Bytes of its spec as it is sent; default: what an event may have. */
   readonly specBytesMax?: number;
   /** Rules of the secrets scan that its specs are not held to; default none. */

@@ -40,6 +40,7 @@ export interface IntentRequest {
   readonly id?: string | undefined;
   /** The id was mapped from an outside key: it is a UUIDv8. */
   readonly idFromOutsideKey?: boolean | undefined;
+  /** Default: the type's. An older one is for the caller to check. */
   readonly schemaVersion?: number | undefined;
   readonly expectedVersion?: ExpectedVersion | undefined;
   readonly expectedGeneration?: number | undefined;
@@ -150,7 +151,8 @@ export class EventFactory {
     if (request.aggregateType !== undefined && request.aggregateType !== root) {
       throw invalid("/aggregateType", `aggregateType must equal the first token of the type, ${root}.`);
     }
-    if (request.schemaVersion !== undefined && request.schemaVersion !== definition.schemaVersion) {
+    const schemaVersion = request.schemaVersion ?? definition.schemaVersion;
+    if (schemaVersion < 1 || schemaVersion > definition.schemaVersion) {
       throw invalid("/schemaVersion", `${definition.type} has schema version ${definition.schemaVersion}.`);
     }
     checkTenantId(request.tenantId);
@@ -160,7 +162,7 @@ export class EventFactory {
       id,
       kind: request.source === undefined ? "intent" : "fact",
       source: request.source ?? null,
-      schemaVersion: definition.schemaVersion,
+      schemaVersion,
       specText: request.specText,
       finalizersText: this.#openings.get(root)?.finalizersText ?? "{}",
       causedByText: this.#causedByText(causedBy),

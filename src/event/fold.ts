@@ -11,6 +11,7 @@ import type { DraftEvent, Finalizers, Lifecycle, StoredFields } from "./event.js
 import { deepFreeze, isJsonObject, mergeObject } from "./merge-patch.js";
 import type { Condition, Phase, Resource } from "./resource.js";
 import { parseStored } from "./stored-json.js";
+import { liftSpec } from "./upcast.js";
 
 /** What the fold needs of a row. */
 export type FoldableRow = DraftEvent &
@@ -61,7 +62,9 @@ export function emptyFold(stream: StreamName): Resource {
  *
  * @param resource undefined for the first event
  * @param aggregate undefined for types that the app does not declare (any more): their specs merge
- * @throws EventplaneError `event_corrupt` when the row is not the next one of its stream or its life makes no sense
+ * Specs of older versions are lifted first.
+ *
+ * @throws EventplaneError `upcast_failed`; `event_corrupt` when the row is not the next one of its stream or its life makes no sense
  */
 export function foldEvent(
   resource: Resource | undefined,
@@ -91,9 +94,10 @@ export function allComplete(resource: Pick<Resource, "expected" | "finalizers" |
 }
 
 function openGeneration(before: Resource, row: FoldableRow, aggregate: AggregateDefinition | undefined): Resource {
-  const intentSpec = deepFreeze(storedObject(row, "specText"));
+  const intent = aggregate?.intents.get(row.type);
+  const intentSpec = deepFreeze(liftSpec(intent, row, storedObject(row, "specText")));
   const reborn = before.lifecycle === "deleted";
-  const spec = foldSpec(reborn ? emptySpec : before.spec, intentSpec, aggregate?.intents.get(row.type)?.fold);
+  const spec = foldSpec(reborn ? emptySpec : before.spec, intentSpec, intent?.fold);
   const set = finalizersOf(row);
   const next = {
     ...before,

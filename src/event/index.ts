@@ -23,6 +23,7 @@ export type {
   ReconcileContext,
   TypedAggregate,
   TypedWorker,
+  Upcaster,
   VisibleResource,
   WorkerCall,
   WorkerDefinition,
@@ -132,4 +133,5 @@ export type {
 } from "./sources.js";
 export { parseStored } from "./stored-json.js";
 export { type TokenAlgorithm, type TokenGrant, type TokenIssuer, tokenAlgorithms } from "./token-issuers.js";
+export { type Lift, type LiftableEvent, liftOf, liftSpec } from "./upcast.js";
 export { type ChainLink, createVerifier, type Verifier, verifyLink } from "./verifier.js";

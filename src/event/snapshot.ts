@@ -59,7 +59,7 @@ const digests = new WeakMap<AggregateDefinition, Buffer>();
 
 /**
  * What the fold of an aggregate depends on, 32 bytes: how each intent folds and what it does to the life. Of a fold of its
- * own it is the text of the function and the schemaVersion, which is to be raised when something that the function calls
+ * own, and of upcasters, it is the text of the functions and the schemaVersion, which is to be raised when something that the function calls
  * has changed.
  *
  * @param aggregate undefined for types that the app does not declare (any more)
@@ -69,7 +69,13 @@ export function foldDigest(aggregate: AggregateDefinition | undefined): Buffer {
   const known = digests.get(aggregate);
   if (known !== undefined) return known;
   const intents = [...aggregate.intents.values()]
-    .map(({ type, effect, fold, schemaVersion }) => [type, effect, schemaVersion, String(fold)])
+    .map(({ type, effect, fold, schemaVersion, upcasters = [] }) => [
+      type,
+      effect,
+      schemaVersion,
+      String(fold),
+      ...[...upcasters].map(([from, upcast]) => `${from} ${String(upcast)}`),
+    ])
     .sort(([one = ""], [other = ""]) => (one < other ? -1 : 1));
   const digest = sha256(`eventplane.fold.v${foldFormat}\n`, JSON.stringify([aggregate.name, intents]));
   digests.set(aggregate, digest);

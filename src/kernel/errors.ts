@@ -27,6 +27,7 @@ const finalCodes = [
   "unknown_type",
   "schema_changed",
   "schema_incompatible",
+  "upcast_failed",
   "forbidden_field",
   "content_mismatch",
   // Who may do what.

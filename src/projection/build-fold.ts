@@ -1,5 +1,5 @@
 /** Folds batches of builds, with the rows that `apply` looks at loaded before. */
-import type { EventRow, ProjectionDefinition } from "../event/index.js";
+import type { EventRow, Lift, ProjectionDefinition } from "../event/index.js";
 import { LruMap, type TenantId } from "../kernel/index.js";
 import { type FoldedRows, type FoldNeeds, ProjectionFold } from "./fold-projection.js";
 import type { StoredRow } from "./layout.js";
@@ -18,9 +18,12 @@ export class BuildFold {
   readonly #fold: ProjectionFold;
   readonly #kept: LruMap<string, StoredRow | null> = new LruMap(rowsKept);
 
-  constructor(definition: ProjectionDefinition, store: Pick<ProjectionStore, "load">) {
+  constructor(
+    definition: ProjectionDefinition,
+    { store, lift }: { readonly store: Pick<ProjectionStore, "load">; readonly lift: Lift },
+  ) {
     this.#store = store;
-    this.#fold = new ProjectionFold(definition);
+    this.#fold = new ProjectionFold(definition, lift);
   }
 
   /**

@@ -1,5 +1,5 @@
 /** One batch of a tenant's log folded into the tables of a projection. Pure, but for what it is given to look up with. */
-import type { EventRow, ProjectionDefinition, ProjectionHandle } from "../event/index.js";
+import type { EventRow, Lift, ProjectionDefinition, ProjectionHandle } from "../event/index.js";
 import { describeFailure } from "../work/index.js";
 import { type Cursor, checkContinues, cursorAt } from "./cursor.js";
 import { handlesOf, type WritesTo } from "./handles.js";
@@ -30,11 +30,13 @@ export interface FoldNeeds {
 /** Folds batches of one projection. */
 export class ProjectionFold {
   readonly #definition: ProjectionDefinition;
+  readonly #lift: Lift;
   readonly #to: WritesTo = { writes: new BatchWrites(() => null) };
   readonly #handles: Readonly<Record<string, ProjectionHandle>>;
 
-  constructor(definition: ProjectionDefinition) {
+  constructor(definition: ProjectionDefinition, lift: Lift) {
     this.#definition = definition;
+    this.#lift = lift;
     this.#handles = handlesOf(definition.tables, this.#to);
   }
 
@@ -66,7 +68,7 @@ export class ProjectionFold {
       if (apply === undefined) return undefined;
       const { writes } = this.#to;
       writes.begin(row.position);
-      const result: unknown = apply(projectionEvent(row), this.#handles);
+      const result: unknown = apply(projectionEvent(row, this.#lift), this.#handles);
       if (typeof (result as { readonly then?: unknown } | undefined)?.then === "function")
         throw invalid(`apply of ${row.type} is asynchronous`);
       writes.commit();

@@ -1,19 +1,32 @@
 /** The event as projections see it: decoded when it is looked at, once, and frozen. */
-import { deepFreeze, type EventKind, type EventRow, type ProjectionEvent, parseStored } from "../event/index.js";
+import {
+  deepFreeze,
+  type EventKind,
+  type EventRow,
+  type Lift,
+  type ProjectionEvent,
+  parseStored,
+} from "../event/index.js";
 import { formatUs, type JsonObject } from "../kernel/index.js";
 
-/** Wraps a row of the log. @throws EventplaneError `event_corrupt` when a payload that is looked at is not JSON */
-export function projectionEvent(row: EventRow): ProjectionEvent {
-  return new LazyProjectionEvent(row);
+/**
+ * Wraps a row of the log.
+ *
+ * @throws EventplaneError `event_corrupt` when a payload that is looked at is not JSON; `upcast_failed` when it cannot be lifted
+ */
+export function projectionEvent(row: EventRow, lift: Lift): ProjectionEvent {
+  return new LazyProjectionEvent(row, lift);
 }
 
 class LazyProjectionEvent implements ProjectionEvent {
   readonly #row: EventRow;
+  readonly #lift: Lift;
   #spec: JsonObject | undefined;
   #status: JsonObject | undefined;
 
-  constructor(row: EventRow) {
+  constructor(row: EventRow, lift: Lift) {
     this.#row = row;
+    this.#lift = lift;
     Object.freeze(this);
   }
 
@@ -57,7 +70,7 @@ class LazyProjectionEvent implements ProjectionEvent {
     return formatUs(this.#row.recordedAtUs);
   }
   get spec(): JsonObject {
-    return (this.#spec ??= this.#parsed(this.#row.specText));
+    return (this.#spec ??= this.#lift(this.#row, this.#parsed(this.#row.specText)));
   }
   get status(): JsonObject {
     return (this.#status ??= this.#parsed(this.#row.statusText));

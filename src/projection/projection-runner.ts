@@ -1,5 +1,5 @@
 /** Keeps one projection in step with the logs of all tenants, as its leader, and builds it anew beside what is read. */
-import type { EventRow, ProjectionDefinition } from "../event/index.js";
+import type { EventRow, Lift, ProjectionDefinition } from "../event/index.js";
 import { type Clock, type Doorbell, isEventplaneError, PLATFORM_TENANT_ID, type TenantId } from "../kernel/index.js";
 import type { Logger, Metrics } from "../observe/index.js";
 import { firstPageLimit, type LogReader, nextPageLimit } from "../store/index.js";
@@ -18,6 +18,8 @@ export interface ProjectionRunnerOptions {
   readonly store: ProjectionStore;
   /** Reads events only: its connection need not be able to write. */
   readonly reader: LogReader;
+  /** Lifts specs of older versions for `apply`; absent: they are given as they are. */
+  readonly lift?: Lift;
   /** A UUID of this process. */
   readonly holder: string;
   readonly clock: Clock;
@@ -82,7 +84,7 @@ export class ProjectionRunner {
     const { definition, store, reader, clock, logger, doorbell, pollMs } = options;
     this.#options = options;
     this.#fingerprint = fingerprintOf(definition);
-    this.#fold = new BuildFold(definition, store);
+    this.#fold = new BuildFold(definition, { store, lift: options.lift ?? ((_event, spec) => spec) });
     this.#platform = new PlatformRequests(reader, definition.name);
     this.#rounds = new TenantRounds({
       clock,

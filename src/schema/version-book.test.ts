@@ -73,6 +73,19 @@ describe("VersionBook", () => {
     bookOf(first).check([{ ...declared, compatibility: "none" }]);
   });
 
+  test("an upcaster excuses a version that narrows, from the oldest registered one on", () => {
+    const declared = { type, schemaVersion: 3, schema: named({ name: { type: "integer" } }) };
+    const steps = (...from: readonly number[]): ReadonlyMap<number, (spec: JsonObject) => JsonObject> =>
+      new Map(from.map((each) => [each, (spec: JsonObject) => spec]));
+    expect(() => bookOf(first, second).check([{ ...declared, upcasters: steps(1, 2) }])).not.toThrow();
+    expect(() => bookOf(first, second).check([{ ...declared, upcasters: steps(2) }])).toThrow(
+      expect.objectContaining({ code: "config_invalid", message: expect.stringContaining("version 1") }),
+    );
+    expect(() => bookOf(first, second).check([{ ...declared, upcasters: steps(1, 2), compatibility: "full" }])).toThrow(
+      coded("schema_incompatible"),
+    );
+  });
+
   test("what was registered first under a number is what it means", () => {
     const book = bookOf(first);
     book.add({ type, schemaVersion: 1, schema: second });

@@ -1,5 +1,5 @@
 /** Which schema each version of each type has, as the log says it: what was registered first is what the version means. */
-import { type CompatibilityMode, compatibilityDefault, type IntentDefinition } from "../event/index.js";
+import { compatibilityDefault, type IntentDefinition } from "../event/index.js";
 import { EventplaneError, type JsonObject } from "../kernel/index.js";
 import { type EarlierVersion, incompatibilities, incompatibilityText } from "./compatibility/compatibility.js";
 import { markLosses } from "./compatibility/mark-losses.js";
@@ -13,7 +13,10 @@ export interface SchemaVersion {
 }
 
 /** What a configuration says of a type. */
-export type DeclaredVersion = Pick<IntentDefinition, "type" | "schemaVersion" | "schema" | "compatibility">;
+export type DeclaredVersion = Pick<
+  IntentDefinition,
+  "type" | "schemaVersion" | "schema" | "compatibility" | "upcasters"
+>;
 
 /** All versions that were registered. */
 export class VersionBook {
@@ -42,11 +45,12 @@ export class VersionBook {
    * An older configuration than the latest may come back, with the schemas that it had.
    *
    * @throws EventplaneError `schema_changed` when a schema has another content than was registered under its number;
-   * `schema_incompatible` with every reason
+   * `schema_incompatible` with every reason; `config_invalid` when there is no upcaster for a version that was registered
    */
   check(declared: readonly DeclaredVersion[]): void {
     const changed = declared.filter((each) => this.#isChanged(each));
     if (changed.length > 0) throw changedError(changed, (type) => this.of(type).at(-1)?.schemaVersion ?? 0);
+    for (const each of declared) this.#checkSteps(each);
     const reasons = declared.flatMap((each) =>
       this.reasonsAgainst(each).map((reason) => `${each.type} ${each.schemaVersion}: ${reason}`),
     );
@@ -60,15 +64,29 @@ export class VersionBook {
   }
 
   /** Why the version may not follow those before it; empty when it may, and for one that is registered. */
-  reasonsAgainst({
-    type,
-    schemaVersion,
-    schema,
-    compatibility = compatibilityDefault,
-  }: DeclaredVersion): readonly string[] {
+  reasonsAgainst(declared: DeclaredVersion): readonly string[] {
+    const { type, schemaVersion, schema, compatibility = compatibilityDefault, upcasters } = declared;
     if (this.find(type, schemaVersion) !== undefined) return [];
-    const earlier: readonly EarlierVersion[] = this.of(type).filter((each) => each.schemaVersion < schemaVersion);
-    return incompatibilities(schema, earlier, compatibility satisfies CompatibilityMode).map(incompatibilityText);
+    // Whoever reads an old event gets what the upcasters make of it, so the schema need not take it as it was.
+    const earlier = this.#before(declared).map(
+      (each): EarlierVersion => ({ ...each, isLifted: upcasters !== undefined }),
+    );
+    return incompatibilities(schema, earlier, compatibility).map(incompatibilityText);
+  }
+
+  #before({ type, schemaVersion }: DeclaredVersion): readonly SchemaVersion[] {
+    return this.of(type).filter((each) => each.schemaVersion < schemaVersion);
+  }
+
+  /** Events of every registered version may be in the log. */
+  #checkSteps(declared: DeclaredVersion): void {
+    const { type, upcasters } = declared;
+    const [first] = this.#before(declared);
+    if (upcasters === undefined || first === undefined || upcasters.has(first.schemaVersion)) return;
+    throw new EventplaneError(
+      "config_invalid",
+      `${type} has no upcaster from version ${first.schemaVersion}, of which there may be events in the log. Where a step changes nothing, write (spec) => spec.`,
+    );
   }
 
   #isChanged({ type, schemaVersion, schema }: DeclaredVersion): boolean {

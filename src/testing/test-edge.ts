@@ -85,7 +85,19 @@ export class TestEdge {
       authorizer,
       edge,
     });
-    const pipeline = new PublishPipeline({ app, ids, clock, log, reader, loader, authorizer, refusals, edge });
+    const { schemas } = this.#platform.state;
+    const pipeline = new PublishPipeline({
+      app,
+      ids,
+      clock,
+      log,
+      reader,
+      loader,
+      authorizer,
+      refusals,
+      schemas,
+      edge,
+    });
     // Nobody else writes to this platform's log, so what is known of it is never old.
     const platform = { fresh: () => this.#platform.state };
     const queries = new ProjectionQueries({ app, rows: new MemoryProjectionRows(projections), clock });

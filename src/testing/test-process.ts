@@ -1,6 +1,6 @@
 /** One process of a test plane: controllers, workers and the resources projection over memory. It can be killed. */
 import { ControllerRuntime } from "../controller/index.js";
-import type { AppDefinition, Verifier } from "../event/index.js";
+import { type AppDefinition, liftOf, type Verifier } from "../event/index.js";
 import type { Clock, Doorbell, Signer } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
 import {
@@ -72,7 +72,9 @@ export class TestProcess {
       const definition = app.projections.get(name);
       const { holder } = parts;
       if (definition !== undefined)
-        void new ProjectionRunner({ ...common, definition, store: this.#gated(memory), holder }).run(signal);
+        void new ProjectionRunner({ ...common, lift: liftOf(app), definition, store: this.#gated(memory), holder }).run(
+          signal,
+        );
     }
   }
 

@@ -63,10 +63,12 @@ export class PlaneFixture {
       readonly projects?: Readonly<Record<string, TestReconcile>>;
       readonly projections?: readonly ProjectionDefinition[];
       readonly intakes?: readonly IntakeDefinition[];
+      /** In the place of the application of the tests. */
+      readonly app?: AppDefinition;
     } = {},
   ): Promise<PlaneFixture> {
-    const { workers = [], projects, projections = [], intakes = [], ...installing } = options;
-    const app = {
+    const { workers = [], projects, projections = [], intakes = [], app: own, ...installing } = options;
+    const app = own ?? {
       ...createTestApp(controllers, workers, projects),
       projections: new Map(projections.map((projection) => [projection.name, projection])),
       intakes: new Map(intakes.map((intake) => [intake.name, intake])),
@@ -77,17 +79,18 @@ export class PlaneFixture {
   }
 
   /** Opens one more plane on the same database, of another version of the code if one is given. */
-  async start(code: { readonly version?: string } = {}): Promise<Plane> {
+  async start(code: Partial<AppDefinition> = {}): Promise<Plane> {
     const { database } = this.installation;
+    const app = { ...this.#app, ...code };
     await installProjections(database.ownerUrl, {
       rolePrefix: database.rolePrefix,
-      definitions: [...this.#app.projections.values()],
+      definitions: [...app.projections.values()],
     });
     const passwords = Object.fromEntries(
       loginRoles.map((role) => [role, new URL(this.installation.url(role)).password]),
     );
     const plane = await openPlane({
-      app: { ...this.#app, ...code },
+      app,
       databaseUrl: database.ownerUrl,
       rolePrefix: database.rolePrefix,
       passwords,

@@ -49,6 +49,12 @@ const eventsOrLines: Answer = {
   },
 };
 
+const latestSchema: Parameter = {
+  schema: oneOf(["latest"]),
+  description: "Beside an older spec what it says in the latest schemaVersion, as `latest`.",
+  example: "latest",
+};
+
 const schemaShape = members({
   type: text(),
   schemaVersion: whole(1),
@@ -87,6 +93,7 @@ export const readingOperations: Operations = {
       limit: { ...limit, schema: whole(1), description: "Of a page 1 to 1,000, default 100; of lines default all." },
       ...accessToken,
       direction: { schema: oneOf(["forwards", "backwards"]), description: "Default forwards.", example: "backwards" },
+      schema: latestSchema,
       include: {
         schema: oneOf(["proof"]),
         description: "With the stored proofs and the exact texts that are hashed.",
@@ -102,6 +109,7 @@ export const readingOperations: Operations = {
     id: "readEvent",
     tag: "Reading",
     summary: "Read one event",
+    query: { schema: latestSchema },
     answers: {
       200: {
         description: "The event.",
@@ -126,7 +134,7 @@ export const readingOperations: Operations = {
     tag: "Reading",
     summary: "Read the events of one stream",
     description: "In the order of versions. A page ends after 8 MiB.",
-    query: { after: { ...after, description: "Events behind this version." }, limit },
+    query: { after: { ...after, description: "Events behind this version." }, limit, schema: latestSchema },
     answers: { 200: events("The page; `next` is a version.", ownPage) },
     errors: ["not_found"],
   },
@@ -135,7 +143,7 @@ export const readingOperations: Operations = {
     tag: "Reading",
     summary: "Read the events of one correlation",
     description: "At most 10,000 or 8 MiB a page; `causationId` makes them a tree.",
-    query: { after },
+    query: { after, schema: latestSchema },
     answers: { 200: events("The page.", ownPage) },
     errors: ["not_found"],
   },

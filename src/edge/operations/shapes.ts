@@ -39,6 +39,7 @@ const causedBy = members({
 });
 
 const eventMembers = {
+  "latest?": members({ schemaVersion: whole(1), spec: anyObject() }),
   id: uuid(),
   tenantId: uuid(),
   kind: oneOf(["intent", "fact", "internal"]),

@@ -7,6 +7,7 @@ import { PolicyBook, policyApplyType } from "../authz/policy-book.js";
 import { PLATFORM_SLUG } from "./definitions.js";
 import { KeyBook, type KeyEntry } from "./key-book.js";
 import { specOf, textOf } from "./row-values.js";
+import { SchemaBook, schemaFactType } from "./schema-book.js";
 
 /** A tenant that exists. */
 export interface TenantEntry {
@@ -23,6 +24,7 @@ export class PlatformState {
   readonly #keys = new KeyBook();
   readonly #introductions: JsonObject[] = [];
   readonly #policies = new PolicyBook();
+  readonly #schemas = new SchemaBook();
   readonly #replays = new Map<string, string[]>();
   #position = 0;
 
@@ -38,6 +40,11 @@ export class PlatformState {
   /** The policies that were applied, and what they make. */
   get policies(): PolicyBook {
     return this.#policies;
+  }
+
+  /** The schemas that were registered. */
+  get schemas(): SchemaBook {
+    return this.#schemas;
   }
 
   /** The specs of all `signing-key.introduced` facts, oldest first. */
@@ -81,6 +88,7 @@ export class PlatformState {
     }
     if (row.type === "tenant.create") this.#createTenant(row);
     else if (row.type === policyApplyType) this.#policies.apply(row);
+    else if (row.type === schemaFactType) this.#schemas.applyRegistered(row);
     else if (row.type === "replay.create") this.#createReplay(row);
     else if (row.type === "signing-key.introduced") this.#introductions.push(specOf(row));
     else this.#keys.apply(row);

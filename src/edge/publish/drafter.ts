@@ -6,12 +6,15 @@ import {
   EventFactory,
   type IntentDefinition,
   type IntentRequest,
+  liftSpec,
 } from "../../event/index.js";
 import {
   compileSchema,
   EventplaneError,
   type IdSource,
   isUuid,
+  type JsonObject,
+  LruMap,
   type SchemaCheck,
   type SchemaProblem,
   type TenantId,
@@ -38,13 +41,24 @@ export interface Naming {
 const publisherVersions: readonly number[] = [4, 7];
 const envelopeBytes = 1_024;
 
+/** The schemas of earlier versions of types. */
+export interface RegisteredSchemas {
+  find(type: string, schemaVersion: number): { readonly schema: JsonObject } | undefined;
+}
+
+/** Compiled schemas of earlier versions, those used last. */
+const earlierChecksMax = 500;
+
 /** Names and checks intents. */
 export class Drafter {
   readonly #factory: EventFactory;
   readonly #types: ReadonlyMap<string, CheckedType>;
+  readonly #schemas: RegisteredSchemas;
+  readonly #earlier = new LruMap<string, SchemaCheck>(earlierChecksMax);
 
-  constructor(options: { readonly app: AppDefinition; readonly ids: IdSource }) {
+  constructor(options: { readonly app: AppDefinition; readonly ids: IdSource; readonly schemas: RegisteredSchemas }) {
     this.#factory = new EventFactory(options);
+    this.#schemas = options.schemas;
     this.#types = checkedTypes(options.app);
   }
 
@@ -72,12 +86,32 @@ export class Drafter {
     const type = this.#types.get(intent.type);
     if (type === undefined) return item;
     refuseBeyondBudget(intent, type.definition);
-    const problems = type.check(intent.spec);
+    const problems = this.#checkOf(type, intent.schemaVersion)(intent.spec);
     if (problems.length > 0) throw misfit(intent.type, problems);
+    // What could not be lifted would stand in the way of every reader.
+    liftSpec(type.definition, item.event, intent.spec);
     const secret = findSecret(intent.spec, { text: intent.specText, allowed: type.definition.allowSecrets });
     if (secret !== undefined) throw secretFound(`The spec of ${intent.type}`, secret, "/spec");
     return item;
   }
+
+  /** Publishers may lag behind: a version that was registered is taken as long as its type is. */
+  #checkOf({ definition, check }: CheckedType, schemaVersion = definition.schemaVersion): SchemaCheck {
+    if (schemaVersion === definition.schemaVersion) return check;
+    const key = `${definition.type} ${schemaVersion}`;
+    const known = this.#earlier.get(key);
+    if (known !== undefined) return known;
+    const registered = this.#schemas.find(definition.type, schemaVersion);
+    if (registered === undefined) throw unknownVersion(definition, schemaVersion);
+    const earlier = compileSchema(registered.schema);
+    this.#earlier.set(key, earlier);
+    return earlier;
+  }
+}
+
+function unknownVersion({ type, schemaVersion: latest }: IntentDefinition, schemaVersion: number): EventplaneError {
+  const message = `There is no schemaVersion ${schemaVersion} of ${type}; its own is ${latest}.`;
+  return new EventplaneError("unknown_type", message, { details: { pointer: "/schemaVersion" } });
 }
 
 /** Spelled out: a copy of whatever members there are takes several times as long. */

@@ -1,5 +1,12 @@
 /** What an aggregate's guard says, and whether the resource that it saw is the one that the publisher meant. */
-import type { AggregateDefinition, AppendItem, IntentRequest, Resource } from "../../event/index.js";
+import {
+  type AggregateDefinition,
+  type AppendItem,
+  type IntentDefinition,
+  type IntentRequest,
+  liftSpec,
+  type Resource,
+} from "../../event/index.js";
 import { EventplaneError } from "../../kernel/index.js";
 import { refusalError } from "./refusal-errors.js";
 
@@ -12,7 +19,16 @@ const reasonCharactersMax = 500;
 export function guardRefusal(
   guard: Guard,
   resource: Resource | undefined,
-  { item, intent }: { readonly item: AppendItem; readonly intent: IntentRequest },
+  {
+    item,
+    intent,
+    definition,
+  }: {
+    readonly item: AppendItem;
+    readonly intent: IntentRequest;
+    /** Of its type: the guard sees the spec as its latest version. */
+    readonly definition: IntentDefinition | undefined;
+  },
 ): EventplaneError | undefined {
   const generation = resource?.generation ?? 0;
   if (item.expectedGeneration !== undefined && item.expectedGeneration !== generation) {
@@ -23,7 +39,7 @@ export function guardRefusal(
     };
     return refusalError({ code: "wrong_expected_generation", current });
   }
-  const reason = guard(resource, { type: intent.type, spec: intent.spec });
+  const reason = guard(resource, { type: intent.type, spec: liftSpec(definition, item.event, intent.spec) });
   return reason === undefined
     ? undefined
     : new EventplaneError("guard_refused", String(reason).slice(0, reasonCharactersMax));

@@ -4,7 +4,13 @@
  * tenant equality → policies → id look-up → schema → secrets → guard → append. The look-up is done only when a check fails: the append
  * itself answers for known ids before anything else, so the result is as if every id had been looked up first.
  */
-import type { AggregateDefinition, AppDefinition, AppendItem, IntentRequest } from "../../event/index.js";
+import type {
+  AggregateDefinition,
+  AppDefinition,
+  AppendItem,
+  IntentDefinition,
+  IntentRequest,
+} from "../../event/index.js";
 import {
   type Clock,
   EventplaneError,
@@ -22,7 +28,7 @@ import { scopeOf } from "../principal-scope.js";
 import { asEventplaneError } from "../problem.js";
 import type { RefusalLog } from "../refusals.js";
 import type { Scope } from "../scope.js";
-import { Drafter, draftBytes, typeRootOf } from "./drafter.js";
+import { Drafter, draftBytes, type RegisteredSchemas, typeRootOf } from "./drafter.js";
 import { type Guard, guardRefusal } from "./guard.js";
 import type { IntentInput } from "./intent-input.js";
 import { unlessAllKnown, unlessKnown } from "./known-ids.js";
@@ -60,6 +66,7 @@ export interface PublishPipelineDependencies {
   readonly loader: GuardLoader;
   readonly authorizer: Authorizer;
   readonly refusals: RefusalLog;
+  readonly schemas: RegisteredSchemas;
   /** Hears of specs that were refused for a secret, by the rule that found it. */
   readonly onSecret?: (rule: string) => void;
   /** Name of this edge, and the key that its coalescer signs with. */
@@ -181,6 +188,10 @@ export class PublishPipeline {
     return this.#dependencies.app.aggregates.get(typeRootOf(intent.type));
   }
 
+  #definitionOf(intent: IntentRequest): IntentDefinition | undefined {
+    return this.#aggregateOf(intent)?.intents.get(intent.type);
+  }
+
   async #publishOne(request: Request, intent: IntentRequest): Promise<PublishResult> {
     let item: AppendItem;
     try {
@@ -202,7 +213,7 @@ export class PublishPipeline {
     for (let attempt = 1; ; attempt++) {
       const resource = await this.#dependencies.loader.load(request.tenantId, { aggregateType, aggregateId });
       const seen = resource?.generation ?? 0;
-      const refusal = guardRefusal(guard, resource, { item, intent });
+      const refusal = guardRefusal(guard, resource, { item, intent, definition: this.#definitionOf(intent) });
       if (refusal !== undefined) return unlessKnown(this.#dependencies.reader, intent, refusal);
       const outcome = await this.#append(request, [{ ...item, expectedGeneration: seen }]);
       if (!wasOvertaken(outcome, intent)) return resultOf(outcome, item);
@@ -271,7 +282,7 @@ export class PublishPipeline {
     }
     guarded.add(stream);
     const resource = await this.#dependencies.loader.load(request.tenantId, { aggregateType, aggregateId });
-    const refusal = guardRefusal(guard, resource, { item, intent });
+    const refusal = guardRefusal(guard, resource, { item, intent, definition: this.#definitionOf(intent) });
     if (refusal !== undefined) throw refusal;
     return { ...item, expectedGeneration: resource?.generation ?? 0 };
   }

@@ -1,6 +1,7 @@
 /** The forms in which events are sent: our own JSON, and CloudEvents for who accepts those. */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { cloudEventJson, type EventRow, eventJson } from "../../event/index.js";
+import { type AppDefinition, cloudEventJson, type EventRow, eventJson, liftSpec } from "../../event/index.js";
+import { EventplaneError, type JsonObject } from "../../kernel/index.js";
 import { cloudEventTypes } from "../publish/cloudevents.js";
 
 /** A page of events, each as its form writes it. */
@@ -42,10 +43,45 @@ const cloudEventForms: Readonly<Record<"single" | "batch", Form>> = {
   batch: cloudEventForm(cloudEventTypes.batch),
 };
 
+/**
+ * Our own form, with what an event of an older schemaVersion says in the version that the application has now, beside what is
+ * stored: `latest: {schemaVersion, spec}`. Hashes and proofs are of what is stored.
+ */
+function latestForm({ aggregates }: Pick<AppDefinition, "aggregates">): Form {
+  return {
+    ...ownForm,
+    write: (row) => {
+      const text = eventJson(row);
+      const definition = aggregates.get(row.aggregateType)?.intents.get(row.type);
+      if (definition === undefined || row.schemaVersion >= definition.schemaVersion || row.decision !== null)
+        return text;
+      const spec = liftSpec(definition, row, JSON.parse(row.specText) as JsonObject); // a spec is always a JSON object: the store's contract
+      return `${text.slice(0, -1)},"latest":${JSON.stringify({ schemaVersion: definition.schemaVersion, spec })}}`;
+    },
+  };
+}
+
 /** The form that the request accepts: of one event, or of a page of them. */
-export function formOf({ headers: { accept = "" } }: FastifyRequest, of: "single" | "batch"): Form {
+function formOf({ headers: { accept = "" } }: FastifyRequest, of: "single" | "batch"): Form {
   const accepted = accept.split(",").map((range) => range.split(";", 1)[0]?.trim().toLowerCase());
   return accepted.includes(cloudEventTypes[of]) ? cloudEventForms[of] : ownForm;
+}
+
+/** {@link formOf}, or {@link latestForm} where the parameter `schema` is `latest`. @throws EventplaneError `request_invalid` */
+export function formWith(
+  request: FastifyRequest,
+  {
+    of,
+    schema,
+    app,
+  }: { readonly of: "single" | "batch"; readonly schema: string | undefined; readonly app: AppDefinition },
+): Form {
+  const form = formOf(request, of);
+  if (schema === undefined) return form;
+  if (form === ownForm) return latestForm(app);
+  throw new EventplaneError("request_invalid", "A CloudEvent has no place for its latest version.", {
+    details: { parameter: "schema" },
+  });
 }
 
 function nextAddress({ url }: FastifyRequest, next: number): string {

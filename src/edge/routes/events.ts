@@ -4,7 +4,7 @@ import { type EventRow, proofJson, provenEventWriter } from "../../event/index.j
 import { EventplaneError, type TenantId } from "../../kernel/index.js";
 import { type Scope, visibleRows } from "../scope.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
-import { type Form, formOf, ownForm, type Page } from "./event-forms.js";
+import { type Form, formWith, ownForm, type Page } from "./event-forms.js";
 import { readLines, wantsLines } from "./event-lines.js";
 import {
   aggregateIdOf,
@@ -54,9 +54,9 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
     action: "Read",
     withinScope: true,
     handle: async (request, reply, caller) => {
-      readQuery(request.query, []);
+      const { schema } = readQuery(request.query, ["schema"]);
       const row = await eventOf(parts, caller, request.params);
-      const form = formOf(request, "single");
+      const form = formWith(request, { of: "single", schema, app: parts.app });
       return reply.type(form.mediaType).send(form.write(row));
     },
   });
@@ -96,7 +96,15 @@ interface Read {
 
 async function readPage(parts: EdgeParts, { tenantId, scope, request, reply }: Read): Promise<unknown> {
   parts.unsent.assertRoom(tenantId);
-  const query = readQuery(request.query, [...filterNames, "after", "before", "limit", "direction", "include"]);
+  const query = readQuery(request.query, [
+    ...filterNames,
+    "after",
+    "before",
+    "limit",
+    "direction",
+    "include",
+    "schema",
+  ]);
   const { direction = "forwards", include } = query;
   if (include !== undefined && include !== "proof") {
     throw new EventplaneError("request_invalid", "The parameter include may be proof.", {
@@ -112,11 +120,15 @@ async function readPage(parts: EdgeParts, { tenantId, scope, request, reply }: R
   const after = positionOf(query, "after");
   const before = positionOf(query, "before");
   const filter = scope?.narrow(filterOf(query)) ?? filterOf(query);
-  const form = formOf(request, "batch");
+  const form = formWith(request, { of: "batch", schema: query.schema, app: parts.app });
   if (include === "proof" && form !== ownForm) {
-    throw new EventplaneError("request_invalid", "A CloudEvent has no place for its proof: read /events/{id}/proof.", {
-      details: { parameter: "include" },
-    });
+    throw new EventplaneError(
+      "request_invalid",
+      "Only events as they are stored come with their proof: read /events/{id}/proof.",
+      {
+        details: { parameter: "include" },
+      },
+    );
   }
   const write = include === "proof" ? provenEventWriter() : form.write;
   const texts: string[] = [];
@@ -149,8 +161,8 @@ async function eventOf(parts: EdgeParts, { tenantId, scope }: Caller, params: un
 async function readStream(parts: EdgeParts, { tenantId, scope, request, reply }: Read): Promise<unknown> {
   const names = request.params as { readonly aggregateType: string; readonly aggregateId: string }; // of the route's address
   parts.unsent.assertRoom(tenantId);
-  const query = readQuery(request.query, ["after", "limit"]);
-  const form = formOf(request, "batch");
+  const query = readQuery(request.query, ["after", "limit", "schema"]);
+  const form = formWith(request, { of: "batch", schema: query.schema, app: parts.app });
   const limit = limitOf(query);
   const stream = { aggregateType: aggregateTypeOf(names.aggregateType), aggregateId: aggregateIdOf(names.aggregateId) };
   const afterVersion = integerOf(query, "after", { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;
@@ -167,8 +179,8 @@ async function readStream(parts: EdgeParts, { tenantId, scope, request, reply }:
 /** Events of one correlation, at most 10,000 or 8 MiB, in position order; `next` continues with `after`. */
 async function readTrace(parts: EdgeParts, { tenantId, scope, request, reply }: Read): Promise<unknown> {
   parts.unsent.assertRoom(tenantId);
-  const query = readQuery(request.query, ["after"]);
-  const form = formOf(request, "batch");
+  const query = readQuery(request.query, ["after", "schema"]);
+  const form = formWith(request, { of: "batch", schema: query.schema, app: parts.app });
   const correlationId = uuidOf("correlationId", (request.params as { readonly correlationId: string }).correlationId); // of the route's address
   const { texts, next } = await gather(
     {

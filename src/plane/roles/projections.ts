@@ -1,4 +1,5 @@
 /** The role that folds: the table of resources, and the application's projections. */
+import { liftOf } from "../../event/index.js";
 import { systemIds } from "../../kernel/index.js";
 import {
   assertInstalled,
@@ -52,7 +53,7 @@ function openRunners(options: PlaneOptions, shared: Shared): ReadonlyMap<string,
   return new Map(
     [...app.projections].map(([name, definition]) => {
       const store = new PostgresProjectionStore(pools.projector, { rolePrefix, definition });
-      const parts = { definition, store, reader, holder, clock, logger, metrics, doorbell };
+      const parts = { definition, store, reader, lift: liftOf(app), holder, clock, logger, metrics, doorbell };
       return [name, new ProjectionRunner(parts)];
     }),
   );
