@@ -21,6 +21,7 @@ import {
   PostgresProjectionRows,
   PostgresResourceReader,
 } from "../../dist/projection/index.js";
+import { PostgresAllowances } from "../../dist/quota/index.js";
 import { PostgresReplayProgress } from "../../dist/replay/index.js";
 import { Coalescer, ResourceLoader } from "../../dist/store/index.js";
 import { createPool, PostgresAppender, PostgresReader } from "../../dist/store/postgres/index.js";
@@ -105,6 +106,7 @@ async function open(databaseUrl: string): Promise<EdgeAnswer> {
     },
     work: new PostgresWorkStore(pool),
     replays: new PostgresReplayProgress(pool),
+    allowances: new PostgresAllowances(pool),
     doorbell,
     verifier,
     keys,

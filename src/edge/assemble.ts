@@ -14,6 +14,7 @@ import { FailedAttempts } from "./failed-attempts.js";
 import { failureFields } from "./failure-fields.js";
 import { HeldBytes } from "./held-bytes.js";
 import { KeyUses } from "./key-uses.js";
+import { openLimits } from "./limits/open-limits.js";
 import { PlatformAdministration } from "./platform/administration.js";
 import { platformApp } from "./platform/definitions.js";
 import { PlatformFold } from "./platform/fold.js";
@@ -67,8 +68,10 @@ export function assemble(given: EdgeDependencies): EdgeParts {
       logger.warn(failureFields(failure), "Minted stream tokens could not be told of and stay counted."),
   });
   const hub = subscriptionHub(given, { reader: dependencies.reader, platform, authorizer });
+  const limits = openLimits(given, platform);
   const pipeline = new PublishPipeline({
     ...dependencies,
+    limits,
     authorizer,
     refusals,
     schemas: platform.state.schemas,
@@ -85,6 +88,7 @@ export function assemble(given: EdgeDependencies): EdgeParts {
     authorizer,
     policyCheck: new PolicyCheck(cedar),
     cedar,
+    limits,
     refusals,
     streamTokens,
     pipeline,

@@ -5,6 +5,7 @@ import type { AppDefinition, KeyDirectory, Resource, Verifier } from "../event/i
 import type { Clock, Doorbell, IdSource, Signer, TenantId } from "../kernel/index.js";
 import type { Logger, Metrics } from "../observe/index.js";
 import type { ProjectionOverview, ProjectionRows } from "../projection/index.js";
+import type { AllowanceStore, QuotaDefaults } from "../quota/index.js";
 import type { ReplayProgressReader } from "../replay/index.js";
 import type { Append, AppendOutcome, LogReader } from "../store/index.js";
 import type { ControllerRowReader, DeadLetterReader, EffectReader } from "../work/index.js";
@@ -76,6 +77,10 @@ export interface EdgeDependencies {
   readonly failedAttemptsPerMinute?: number;
   /** `open` serves /openapi.json to anybody; by default nobody is. */
   readonly reference?: "open" | "off";
+  /** Where the edges share what is left of limits. */
+  readonly allowances: AllowanceStore;
+  /** What tenants have whose quota does not say otherwise; by default {@link quotaDefaults}. The same at all edges. */
+  readonly quotaDefaults?: Partial<QuotaDefaults>;
   /** What does not work for somebody while everybody else is served; shown by /readyz, which stays 200. */
   readonly degraded?: () => readonly string[];
   /** More reasons why this process is not ready, by name; empty when it is. Asked by /readyz. */

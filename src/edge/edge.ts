@@ -148,8 +148,8 @@ function start(server: FastifyInstance, parts: EdgeParts, routes: readonly strin
   const stopped = new AbortController();
   const { signal } = stopped;
   const stopListening = parts.platform.onChange(() => parts.hub.cutRevoked());
-  const { platform, hub, refusals, keyUses, streamTokens } = parts;
-  const loops = Promise.all([platform, hub, refusals, keyUses, streamTokens].map((each) => each.run(signal)));
+  const { platform, hub, refusals, keyUses, streamTokens, limits } = parts;
+  const loops = Promise.all([platform, hub, refusals, keyUses, streamTokens, limits].map((each) => each.run(signal)));
   let url: string | undefined;
   let closing: Promise<void> | undefined;
   const close = async (): Promise<void> => {
@@ -157,7 +157,7 @@ function start(server: FastifyInstance, parts: EdgeParts, routes: readonly strin
     stopListening();
     stopped.abort();
     await loops;
-    await Promise.all([parts.refusals.close(), parts.streamTokens.close()]);
+    await Promise.all([refusals.close(), streamTokens.close(), limits.close()]);
     keepCedar(parts.cedar);
   };
   return {

@@ -5,6 +5,7 @@
  * Whatever else is thrown becomes `internal` and shows nothing of itself.
  */
 import { type ErrorCode, EventplaneError, errorCodes, isEventplaneError, terminalSafe } from "../kernel/index.js";
+import { rateLimitFields } from "./limits/rate-limit-fields.js";
 
 /** HTTP status of each code that the edge may answer with; codes that are not listed are failures of ours: 500. */
 const statusByCode: Partial<Record<ErrorCode, number>> = {
@@ -51,6 +52,9 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   policy_locks_out: 409,
   projection_invalid: 422,
   rate_limited: 429,
+  requests_limited: 429,
+  events_limited: 429,
+  bytes_limited: 429,
   busy: 503,
   unavailable: 503,
   platform_stale: 503,
@@ -76,6 +80,10 @@ export interface Problem {
   readonly retryable: boolean;
   /** When trying again can help; absent: a second. */
   readonly retryAfterSeconds?: number;
+  /** The limit that was reached, by its name in the RateLimit fields; with it come `quota` and `windowSeconds`. */
+  readonly policy?: string;
+  readonly quota?: number;
+  readonly windowSeconds?: number;
   /** JSON pointers (RFC 6901) into the request's body. */
   readonly pointers?: readonly string[];
   readonly [member: string]: unknown;
@@ -131,6 +139,12 @@ export function problemHeaders(problem: Problem): Readonly<Record<string, string
   const headers: Record<string, string> = { "content-type": "application/problem+json; charset=utf-8" };
   const { retryAfterSeconds = retryAfterSecondsDefault } = problem;
   if (problem.status === 503 || problem.status === 429) headers["retry-after"] = String(retryAfterSeconds);
+  const { policy, quota, windowSeconds } = problem;
+  if (policy !== undefined && quota !== undefined)
+    Object.assign(
+      headers,
+      rateLimitFields([{ name: policy, quota, windowSeconds, left: 0, resetSeconds: retryAfterSeconds }]),
+    );
   if (problem.status === 401) headers["www-authenticate"] = 'Bearer realm="eventplane"';
   return headers;
 }

@@ -41,6 +41,9 @@ export interface RefusalLogDependencies {
 const recordedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "unauthenticated",
   "rate_limited",
+  "requests_limited",
+  "events_limited",
+  "bytes_limited",
   "forbidden",
   "source_unverified",
   "delivery_expired",

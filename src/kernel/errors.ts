@@ -99,6 +99,9 @@ const finalCodes = [
 /** The same request may succeed when it is sent again later, unchanged. */
 const retryableCodes = [
   "rate_limited",
+  "requests_limited",
+  "events_limited",
+  "bytes_limited",
   "busy",
   "unavailable",
   "platform_stale",

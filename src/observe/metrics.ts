@@ -70,6 +70,10 @@ export interface Metrics extends IntakeMetrics {
   subscriberCut(reason: string): void;
   /** A credential was refused: `unauthenticated`, or unseen as `rate_limited`. */
   credentialRefused(code: string): void;
+  /** A limit was reached and somebody refused; `code` names the limit. */
+  limitReached(code: string): void;
+  /** What is left of limits was asked for, and it took so long. */
+  limitsLeased(seconds: number, result: "answered" | "failed"): void;
   /** A spec was refused, because this rule of the secrets scan found something in it. */
   secretRefused(rule: string): void;
   /** What became of a delivery of a source: `created`, `repeated`, `nothing`, or the code of its refusal. */
@@ -144,6 +148,8 @@ export function createMetrics(): Metrics {
     sseConnections: (change) => meters.sse.inc(change),
     subscriberCut: (reason) => meters.cuts.inc({ reason: label(reason) }),
     credentialRefused: (code) => meters.credentials.inc({ code: label(code) }),
+    limitReached: (code) => meters.overLimit.inc({ code: label(code) }),
+    limitsLeased: (seconds, result) => meters.leases.observe({ result }, seconds),
     secretRefused: (rule) => meters.secrets.inc({ rule: label(rule) }),
     delivery: ({ source, result }) => meters.deliveries.inc({ source: label(source), result: label(result) }),
     projectionLag: ({ projection, events, seconds }) => {
@@ -318,6 +324,19 @@ function edgeMeters(registry: Registry) {
       name: "eventplane_source_deliveries_total",
       help: "Deliveries of sources, by source and by what became of them.",
       labelNames: ["source", "result"],
+      registers,
+    }),
+    overLimit: new Counter({
+      name: "eventplane_ratelimit_over_limit_total",
+      help: "Requests and publishes that were refused because a limit was reached",
+      labelNames: ["code"],
+      registers,
+    }),
+    leases: new Histogram({
+      name: "eventplane_ratelimit_lease_duration_seconds",
+      help: "Calls that lease tokens of limits from the database",
+      labelNames: ["result"],
+      buckets: appendBuckets,
       registers,
     }),
     credentials: new Counter({

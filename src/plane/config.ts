@@ -24,6 +24,16 @@ interface Setting {
 
 const portMax = 65_535;
 
+function rateOf(what: string, perSecond?: number): Setting {
+  return {
+    kind: "integer",
+    ...(perSecond === undefined ? {} : { default: String(perSecond) }),
+    min: 1,
+    max: 1_000_000,
+    says: `${what}, where its quota does not say otherwise${perSecond === undefined ? "; absent: as its tenant" : ""}`,
+  };
+}
+
 /** Every setting, by its dotted name. */
 export const settings: Readonly<Record<SettingName, Setting>> = {
   "data.dir": {
@@ -84,6 +94,17 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
     kind: "list",
     says: "What this process does: edge, controllers, workers, projections; absent: all. With fewer, its data folder holds what these need and nothing else",
   },
+  "limits.requests-per-second": rateOf("Requests of a tenant in a second", 10_000),
+  "limits.events-per-second": rateOf("Events that a tenant publishes in a second", 50_000),
+  "limits.principal-requests-per-second": rateOf("Requests of one principal in a second"),
+  "limits.principal-events-per-second": rateOf("Events that one principal publishes in a second"),
+  "limits.bytes-per-day": {
+    kind: "integer",
+    default: "1000000000000",
+    min: 1,
+    max: 1_000_000_000_000_000,
+    says: "Bytes of specs that a tenant stores in a day, where its quota does not say otherwise",
+  },
   "runtime.concurrency": {
     kind: "integer",
     default: "128",
@@ -125,6 +146,11 @@ export type SettingName =
   | "edge.failed-attempts-per-minute"
   | "edge.reference"
   | "process.roles"
+  | "limits.requests-per-second"
+  | "limits.events-per-second"
+  | "limits.principal-requests-per-second"
+  | "limits.principal-events-per-second"
+  | "limits.bytes-per-day"
   | "runtime.concurrency"
   | "runtime.threads"
   | "worker.stop-grace-ms"
@@ -173,6 +199,12 @@ export class Config {
   /** The number of an integer setting. */
   integer(name: SettingName): number {
     return Number(this.required(name));
+  }
+
+  /** The number of an integer setting that may be absent. */
+  optionalInteger(name: SettingName): number | undefined {
+    const value = this.text(name);
+    return value === undefined ? undefined : Number(value);
   }
 
   /** The members of a list setting, which commas separate; empty when it is absent. */

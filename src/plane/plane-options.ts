@@ -30,7 +30,7 @@ export interface PlaneOptions {
   /** Without `listen` it is reached by {@link Plane.as} only. */
   readonly edge: Pick<
     EdgeDependencies,
-    "trustedProxies" | "allowedOrigins" | "compression" | "failedAttemptsPerMinute" | "reference"
+    "trustedProxies" | "allowedOrigins" | "compression" | "failedAttemptsPerMinute" | "reference" | "quotaDefaults"
   > & {
     readonly name: string;
     readonly listen?: { readonly host: string; readonly port: number };

@@ -15,6 +15,7 @@ import { adminKeyFile, databasePasswords, hasAdminKey, keyFile, rootKey, writeSe
 import type { Plane, PlaneProcess } from "./open-plane.js";
 import type { PlaneOptions } from "./plane-options.js";
 import { holdingOf, parseProcessRoles, processRoles } from "./process-roles.js";
+import { quotaDefaultsOf } from "./quota-defaults.js";
 import { assertNoPassword, assertRoleFolder } from "./role-folder.js";
 import type { Watchdog } from "./watchdog/watchdog.js";
 
@@ -260,6 +261,7 @@ function planeOptions(
       allowedOrigins: config.texts("edge.allowed-origins"),
       failedAttemptsPerMinute: config.integer("edge.failed-attempts-per-minute"),
       reference: (config.text("edge.reference") as typeof reference | undefined) ?? reference, // one of its choices
+      quotaDefaults: quotaDefaultsOf(config),
       ...(listens ? { listen: { host: config.required("edge.host"), port: config.integer("edge.port") } } : {}),
     },
     logger,

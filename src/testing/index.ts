@@ -1,3 +1,4 @@
+export { type AllowancesUnderTest, allowanceContract } from "./allowance-contract.js";
 export type { LoggedEntry } from "./captured-log.js";
 export { checkProjection, type GivenEvent } from "./check-projection.js";
 export {

@@ -56,7 +56,10 @@ const principal: Principal = {
   grants: new Set<Grant>(["admin"]),
 };
 
-/** Publishes as an edge does: the same pipeline, with schemas, guards, stamps, and refusals in the log. */
+/** Time stands still in a test plane, so nothing would come back. */
+const unlimited = { charge: () => undefined, giveBack: () => undefined };
+
+/** Publishes as an edge does: the same pipeline, with schemas, guards, stamps, and refusals in the log; without limits. */
 export class TestEdge {
   readonly #platform: PlatformFold;
   readonly #caller: CallerParts;
@@ -97,6 +100,7 @@ export class TestEdge {
       refusals,
       schemas,
       edge,
+      limits: unlimited,
     });
     // Nobody else writes to this platform's log, so what is known of it is never old.
     const platform = { fresh: () => this.#platform.state };

@@ -4,6 +4,7 @@ import type { KeyDirectory } from "../event/index.js";
 import { type Clock, systemClock, systemIds } from "../kernel/index.js";
 import { createMetrics } from "../observe/index.js";
 import { MemoryProjectionOverview, MemoryProjectionRows } from "../projection/index.js";
+import { MemoryAllowances } from "../quota/index.js";
 import { MemoryReplayProgress } from "../replay/index.js";
 import { Coalescer, ResourceLoader } from "../store/index.js";
 import type { MemoryWorkStore } from "../work/index.js";
@@ -32,6 +33,7 @@ export async function openTestHttp(parts: TestHttpParts): Promise<{ readonly edg
     },
     work,
     replays: new MemoryReplayProgress(),
+    allowances: new MemoryAllowances(clock),
     doorbell,
     verifier,
     keys: directory,

@@ -35,6 +35,7 @@ import {
 import { createLogger, createMetrics } from "../../src/observe/index.js";
 import { createDoorbell } from "../../src/plane/doorbell/index.js";
 import { MemoryProjectionRows } from "../../src/projection/index.js";
+import { type AllowanceStore, MemoryAllowances, type QuotaDefaults } from "../../src/quota/index.js";
 import { MemoryReplayProgress } from "../../src/replay/index.js";
 import { type Appender, Coalescer, createMemoryStore, type LogReader, ResourceLoader } from "../../src/store/index.js";
 import type { DeadLetter } from "../../src/work/index.js";
@@ -43,6 +44,8 @@ import type { DeadLetter } from "../../src/work/index.js";
 export interface FixtureStore {
   readonly edge: Appender;
   readonly reader: LogReader;
+  /** Default: in memory, shared by the edges of the fixture. */
+  readonly allowances?: AllowanceStore;
 }
 
 /** What a test may change. */
@@ -59,6 +62,7 @@ export interface EdgeFixtureOptions {
   readonly failedAttemptsPerMinute?: number;
   /** Default: open. */
   readonly reference?: "open" | "off";
+  readonly quotaDefaults?: Partial<QuotaDefaults>;
   /** Default: a free one. */
   readonly port?: number;
 }
@@ -125,7 +129,8 @@ export const testApp: AppDefinition = defineApp({ aggregates: [organization, not
 /** Starts an edge; in memory unless a store is given. */
 export async function startEdge(options: EdgeFixtureOptions = {}): Promise<EdgeFixture> {
   const clock = options.clock ?? systemClock;
-  const store = options.store ?? createMemoryStore({ clock });
+  const given = options.store ?? createMemoryStore({ clock });
+  const store = { allowances: new MemoryAllowances(clock), ...given };
   const doorbell = options.doorbell ?? createDoorbell();
   const keys = await introduce(store, clock, doorbell);
   const adminKey = await createAdminKey(keys);
@@ -148,7 +153,7 @@ export async function startEdge(options: EdgeFixtureOptions = {}): Promise<EdgeF
 }
 
 interface EdgeParts extends Omit<EdgeFixtureOptions, "store"> {
-  readonly store: FixtureStore;
+  readonly store: Required<FixtureStore>;
   readonly clock: Clock;
   readonly doorbell: Doorbell;
   readonly keys: FixtureKeys;
@@ -187,6 +192,8 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
       effect: async () => undefined,
     },
     replays: new MemoryReplayProgress(),
+    allowances: store.allowances,
+    ...(parts.quotaDefaults === undefined ? {} : { quotaDefaults: parts.quotaDefaults }),
     doorbell,
     verifier,
     keys: directory,

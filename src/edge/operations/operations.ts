@@ -44,6 +44,7 @@ const behindACredential: readonly ErrorCode[] = [
   "unauthenticated",
   "forbidden",
   "rate_limited",
+  "requests_limited",
   "platform_stale",
   "unavailable",
   "timeout",

@@ -23,6 +23,8 @@ import {
 
 /** What an intent can be refused with. */
 const intentCodes: readonly ErrorCode[] = [
+  "events_limited",
+  "bytes_limited",
   "unknown_type",
   "forbidden_field",
   "spec_too_large",

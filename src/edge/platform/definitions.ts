@@ -1,10 +1,11 @@
 /**
- * The aggregates of the platform's own log: tenants, API keys, policies and replays. Signing keys and schemas are system facts there.
+ * The aggregates of the platform's own log: tenants, API keys, policies, quotas and replays. Signing keys and schemas are system facts there.
  *
  * Ids are deterministic wherever two edges could do the same thing at once, so both write one event (DESIGN §13.8).
  */
 import type { AggregateDefinition, AppDefinition, IntentDefinition } from "../../event/index.js";
 import { type JsonObject, PLATFORM_TENANT_ID, type TenantId, uuid8 } from "../../kernel/index.js";
+import { quotaAggregate, quotaDefinition } from "../../quota/index.js";
 import { replayDefinition } from "../../replay/index.js";
 import { policyApplyType } from "../authz/policy-book.js";
 import { policyLimits } from "../authz/policy-text.js";
@@ -164,6 +165,7 @@ export const platformApp: AppDefinition = {
     ["tenant", tenant],
     ["key", key],
     ["policy", policy],
+    [quotaAggregate, quotaDefinition],
     [replayDefinition.name, replayDefinition],
   ]),
   controllers: new Map(),

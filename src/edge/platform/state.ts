@@ -1,11 +1,13 @@
 /**
- * What an edge knows of the platform: tenants, API keys, policies, replays and introduced signing keys, folded from the platform log.
+ * What an edge knows of the platform: tenants, API keys, policies, quotas, replays and introduced signing keys, folded from the platform log.
  */
 import type { EventRow } from "../../event/index.js";
 import { EventplaneError, type JsonObject, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
+import { quotaSetType } from "../../quota/index.js";
 import { PolicyBook, policyApplyType } from "../authz/policy-book.js";
 import { PLATFORM_SLUG } from "./definitions.js";
 import { KeyBook, type KeyEntry } from "./key-book.js";
+import { QuotaBook } from "./quota-book.js";
 import { specOf, textOf } from "./row-values.js";
 import { SchemaBook, schemaFactType } from "./schema-book.js";
 
@@ -25,6 +27,7 @@ export class PlatformState {
   readonly #introductions: JsonObject[] = [];
   readonly #policies = new PolicyBook();
   readonly #schemas = new SchemaBook();
+  readonly #quotas = new QuotaBook();
   readonly #replays = new Map<string, string[]>();
   #position = 0;
 
@@ -45,6 +48,11 @@ export class PlatformState {
   /** The schemas that were registered. */
   get schemas(): SchemaBook {
     return this.#schemas;
+  }
+
+  /** What was set for tenants. */
+  get quotas(): QuotaBook {
+    return this.#quotas;
   }
 
   /** The specs of all `signing-key.introduced` facts, oldest first. */
@@ -89,6 +97,7 @@ export class PlatformState {
     if (row.type === "tenant.create") this.#createTenant(row);
     else if (row.type === policyApplyType) this.#policies.apply(row);
     else if (row.type === schemaFactType) this.#schemas.applyRegistered(row);
+    else if (row.type === quotaSetType) this.#quotas.apply(row);
     else if (row.type === "replay.create") this.#createReplay(row);
     else if (row.type === "signing-key.introduced") this.#introductions.push(specOf(row));
     else this.#keys.apply(row);

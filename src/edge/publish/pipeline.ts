@@ -1,7 +1,7 @@
 /**
  * From intents to events in the log, in the order of DESIGN §13.6; HTTP and embedded callers take the same way.
  *
- * tenant equality → policies → id look-up → schema → secrets → guard → append. The look-up is done only when a check fails: the append
+ * tenant equality → limits → policies → id look-up → schema → secrets → guard → append. The look-up is done only when a check fails: the append
  * itself answers for known ids before anything else, so the result is as if every id had been looked up first.
  */
 import type {
@@ -23,11 +23,13 @@ import type { AppendOutcome, LogReader } from "../../store/index.js";
 import type { Authorizer } from "../authz/authorizer.js";
 import type { ResourceClass } from "../authz/ruling.js";
 import type { EventLog, GuardLoader } from "../dependencies.js";
+import type { EdgeLimits } from "../limits/edge-limits.js";
 import type { Principal } from "../principal.js";
 import { scopeOf } from "../principal-scope.js";
 import { asEventplaneError } from "../problem.js";
 import type { RefusalLog } from "../refusals.js";
 import type { Scope } from "../scope.js";
+import { counted } from "./counted.js";
 import { Drafter, draftBytes, type RegisteredSchemas, typeRootOf } from "./drafter.js";
 import { type Guard, guardRefusal } from "./guard.js";
 import type { IntentInput } from "./intent-input.js";
@@ -65,6 +67,7 @@ export interface PublishPipelineDependencies {
   readonly reader: LogReader;
   readonly loader: GuardLoader;
   readonly authorizer: Authorizer;
+  readonly limits: Pick<EdgeLimits, "charge" | "giveBack">;
   readonly refusals: RefusalLog;
   readonly schemas: RegisteredSchemas;
   /** Hears of specs that were refused for a secret, by the rule that found it. */
@@ -102,7 +105,7 @@ export class PublishPipeline {
    *
    * Intents on one stream keep their order. Refusals are counted as system facts.
    *
-   * @throws EventplaneError `forbidden`; with `atomic` also every refusal, with the pointer of its intent
+   * @throws EventplaneError `events_limited`, `bytes_limited`, `forbidden`; with `atomic` also every refusal, with the pointer of its intent
    */
   async publish(
     principal: Principal,
@@ -113,23 +116,34 @@ export class PublishPipeline {
     const stamps = this.#stampsOf(principal, tenantId, options);
     try {
       const request = { tenantId, stamps, options };
-      const { idempotencyKey, traceparent, source, isList = false } = options;
-      const naming = { principal, tenantId, idempotencyKey, traceparent, source, isList };
-      const named = intents.map((intent, index) =>
-        intent instanceof EventplaneError ? intent : this.#drafter.name(intent, index, naming),
+      return await counted(this.#dependencies.limits, { principal, intents }, () =>
+        this.#publishAll(request, principal, intents),
       );
-      const admitted = withinScope(stamps.admit(named), scopeOf(principal, actionOf(options)));
-      if (options.atomic) return await this.#publishAtomic(request, admitted);
-      const results = await this.#publishEach(request, admitted);
-      for (const [index, each] of results.entries())
-        if (each.result === "refused")
-          this.#note(each.error, { principal, options, resource: stamps.resourceOf(named[index]) });
-      return results;
     } catch (error) {
       const resource = stamps.resourceOf(intents.length === 1 ? intents[0] : undefined);
       if (isEventplaneError(error)) this.#note(error, { principal, options, resource });
       throw error;
     }
+  }
+
+  async #publishAll(
+    request: Request,
+    principal: Principal,
+    intents: readonly (IntentInput | EventplaneError)[],
+  ): Promise<readonly PublishResult[]> {
+    const { tenantId, stamps, options } = request;
+    const { idempotencyKey, traceparent, source, isList = false } = options;
+    const naming = { principal, tenantId, idempotencyKey, traceparent, source, isList };
+    const named = intents.map((intent, index) =>
+      intent instanceof EventplaneError ? intent : this.#drafter.name(intent, index, naming),
+    );
+    const admitted = withinScope(stamps.admit(named), scopeOf(principal, actionOf(options)));
+    if (options.atomic) return this.#publishAtomic(request, admitted);
+    const results = await this.#publishEach(request, admitted);
+    for (const [index, each] of results.entries())
+      if (each.result === "refused")
+        this.#note(each.error, { principal, options, resource: stamps.resourceOf(named[index]) });
+    return results;
   }
 
   #note(error: EventplaneError, { principal, options, resource }: RefusedPublish): void {

@@ -14,6 +14,7 @@ beforeEach(() => {
   const parts = {
     authentication: { identify: () => principal },
     authorizer: { assertAllowed: () => undefined },
+    limits: { admit: () => undefined, fields: () => ({}) },
     platform: { state: { tenant: () => ({ id: acme }) } },
   } as unknown as EdgeParts; // all that a route without a body asks
   const routes = new Routes(server, parts);

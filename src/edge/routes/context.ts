@@ -13,6 +13,7 @@ import { compressAnswer } from "../compression.js";
 import type { EdgeDependencies } from "../dependencies.js";
 import type { HeldBytes } from "../held-bytes.js";
 import type { KeyUses } from "../key-uses.js";
+import type { EdgeLimits } from "../limits/edge-limits.js";
 import { queryCheck } from "../operations/check-query.js";
 import { operationOf } from "../operations/operations.js";
 import type { PlatformAdministration } from "../platform/administration.js";
@@ -37,6 +38,7 @@ export interface EdgeParts extends EdgeDependencies {
   /** What rules; given to the next edge of the process when this one has closed. */
   readonly cedar: Cedar;
   readonly keyUses: KeyUses;
+  readonly limits: EdgeLimits;
   readonly refusals: RefusalLog;
   readonly streamTokens: StreamTokenLog;
   readonly pipeline: PublishPipeline;
@@ -79,6 +81,13 @@ export interface TenantRoute {
   /** Whether a stream token may stand in the address: only where a page cannot send a header. */
   readonly takesTokenInAddress?: (request: FastifyRequest) => boolean;
   readonly handle: (request: FastifyRequest, reply: FastifyReply, caller: Caller) => Promise<unknown>;
+}
+
+/** A request at its route. */
+interface Arrived {
+  readonly route: TenantRoute;
+  readonly request: FastifyRequest;
+  readonly reply: FastifyReply;
 }
 
 type SignedHandler = (request: FastifyRequest, reply: FastifyReply) => Promise<unknown>;
@@ -163,21 +172,10 @@ export class Routes {
           address: request.ip,
           sender: senderOf(request),
         });
-        if (!(found instanceof Promise)) {
-          this.#admit(found, { route, request, reply });
-          done();
-          return;
-        }
-        found
-          .then((principal) => this.#admit(principal, { route, request, reply }))
-          .then(
-            () => done(),
-            (error: Error) => {
-              // The secret was right: it is this key's tenant that has to know.
-              if (error.cause instanceof WrongNetwork) request.principal = error.cause.principal;
-              done(error);
-            },
-          );
+        const arrived = { route, request, reply };
+        const waited = found instanceof Promise ? this.#admitLater(found, arrived) : this.#admit(found, arrived);
+        if (waited === undefined) done();
+        else waited.then(() => done(), done);
       },
       handler: async (request, reply) => {
         const { caller } = request;
@@ -189,14 +187,35 @@ export class Routes {
     });
   }
 
-  /** The tenant of the address must be the caller's, and the policies must allow what the route does. */
-  #admit(
-    principal: Principal,
-    { route, request, reply }: { route: TenantRoute; request: FastifyRequest; reply: FastifyReply },
-  ): void {
+  async #admitLater(found: Promise<Principal>, arrived: Arrived): Promise<void> {
+    try {
+      await this.#admit(await found, arrived);
+    } catch (error) {
+      // The secret was right: it is this key's tenant that has to know.
+      const { cause } = error as { readonly cause?: unknown }; // only read, it may be missing
+      if (cause instanceof WrongNetwork) arrived.request.principal = cause.principal;
+      throw error;
+    }
+  }
+
+  /**
+   * The tenant of the address must be the caller's, which must be within its limits, and the policies must allow what the route does.
+   *
+   * @returns undefined when all of that was decided at once
+   */
+  #admit(principal: Principal, { route, request, reply }: Arrived): Promise<void> | undefined {
     request.principal = principal;
     const { t } = request.params as { readonly t?: string }; // the only parameter of this name
     const tenantId = route.ofCaller === true ? principal.tenantId : this.#tenantOf(principal, t, route.action);
+    const waited = this.#parts.limits.admit(principal);
+    const caller = { principal, tenantId };
+    if (waited !== undefined) return waited.then(() => this.#letIn(caller, { route, request, reply }));
+    this.#letIn(caller, { route, request, reply });
+    return undefined;
+  }
+
+  #letIn({ principal, tenantId }: Pick<Caller, "principal" | "tenantId">, { route, request, reply }: Arrived): void {
+    reply.headers({ ...this.#parts.limits.fields(principal) });
     const scope = scopeOf(principal, route.action);
     const resource = resourceOf(route, request, scope);
     request.resource = resource;

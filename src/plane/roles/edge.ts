@@ -7,6 +7,7 @@ import {
   PostgresResourceReader,
   ProjectionQueries,
 } from "../../projection/index.js";
+import { PostgresAllowances } from "../../quota/index.js";
 import { PostgresReplayProgress } from "../../replay/index.js";
 import { ResourceLoader } from "../../store/index.js";
 import { PostgresReader, PostgresSnapshots } from "../../store/postgres/index.js";
@@ -85,6 +86,7 @@ function dependenciesOf(
     reader,
     work: new PostgresWorkStore(pools.edge),
     replays: new PostgresReplayProgress(pools.edge),
+    allowances: new PostgresAllowances(pools.edge),
     doorbell,
     verifier,
     keys: directory,

@@ -1,0 +1,236 @@
+/**
+ * The limits of tenants and their principals, in front of everything that a request costs (DESIGN §13.6).
+ *
+ * Who asks is charged, not who is asked about: an operator can always raise the quota of a tenant that is at its limits.
+ */
+import { type Clock, type ErrorCode, isEventplaneError, type TenantId, uuid8 } from "../../kernel/index.js";
+import type { Allowances, QuotaDefaults, TenantLimits } from "../../quota/index.js";
+import { tenantLimits } from "../../quota/index.js";
+import type { QuotaBook, QuotaEntry } from "../platform/quota-book.js";
+import type { Principal } from "../principal.js";
+import { DayLimit } from "./day-limit.js";
+import type { LimitHolder, LimitName } from "./limit-error.js";
+import { RateLimit } from "./rate-limit.js";
+import { type RateLimitFields, rateLimitFields } from "./rate-limit-fields.js";
+import { takeAll } from "./take-all.js";
+
+/** What the limits need. */
+export interface EdgeLimitsDependencies {
+  readonly allowances: Allowances;
+  readonly quotas: Pick<QuotaBook, "of">;
+  readonly defaults: QuotaDefaults;
+  readonly clock: Clock;
+  /** Hears of every refusal, by the code of the limit. */
+  readonly onReached: (code: ErrorCode) => void;
+}
+
+/** What is published with one request. */
+export interface PublishCost {
+  readonly events: number;
+  /** Of their specs. */
+  readonly bytes: number;
+}
+
+const tendMs = 1_000;
+/** Who asked for nothing for so long is forgotten. */
+const forgetAfterMs = 60_000;
+/** Principals that are remembered; further ones have their tenant's limits only, until others are forgotten. */
+const principalsMax = 10_000;
+
+const requestsName = (of: LimitHolder): LimitName => ({
+  code: "requests_limited",
+  of,
+  member: of === "tenant" ? "requestsPerSecond" : "principalRequestsPerSecond",
+  policy: of === "tenant" ? "requests" : "principal-requests",
+});
+const eventsName = (of: LimitHolder): LimitName => ({
+  code: "events_limited",
+  of,
+  member: of === "tenant" ? "eventsPerSecond" : "principalEventsPerSecond",
+  policy: of === "tenant" ? "events" : "principal-events",
+});
+
+/** The limits of one principal, then its tenant's. */
+interface Charged {
+  readonly requests: readonly RateLimit[];
+  readonly events: readonly RateLimit[];
+}
+
+interface TenantEntry {
+  quota: QuotaEntry;
+  limits: TenantLimits;
+  readonly own: { readonly requests: RateLimit; readonly events: RateLimit; readonly bytes: DayLimit };
+  /** For principals without limits of their own. */
+  readonly charged: Charged;
+  readonly principals: Map<string, Charged>;
+}
+
+/** The limits, as this edge keeps them. */
+export class EdgeLimits {
+  readonly #dependencies: EdgeLimitsDependencies;
+  readonly #tenants = new Map<TenantId, TenantEntry>();
+  #principals = 0;
+
+  constructor(dependencies: EdgeLimitsDependencies) {
+    this.#dependencies = dependencies;
+  }
+
+  /**
+   * Counts a request.
+   *
+   * @returns undefined when it may go on; else a promise that is fulfilled when it may
+   * @throws EventplaneError from the call or its promise: `requests_limited`; `busy`, `unavailable` when nobody can say
+   */
+  admit(principal: Principal): Promise<void> | undefined {
+    return this.#noting(() => takeAll(this.#chargedOf(principal).requests, 1));
+  }
+
+  /**
+   * Counts what is published.
+   *
+   * @returns as `admit`
+   * @throws EventplaneError from the call or its promise: `events_limited`, `bytes_limited`; `busy`, `unavailable` when nobody can say
+   */
+  charge(principal: Principal, { events, bytes }: PublishCost): Promise<void> | undefined {
+    return this.#noting(() => {
+      const counted = takeAll(this.#chargedOf(principal).events, events);
+      const store = (): Promise<void> | undefined => this.#tenantOf(principal.tenantId).own.bytes.take(bytes);
+      return counted === undefined ? store() : counted.then(store);
+    });
+  }
+
+  /** Takes back bytes that were counted and not stored. */
+  giveBack({ tenantId }: Principal, bytes: number): void {
+    if (bytes > 0) this.#tenantOf(tenantId).own.bytes.putBack(bytes);
+  }
+
+  /** What a client is told of its limits with every answer. */
+  fields(principal: Principal): RateLimitFields {
+    return rateLimitFields(this.#chargedOf(principal).requests.map(({ policy }) => policy));
+  }
+
+  /** Gives back what idle holders have, and forgets those that stay idle, until `signal` aborts. Never throws. */
+  async run(signal: AbortSignal): Promise<void> {
+    const { clock, allowances } = this.#dependencies;
+    const sweeping = allowances.run(signal);
+    while (!signal.aborted) {
+      await clock.sleep(tendMs, signal).catch(() => undefined);
+      if (!signal.aborted) this.tend();
+    }
+    await sweeping;
+  }
+
+  /** Looks after all holders once. */
+  tend(): void {
+    const before = this.#dependencies.clock.monotonicMs() - forgetAfterMs;
+    for (const [tenantId, entry] of this.#tenants) {
+      for (const [id, charged] of entry.principals) if (isForgotten(charged, before)) this.#forget(entry, id);
+      const isIdle = entry.principals.size === 0 && isForgotten(entry.charged, before);
+      entry.own.bytes.rest();
+      if (isIdle && entry.own.bytes.isAtRest) this.#tenants.delete(tenantId);
+    }
+  }
+
+  /** Gives back everything, and waits until the others have it. */
+  async close(): Promise<void> {
+    for (const { own, principals } of this.#tenants.values()) {
+      for (const { requests, events } of principals.values()) for (const each of [...requests, ...events]) each.end();
+      for (const each of [own.requests, own.events, own.bytes]) each.end();
+    }
+    await this.#dependencies.allowances.settled();
+  }
+
+  #noting(take: () => Promise<void> | undefined): Promise<void> | undefined {
+    const note = (error: unknown): never => {
+      if (isEventplaneError(error) && error.code.endsWith("_limited")) this.#dependencies.onReached(error.code);
+      throw error;
+    };
+    try {
+      return take()?.catch(note);
+    } catch (error) {
+      return note(error);
+    }
+  }
+
+  #chargedOf({ tenantId, id }: Principal): Charged {
+    const entry = this.#tenantOf(tenantId);
+    const { limits } = entry;
+    // Without limits of their own, principals cost nothing.
+    if (limits.principalRequests === limits.requests && limits.principalEvents === limits.events) return entry.charged;
+    return entry.principals.get(id) ?? this.#addPrincipal(entry, { tenantId, id });
+  }
+
+  #addPrincipal(entry: TenantEntry, { tenantId, id }: Pick<Principal, "tenantId" | "id">): Charged {
+    if (this.#principals >= principalsMax) return entry.charged;
+    const { limits, own } = entry;
+    const { allowances } = this.#dependencies;
+    const holder = uuid8(tenantId, "limits", id);
+    const requests = new RateLimit(allowances, tenantId, {
+      rate: limits.principalRequests,
+      name: requestsName("principal"),
+      allowance: `requests ${holder}`,
+    });
+    const events = new RateLimit(allowances, tenantId, {
+      rate: limits.principalEvents,
+      name: eventsName("principal"),
+      allowance: `events ${holder}`,
+    });
+    const charged = { requests: [requests, own.requests], events: [events, own.events] };
+    entry.principals.set(id, charged);
+    this.#principals++;
+    return charged;
+  }
+
+  #forget(entry: TenantEntry, principalId: string): void {
+    if (entry.principals.delete(principalId)) this.#principals--;
+  }
+
+  #tenantOf(tenantId: TenantId): TenantEntry {
+    const quota = this.#dependencies.quotas.of(tenantId);
+    const known = this.#tenants.get(tenantId);
+    if (known?.quota === quota) return known;
+    const limits = tenantLimits(quota.spec, this.#dependencies.defaults);
+    if (known === undefined) return this.#addTenant(tenantId, quota, limits);
+    this.#change(known, quota, limits);
+    return known;
+  }
+
+  #addTenant(tenantId: TenantId, quota: QuotaEntry, limits: TenantLimits): TenantEntry {
+    const { allowances, clock } = this.#dependencies;
+    const requests = new RateLimit(allowances, tenantId, {
+      rate: limits.requests,
+      name: requestsName("tenant"),
+      allowance: "requests",
+    });
+    const events = new RateLimit(allowances, tenantId, {
+      rate: limits.events,
+      name: eventsName("tenant"),
+      allowance: "events",
+    });
+    const bytes = new DayLimit({ allowances, clock, tenantId }, limits.bytesPerDay);
+    const own = { requests, events, bytes };
+    const charged = { requests: [requests], events: [events] };
+    const entry = { quota, limits, own, charged, principals: new Map() };
+    this.#tenants.set(tenantId, entry);
+    return entry;
+  }
+
+  #change(entry: TenantEntry, quota: QuotaEntry, limits: TenantLimits): void {
+    entry.quota = quota;
+    entry.limits = limits;
+    entry.own.requests.change(limits.requests);
+    entry.own.events.change(limits.events);
+    entry.own.bytes.change(limits.bytesPerDay);
+    for (const { requests, events } of entry.principals.values()) {
+      requests[0]?.change(limits.principalRequests);
+      events[0]?.change(limits.principalEvents);
+    }
+  }
+}
+
+/** Gives back what it holds of its own when it is idle. @returns whether it has been idle since then, and holds nothing */
+function isForgotten({ requests, events }: Charged, before: number): boolean {
+  const own = [requests[0], events[0]].flatMap((each) => (each === undefined ? [] : [each]));
+  for (const each of own) each.rest();
+  return own.every((each) => each.usedAtMs < before && each.isAtRest);
+}

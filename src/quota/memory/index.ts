@@ -1,0 +1,1 @@
+export { MemoryAllowances } from "./memory-allowances.js";

@@ -1,0 +1,1 @@
+export { PostgresAllowances } from "./postgres-allowances.js";
