@@ -28,6 +28,7 @@ const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: R
   tenant: () => import("./commands/tenant.js"),
   key: () => import("./commands/key.js"),
   policy: () => import("./commands/policy.js"),
+  quota: () => import("./commands/quota.js"),
   schema: () => import("./commands/schema.js"),
   "dead-letter": () => import("./commands/dead-letter.js"),
   effect: () => import("./commands/effect.js"),

@@ -1,7 +1,8 @@
-/** Administration over HTTP: tenants, API keys, policies, dead letters, effects, replays, projections, controllers. */
+/** Administration over HTTP: tenants, API keys, policies, quotas, dead letters, effects, replays, projections, controllers. */
 import { ControllerClient } from "./controller-client.js";
 import { PolicyClient } from "./policy-client.js";
 import { ProjectionClient } from "./projection-client.js";
+import { QuotaClient } from "./quota-client.js";
 import { ReplayClient } from "./replay-client.js";
 import type { ClientTransport } from "./transport.js";
 
@@ -166,6 +167,8 @@ export class AdminClient {
   readonly controllers: ControllerClient;
   /** Policies: who may do what. */
   readonly policies: PolicyClient;
+  /** Quotas: how much a tenant may do. */
+  readonly quotas: QuotaClient;
   readonly #transport: ClientTransport;
 
   constructor(transport: ClientTransport) {
@@ -174,6 +177,7 @@ export class AdminClient {
     this.projections = new ProjectionClient(transport);
     this.controllers = new ControllerClient(transport);
     this.policies = new PolicyClient(transport);
+    this.quotas = new QuotaClient(transport);
   }
 
   /** Creates a tenant, or finds it when it exists. */

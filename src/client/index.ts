@@ -41,6 +41,7 @@ export {
   type ProjectionRequestName,
   type ProjectionTotals,
 } from "./projection-client.js";
+export { type Quota, QuotaClient, type QuotaInfo } from "./quota-client.js";
 export type { ReadAllQuery } from "./read-all.js";
 export { ReplayClient, type ReplayFilterInfo, type ReplayInfo, type ReplayWish } from "./replay-client.js";
 export { type SseMessage, SseParser } from "./sse-parser.js";

@@ -24,6 +24,7 @@ import { addKeyRoutes } from "./routes/keys.js";
 import { addOpenRoutes } from "./routes/open.js";
 import { addPolicyRoutes } from "./routes/policies.js";
 import { addProjectionRoutes } from "./routes/projections.js";
+import { addQuotaRoutes } from "./routes/quotas.js";
 import { addReferenceRoutes } from "./routes/reference.js";
 import { addReplayRoutes } from "./routes/replays.js";
 import { addResourceRoutes } from "./routes/resources.js";
@@ -101,6 +102,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): readonly string[]
     addReplayRoutes,
     addControllerRoutes,
     addPolicyRoutes,
+    addQuotaRoutes,
     addReferenceRoutes,
   ]) {
     add(routes, parts);

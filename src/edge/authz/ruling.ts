@@ -17,6 +17,7 @@ export const areaNames = [
   "tenants",
   "keys",
   "policies",
+  "quotas",
   "projections",
   "controllers",
   "dead-letters",

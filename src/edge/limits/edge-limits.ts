@@ -4,7 +4,7 @@
  * Who asks is charged, not who is asked about: an operator can always raise the quota of a tenant that is at its limits.
  */
 import { type Clock, type ErrorCode, isEventplaneError, type TenantId, uuid8 } from "../../kernel/index.js";
-import type { Allowances, QuotaDefaults, TenantLimits } from "../../quota/index.js";
+import type { Allowances, QuotaDefaults, Rate, TenantLimits } from "../../quota/index.js";
 import { tenantLimits } from "../../quota/index.js";
 import type { QuotaBook, QuotaEntry } from "../platform/quota-book.js";
 import type { Principal } from "../principal.js";
@@ -50,10 +50,12 @@ const eventsName = (of: LimitHolder): LimitName => ({
   policy: of === "tenant" ? "events" : "principal-events",
 });
 
-/** The limits of one principal, then its tenant's. */
+/** What a principal is charged to: limits of its own, if it has some, then its tenant's. */
 interface Charged {
   readonly requests: readonly RateLimit[];
   readonly events: readonly RateLimit[];
+  /** Those of them that are nobody else's. */
+  readonly own: readonly RateLimit[];
 }
 
 interface TenantEntry {
@@ -134,7 +136,7 @@ export class EdgeLimits {
   /** Gives back everything, and waits until the others have it. */
   async close(): Promise<void> {
     for (const { own, principals } of this.#tenants.values()) {
-      for (const { requests, events } of principals.values()) for (const each of [...requests, ...events]) each.end();
+      for (const charged of principals.values()) for (const each of charged.own) each.end();
       for (const each of [own.requests, own.events, own.bytes]) each.end();
     }
     await this.#dependencies.allowances.settled();
@@ -165,17 +167,17 @@ export class EdgeLimits {
     const { limits, own } = entry;
     const { allowances } = this.#dependencies;
     const holder = uuid8(tenantId, "limits", id);
-    const requests = new RateLimit(allowances, tenantId, {
-      rate: limits.principalRequests,
-      name: requestsName("principal"),
-      allowance: `requests ${holder}`,
-    });
-    const events = new RateLimit(allowances, tenantId, {
-      rate: limits.principalEvents,
-      name: eventsName("principal"),
-      allowance: `events ${holder}`,
-    });
-    const charged = { requests: [requests, own.requests], events: [events, own.events] };
+    const ownOf = (rate: Rate, what: "requests" | "events"): readonly RateLimit[] => {
+      if (rate === limits[what]) return [];
+      const name = what === "requests" ? requestsName("principal") : eventsName("principal");
+      return [new RateLimit(allowances, tenantId, { rate, name, allowance: `${what} ${holder}` })];
+    };
+    const [requests, events] = [ownOf(limits.principalRequests, "requests"), ownOf(limits.principalEvents, "events")];
+    const charged = {
+      requests: [...requests, own.requests],
+      events: [...events, own.events],
+      own: [...requests, ...events],
+    };
     entry.principals.set(id, charged);
     this.#principals++;
     return charged;
@@ -209,7 +211,7 @@ export class EdgeLimits {
     });
     const bytes = new DayLimit({ allowances, clock, tenantId }, limits.bytesPerDay);
     const own = { requests, events, bytes };
-    const charged = { requests: [requests], events: [events] };
+    const charged = { requests: [requests], events: [events], own: [requests, events] };
     const entry = { quota, limits, own, charged, principals: new Map() };
     this.#tenants.set(tenantId, entry);
     return entry;
@@ -221,16 +223,16 @@ export class EdgeLimits {
     entry.own.requests.change(limits.requests);
     entry.own.events.change(limits.events);
     entry.own.bytes.change(limits.bytesPerDay);
-    for (const { requests, events } of entry.principals.values()) {
-      requests[0]?.change(limits.principalRequests);
-      events[0]?.change(limits.principalEvents);
+    // Those of principals are made anew when they ask again.
+    for (const [id, { own }] of entry.principals) {
+      for (const each of own) each.end();
+      this.#forget(entry, id);
     }
   }
 }
 
 /** Gives back what it holds of its own when it is idle. @returns whether it has been idle since then, and holds nothing */
-function isForgotten({ requests, events }: Charged, before: number): boolean {
-  const own = [requests[0], events[0]].flatMap((each) => (each === undefined ? [] : [each]));
+function isForgotten({ own }: Charged, before: number): boolean {
   for (const each of own) each.rest();
   return own.every((each) => each.usedAtMs < before && each.isAtRest);
 }

@@ -5,6 +5,7 @@ import { openOperations } from "./open.js";
 import type { Operation, Operations } from "./operation.js";
 import { operatorOperations } from "./operators.js";
 import { publishingOperations } from "./publishing.js";
+import { quotaOperations } from "./quotas.js";
 import { readingOperations } from "./reading.js";
 import { stuckWorkOperations } from "./stuck-work.js";
 
@@ -13,6 +14,7 @@ export const operations: Operations = {
   ...publishingOperations,
   ...readingOperations,
   ...administrationOperations,
+  ...quotaOperations,
   ...stuckWorkOperations,
   ...operatorOperations,
   ...openOperations,

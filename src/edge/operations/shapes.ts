@@ -1,5 +1,6 @@
 /** The shapes that several routes take or answer: `#/components/schemas/…` of the document. */
 import { errorCodes, type JsonObject } from "../../kernel/index.js";
+import { quotaDefinition, quotaMemberNames } from "../../quota/index.js";
 import { grantNames } from "../principal.js";
 import { scopePattern } from "../scope.js";
 import {
@@ -290,6 +291,13 @@ export const shapes: Readonly<Record<string, JsonObject>> = {
   }),
   PolicyVersion: members(policyVersion),
   PolicyVersionWithText: members({ ...policyVersion, text: text() }),
+  Quota: members({
+    tenantId: uuid(),
+    version: whole(),
+    setAt: orNull(time()),
+    quota: { ...quotaDefinition.specSchema, description: "What was set." },
+    limits: { ...quotaDefinition.specSchema, description: "What is in force.", required: [...quotaMemberNames] },
+  }),
   Replay: replay,
   Tenant: members({ id: uuid(), slug: text(), "createdAt?": time() }),
   Decided: members({ receipt: shape("Receipt") }),

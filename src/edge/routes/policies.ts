@@ -15,13 +15,13 @@ import { changeJson, dryRun } from "../policies/dry-run.js";
 import { explainRuling } from "../policies/explain.js";
 import { administrationOf, readBody } from "./admin.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
+import { followedVersion } from "./if-match.js";
 import { integerOf, readQuery, uuidOf } from "./query.js";
 import { tenantOfQuery } from "./tenant-of-query.js";
 
 const url = "/v1/admin/policies";
 /** A text of nothing but line ends is written with two characters each. */
 const bodyBytesMax = 2 * policyLimits.textBytesMax + 1_024;
-const ifMatchForm = /^"(\d{1,15})"$/;
 
 /** Registers the routes. The tenant is the parameter `tenant`, by default the caller's own. */
 export function addPolicyRoutes(routes: Routes, parts: EdgeParts): void {
@@ -122,13 +122,6 @@ async function wishOf(parts: EdgeParts, tenantId: TenantId, request: FastifyRequ
   }
   const restored = await policyVersion(parts, tenantId, version);
   return { tenantId, text: restored.text, follows, restores: version };
-}
-
-function followedVersion({ headers }: FastifyRequest): number {
-  const match = ifMatchForm.exec(headers["if-match"] ?? "");
-  if (match !== null) return Number(match[1]);
-  const message = 'Send If-Match with the version that you read, as "3"; "0" when there is none yet.';
-  throw new EventplaneError("request_invalid", message, { details: { header: "if-match" } });
 }
 
 function tenantIn(parts: EdgeParts, request: FastifyRequest, caller: Caller): TenantId {
