@@ -3,6 +3,7 @@ import type { ChainLink } from "../event/index.js";
 import { EventFactory, type EventRow, verifyLink } from "../event/index.js";
 import type { TenantId } from "../kernel/index.js";
 import { PositionWaits, ProjectionQueries } from "../projection/index.js";
+import type { Allowances } from "../quota/index.js";
 import { createLogHub } from "../store/index.js";
 import { Authentication } from "./authentication.js";
 import { Authorizer } from "./authz/authorizer.js";
@@ -14,7 +15,7 @@ import { FailedAttempts } from "./failed-attempts.js";
 import { failureFields } from "./failure-fields.js";
 import { HeldBytes } from "./held-bytes.js";
 import { KeyUses } from "./key-uses.js";
-import { openLimits } from "./limits/open-limits.js";
+import { openAllowances, openLimits } from "./limits/open-limits.js";
 import { PlatformAdministration } from "./platform/administration.js";
 import { platformApp } from "./platform/definitions.js";
 import { PlatformFold } from "./platform/fold.js";
@@ -68,7 +69,8 @@ export function assemble(given: EdgeDependencies): EdgeParts {
       logger.warn(failureFields(failure), "Minted stream tokens could not be told of and stay counted."),
   });
   const hub = subscriptionHub(given, { reader: dependencies.reader, platform, authorizer });
-  const limits = openLimits(given, platform);
+  const shared = openAllowances(given);
+  const limits = openLimits(given, { platform, allowances: shared });
   const pipeline = new PublishPipeline({
     ...dependencies,
     limits,
@@ -84,7 +86,7 @@ export function assemble(given: EdgeDependencies): EdgeParts {
   return {
     ...dependencies,
     platform,
-    ...authenticationParts(given, platform),
+    ...authenticationParts(given, { platform, shared }),
     authorizer,
     policyCheck: new PolicyCheck(cedar),
     cedar,
@@ -105,7 +107,7 @@ export function assemble(given: EdgeDependencies): EdgeParts {
 /** Who asks, and which keys were used. */
 function authenticationParts(
   given: EdgeDependencies,
-  platform: PlatformFold,
+  { platform, shared }: { readonly platform: PlatformFold; readonly shared: Allowances },
 ): Pick<EdgeParts, "authentication" | "keyUses"> {
   const { clock, ids, logger } = given;
   const keyUses = new KeyUses({
@@ -116,6 +118,7 @@ function authenticationParts(
   });
   const onUse = (keyId: string): void => keyUses.note(keyId);
   const failures = new FailedAttempts({
+    allowances: shared,
     clock,
     perMinute: given.failedAttemptsPerMinute ?? failedAttemptsPerMinuteDefault,
     onLimited: (network) =>

@@ -2,6 +2,7 @@ import { beforeEach, describe, expect, test } from "vitest";
 import { EventFactory } from "../event/index.js";
 import { EventplaneError, PLATFORM_TENANT_ID, systemIds } from "../kernel/index.js";
 import { createDoorbell } from "../plane/doorbell/index.js";
+import { Allowances, MemoryAllowances } from "../quota/index.js";
 import { Coalescer, createMemoryStore, type LogReader } from "../store/index.js";
 import { createTestKeys, VirtualClock } from "../testing/index.js";
 import { Authentication } from "./authentication.js";
@@ -49,7 +50,13 @@ beforeEach(async () => {
   };
   log = new Coalescer({ appender: store.edge, signer: keys.edge, clock, doorbell });
   const platform = new PlatformFold({ reader, doorbell, clock, verify: (row) => keys.verifier.verify(row) });
-  const failures = new FailedAttempts({ clock, perMinute: 1_000_000, onLimited: () => undefined });
+  const allowances = new Allowances({
+    store: new MemoryAllowances(clock),
+    clock,
+    report: () => undefined,
+    onCall: () => undefined,
+  });
+  const failures = new FailedAttempts({ allowances, clock, perMinute: 1_000_000, onLimited: () => undefined });
   authentication = new Authentication({
     platform,
     keys: keys.directory,

@@ -1,25 +1,38 @@
-import { beforeEach, describe, expect, test } from "vitest";
+import { beforeEach, describe, expect, test, vi } from "vitest";
 import { EventplaneError } from "../kernel/index.js";
+import { Allowances, MemoryAllowances } from "../quota/index.js";
 import { VirtualClock } from "../testing/index.js";
 import { type Attempt, FailedAttempts } from "./failed-attempts.js";
 
 let clock: VirtualClock;
 let attempts: FailedAttempts;
 let limited: string[];
+let shared: MemoryAllowances;
+
+/** The counting of one edge. */
+function open(): FailedAttempts {
+  const allowances = new Allowances({ store: shared, clock, report: () => undefined, onCall: () => undefined });
+  return new FailedAttempts({ allowances, clock, perMinute: 30, onLimited: (network) => void limited.push(network) });
+}
 
 beforeEach(() => {
   clock = new VirtualClock();
   limited = [];
-  attempts = new FailedAttempts({ clock, perMinute: 30, onLimited: (network) => void limited.push(network) });
+  shared = new MemoryAllowances(clock);
+  attempts = open();
 });
 
 const wrong = (): Promise<never> => Promise.reject(new EventplaneError("unauthenticated", "No."));
 const from = (address: string, keyId?: string): Attempt => ({ address, keyId });
 
 /** What becomes of an attempt, and how long it is to wait. */
-async function outcomeOf(attempt: Attempt, look: () => Promise<string> = wrong): Promise<unknown> {
+async function outcomeOf(
+  attempt: Attempt,
+  look: () => Promise<string> = wrong,
+  edge: FailedAttempts = attempts,
+): Promise<unknown> {
   try {
-    return await attempts.charge(attempt, look);
+    return await edge.charge(attempt, look);
   } catch (error) {
     if (!(error instanceof EventplaneError)) throw error;
     return error.code === "rate_limited" ? error.details.retryAfterSeconds : error.code;
@@ -70,11 +83,31 @@ describe("wrong credentials", () => {
       return wrong();
     };
     const all = Array.from({ length: 200 }, () => outcomeOf(from("192.0.2.1"), slow));
-    await Promise.resolve();
+    await clock.advance(0);
     expect(looked).toBe(30);
     open();
     expect((await Promise.all(all)).filter((each) => each === "unauthenticated")).toHaveLength(30);
   });
+});
+
+test("at several edges are counted together once they are more than a few", async () => {
+  const edges = Array.from({ length: 4 }, () => open());
+  const outcomes: unknown[] = [];
+  for (let n = 0; n < 60; n++) {
+    for (const edge of edges) outcomes.push(await outcomeOf(from("192.0.2.1"), wrong, edge));
+  }
+  const looked = outcomes.filter((each) => each === "unauthenticated").length;
+  // Each holds at most an eighth of a minute's.
+  expect(looked).toBeLessThanOrEqual(30 + 4 * 4);
+  expect(looked).toBeGreaterThanOrEqual(30 - 4 * 4);
+});
+
+test("from ever new addresses, under ever new ids, writes nothing that edges share", async () => {
+  const written = vi.spyOn(shared, "claim");
+  for (let n = 0; n < 200; n++) await outcomeOf(from(`10.0.${n}.1`, `key-${n}`));
+  expect(written).not.toHaveBeenCalled();
+  await fail(3, from("192.0.2.1"));
+  expect(written).toHaveBeenCalled();
 });
 
 test("what opens, and what nobody could decide, is not counted", async () => {
@@ -86,10 +119,13 @@ test("what opens, and what nobody could decide, is not counted", async () => {
   expect(await outcomeOf(from("192.0.2.1", "key"))).toBe("unauthenticated");
 });
 
-test("10,000 are remembered, and those that failed longest ago are forgotten first", async () => {
+test("10,000 are remembered, and those that came longest ago are forgotten first", async () => {
+  const others = async (count: number): Promise<void> => {
+    for (let n = 0; n < count; n++) await outcomeOf(from(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`));
+  };
   await fail(31, from("192.0.2.1"));
-  for (let n = 0; n < 9_999; n++) await outcomeOf(from(`10.${n >> 16}.${(n >> 8) & 255}.${n & 255}`));
+  await others(9_999);
   expect(await outcomeOf(from("192.0.2.1"))).toBe(2);
-  await outcomeOf(from("198.51.100.1"));
+  await others(10_000);
   expect(await outcomeOf(from("192.0.2.1"))).toBe("unauthenticated");
 });

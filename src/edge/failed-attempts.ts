@@ -1,15 +1,22 @@
 /**
- * Who shows wrong credentials too often is answered 429 before they are looked at: per source address and per key id.
+ * Who shows wrong credentials too often is answered 429 before they are looked at: per source address and per key id, over all
+ * edges together.
  *
  * Only credentials that are not known to open come here. A key that opens is never counted and never held up, so nobody can
  * lock it out by guessing: neither from its own address nor under its id. An attempt is charged before it is looked at, so
  * that a thousand at once are not free, and given back when it opens.
+ *
+ * A place that fails a few times is this edge's own affair: an eighth of a minute's attempts are spent before the others are told.
+ * So somebody who comes from ever new addresses, under ever new ids, writes nothing into the database.
  */
 import { isIP } from "node:net";
-import { type Clock, EventplaneError } from "../kernel/index.js";
+import { type Clock, EventplaneError, PLATFORM_TENANT_ID, sha256 } from "../kernel/index.js";
+import type { Allowance, AllowanceRule, Allowances, Taken } from "../quota/index.js";
+import { type Takeable, takeAll } from "./limits/take-all.js";
 
 /** What counting needs. */
 export interface FailedAttemptsDependencies {
+  readonly allowances: Allowances;
   readonly clock: Clock;
   /** Failures that an address, or a key id, has in a minute, and at once. */
   readonly perMinute: number;
@@ -24,15 +31,18 @@ export interface Attempt {
   readonly keyId: string | undefined;
 }
 
-const minuteMs = 60_000;
+const minuteSeconds = 60;
+/** An edge may hold such a part of a minute's attempts of one place. */
+const leaseShare = 1 / 8;
 /** Addresses and key ids that are remembered; those that failed longest ago are forgotten first. */
 const rememberedMax = 10_000;
+/** Of the hash of a place in the name of what is left of it. */
+const hashCharacters = 22;
 
 /** Counts attempts that may fail. */
 export class FailedAttempts {
   readonly #dependencies: FailedAttemptsDependencies;
-  /** Place → when what it was charged is paid off (GCRA, ITU-T I.371), milliseconds of the monotonic clock. */
-  readonly #paidOffAtMs = new Map<string, number>();
+  readonly #places = new Map<string, Place>();
 
   constructor(dependencies: FailedAttemptsDependencies) {
     this.#dependencies = dependencies;
@@ -41,54 +51,88 @@ export class FailedAttempts {
   /**
    * Looks at a credential, and counts it unless it opens or nobody could say.
    *
-   * @throws EventplaneError `rate_limited` before anything is looked at; what `look` throws
+   * @throws EventplaneError `rate_limited` before anything is looked at; `busy`, `unavailable` when nobody can say what is left; what `look` throws
    */
   async charge<Result>(attempt: Attempt, look: () => Promise<Result>): Promise<Result> {
-    const places = placesOf(attempt);
-    this.#assertRoom(places, attempt);
-    for (const place of places) this.#move(place, this.#costMs);
+    const places = placesOf(attempt).map((place) => this.#placeOf(place, attempt.address));
+    await takeAll(places, 1);
     try {
       const result = await look();
-      this.#giveBack(places);
+      giveBack(places);
       return result;
     } catch (error) {
-      if (!(error instanceof EventplaneError && error.code === "unauthenticated")) this.#giveBack(places);
+      if (!(error instanceof EventplaneError && error.code === "unauthenticated")) giveBack(places);
       throw error;
     }
   }
 
-  get #costMs(): number {
-    return minuteMs / this.#dependencies.perMinute;
+  #placeOf(name: string, address: string): Place {
+    const { allowances, clock, perMinute, onLimited } = this.#dependencies;
+    const onShort = (): void => onLimited(networkOf(address));
+    const place = this.#places.get(name) ?? new Place(allowances.open(ruleOf(name, perMinute)), { clock, onShort });
+    this.#places.delete(name);
+    this.#places.set(name, place);
+    const [oldest] = this.#places.keys();
+    if (this.#places.size > rememberedMax && oldest !== undefined) this.#places.delete(oldest);
+    return place;
+  }
+}
+
+/** An address or a key id. */
+class Place implements Takeable {
+  readonly #allowance: Allowance;
+  readonly #clock: Clock;
+  readonly #onShort: () => void;
+  /** Somebody was told of it, and hears no more until it has been over for a minute. */
+  #toldUntilMs = Number.NEGATIVE_INFINITY;
+
+  constructor(allowance: Allowance, { clock, onShort }: { readonly clock: Clock; readonly onShort: () => void }) {
+    this.#allowance = allowance;
+    this.#clock = clock;
+    this.#onShort = onShort;
   }
 
-  #assertRoom(places: readonly string[], { address }: Attempt): void {
-    const now = this.#dependencies.clock.monotonicMs();
-    const lateMs = Math.max(
-      ...places.map((place) => (this.#paidOffAtMs.get(place) ?? now) + this.#costMs - now - minuteMs),
-    );
-    // The last bit of a sum of thirds is no reason to refuse.
-    if (lateMs < 0.001) return;
-    if (lateMs <= this.#costMs) this.#dependencies.onLimited(networkOf(address));
-    const retryAfterSeconds = Math.max(1, Math.ceil(lateMs / 1_000));
+  take(tokens: number): Promise<void> | undefined {
+    const taken = this.#allowance.take(tokens);
+    if (taken instanceof Promise) return taken.then((late) => this.#assertTaken(late));
+    this.#assertTaken(taken);
+    return undefined;
+  }
+
+  putBack(tokens: number): void {
+    this.#allowance.putBack(tokens);
+  }
+
+  #assertTaken(taken: Taken): void {
+    if (taken.result === "taken") return;
+    const now = this.#clock.monotonicMs();
+    if (now > this.#toldUntilMs) this.#onShort();
+    this.#toldUntilMs = now + minuteSeconds * 1_000;
+    // The last bit of a sum of thirds is no reason for another second.
+    const retryAfterSeconds = Math.max(1, Math.ceil((taken.waitMs - 0.001) / 1_000));
     throw new EventplaneError(
       "rate_limited",
       `Too many wrong credentials came from this address or under this key's id. Try again in ${retryAfterSeconds} s.`,
       { details: { retryAfterSeconds } },
     );
   }
+}
 
-  #giveBack(places: readonly string[]): void {
-    for (const place of places) this.#move(place, -this.#costMs);
-  }
+function giveBack(places: readonly Place[]): void {
+  for (const place of places) place.putBack(1);
+}
 
-  #move(place: string, byMs: number): void {
-    const now = this.#dependencies.clock.monotonicMs();
-    const paidOffAtMs = Math.max(now, this.#paidOffAtMs.get(place) ?? now) + byMs;
-    this.#paidOffAtMs.delete(place);
-    if (paidOffAtMs > now) this.#paidOffAtMs.set(place, paidOffAtMs);
-    const [oldest] = this.#paidOffAtMs.keys();
-    if (this.#paidOffAtMs.size > rememberedMax && oldest !== undefined) this.#paidOffAtMs.delete(oldest);
-  }
+/** The name says nothing of the address to whoever reads the table. */
+function ruleOf(place: string, perMinute: number): AllowanceRule {
+  return {
+    tenantId: PLATFORM_TENANT_ID,
+    name: `attempts ${sha256(place).toString("base64url").slice(0, hashCharacters)}`,
+    capacity: perMinute,
+    perSecond: perMinute / minuteSeconds,
+    leaseTokens: Math.ceil(perMinute * leaseShare),
+    keepSeconds: minuteSeconds + 1,
+    onCredit: true,
+  };
 }
 
 function placesOf({ address, keyId }: Attempt): readonly string[] {

@@ -145,6 +145,16 @@ describe("an allowance", () => {
     expect(await granted(allowance, 300)).toBeLessThanOrEqual(20 + rule.leaseTokens);
   });
 
+  test("on credit asks the store when half of a slice is gone, and is charged what was spent until then", async () => {
+    const allowance = open({ onCredit: true, perSecond: 0 });
+    for (let n = 0; n < 5; n++) expect(allowance.take(1)).toEqual({ result: "taken" });
+    expect(calls).toBe(0);
+    expect(allowance.take(1)).toEqual({ result: "taken" });
+    await clock.advance(0);
+    expect(calls).toBe(1);
+    expect(await granted(allowance, 100)).toBe(94);
+  });
+
   test("takes back what was not used", async () => {
     const allowance = open({ perSecond: 0 });
     expect(await allowance.take(90)).toEqual({ result: "taken" });

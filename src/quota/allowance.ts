@@ -21,6 +21,8 @@ export interface AllowanceRule {
   readonly leaseTokens: number;
   /** Seconds after the last claim after which it is full again, or nobody wants of it any more. */
   readonly keepSeconds: number;
+  /** The first `leaseTokens` are spent before the store is asked, and charged when it is: most never come so far. */
+  readonly onCredit?: true;
 }
 
 /** What became of a wish. */
@@ -51,9 +53,12 @@ export class Allowance {
   readonly #ask: (allowance: Allowance) => void;
   #rule: AllowanceRule;
   /** Leased and unspent; negative after an overdraft, until it is paid back. */
-  #held = 0;
+  #held: number;
+  /** Of what is held: not leased yet. */
+  #credit: number;
   /** Of the shared allowance, when it was asked last. */
   #left: number;
+  #leftAtMs: number;
   #waiting: Waiter[] = [];
   #isAsked = false;
   #askFromMs = Number.NEGATIVE_INFINITY;
@@ -69,7 +74,10 @@ export class Allowance {
     this.#clock = clock;
     this.#ask = ask;
     this.#left = rule.capacity;
+    this.#credit = rule.onCredit === true ? rule.leaseTokens : 0;
+    this.#held = this.#credit;
     this.#usedAtMs = clock.monotonicMs();
+    this.#leftAtMs = this.#usedAtMs;
   }
 
   /** The limit as it is now. */
@@ -79,7 +87,7 @@ export class Allowance {
 
   /** Tokens that are left, here and shared, as far as this process knows; not negative. */
   get left(): number {
-    return Math.max(0, this.#held + Math.max(0, this.#left));
+    return Math.max(0, Math.floor(this.#held + Math.max(0, this.#sharedLeft)));
   }
 
   /** When somebody last wanted of it, milliseconds of the monotonic clock. */
@@ -94,7 +102,8 @@ export class Allowance {
 
   /** The limit is another one from now on. */
   change(rule: AllowanceRule): void {
-    this.#left += rule.capacity - this.#rule.capacity;
+    this.#left = this.#sharedLeft + rule.capacity - this.#rule.capacity;
+    this.#leftAtMs = this.#clock.monotonicMs();
     this.#rule = rule;
     this.#askFromMs = Number.NEGATIVE_INFINITY;
   }
@@ -147,6 +156,8 @@ export class Allowance {
   /** What is claimed now; only for `Allowances`. */
   claim(): AllowanceClaim {
     const { tenantId, name, capacity, perSecond, keepSeconds } = this.#rule;
+    this.#held -= this.#credit;
+    this.#credit = 0;
     this.#claimed = Math.min(this.#wanted, capacity);
     // What is given back is no longer held from here on, whatever becomes of the call.
     if (this.#claimed < 0) this.#held += this.#claimed;
@@ -158,6 +169,7 @@ export class Allowance {
     this.#isAsked = false;
     this.#failure = undefined;
     this.#left = left;
+    this.#leftAtMs = this.#clock.monotonicMs();
     if (granted > 0) this.#held += granted;
     const isShort = granted < this.#claimed;
     if (isShort) this.#askFromMs = this.#clock.monotonicMs() + this.#askAgainMs();
@@ -204,9 +216,16 @@ export class Allowance {
     return { result: "short", waitMs: this.#waitMsFor(this.#needOf(tokens)) };
   }
 
+  /** Of the shared allowance by now, if nobody else took any since it was asked. */
+  get #sharedLeft(): number {
+    const { capacity, perSecond } = this.#rule;
+    const since = (this.#clock.monotonicMs() - this.#leftAtMs) / 1_000;
+    return Math.min(capacity, this.#left + since * perSecond);
+  }
+
   /** Until so many are there, if nobody else took any. */
   #waitMsFor(tokens: number): number {
-    const missing = Math.max(0, tokens - this.#held - this.#left);
+    const missing = Math.max(0, tokens - this.#held - this.#sharedLeft);
     return missing === 0 ? 0 : (missing / this.#rule.perSecond) * 1_000;
   }
 

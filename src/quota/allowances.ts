@@ -19,7 +19,7 @@ export interface AllowancesDependencies {
 
 /** Claims of one call. */
 const claimsMax = 500;
-const sweepMs = 60_000;
+const sweepMs = 10_000;
 
 /** Opens allowances, and asks for what they want. */
 export class Allowances {
@@ -39,12 +39,12 @@ export class Allowances {
     return new Allowance(rule, { clock, ask: (allowance) => this.#ask(allowance) });
   }
 
-  /** Makes the store forget what is full, once a minute, until `signal` aborts. Never throws. */
+  /** Makes the store forget what is full, every 10 s, until `signal` aborts. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
     const { clock, store } = this.#dependencies;
     while (!signal.aborted) {
       await clock.sleep(sweepMs, signal).catch(() => undefined);
-      // What could not be forgotten now is forgotten in a minute.
+      // What could not be forgotten now is forgotten with the next.
       if (!signal.aborted) await store.sweep().catch((error: unknown) => this.#note(error));
     }
   }

@@ -20,7 +20,7 @@ export interface AllowanceClaim {
 export interface AllowanceGrant {
   /** Tokens, from 0 to those that were wanted; what was given back, negative. */
   readonly granted: number;
-  /** Whole tokens that are left for everybody; negative when the capacity was lowered below what is spent. */
+  /** Tokens that are left for everybody, and the part of one that has come back; negative when the capacity was lowered below what is spent. */
   readonly left: number;
 }
 

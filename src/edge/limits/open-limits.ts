@@ -1,4 +1,4 @@
-/** The limits of an edge, over the allowances that it shares with the others. */
+/** The limits of an edge, and the allowances that it shares with the others. */
 import type { ErrorCode } from "../../kernel/index.js";
 import { Allowances, quotaDefaults } from "../../quota/index.js";
 import type { EdgeDependencies } from "../dependencies.js";
@@ -6,10 +6,9 @@ import { failureFields } from "../failure-fields.js";
 import type { PlatformFold } from "../platform/fold.js";
 import { EdgeLimits } from "./edge-limits.js";
 
-/** Makes them; nothing runs yet. */
-export function openLimits(given: EdgeDependencies, { state: { quotas } }: PlatformFold): EdgeLimits {
-  const { allowances: store, clock, logger, metrics } = given;
-  const allowances = new Allowances({
+/** What is left of limits, shared with the other edges; nothing runs yet. */
+export function openAllowances({ allowances: store, clock, logger, metrics }: EdgeDependencies): Allowances {
+  return new Allowances({
     store,
     clock,
     onCall: (seconds, result) => metrics.limitsLeased(seconds, result),
@@ -18,6 +17,15 @@ export function openLimits(given: EdgeDependencies, { state: { quotas } }: Platf
       else logger.warn(failureFields(failure), "What is left of limits cannot be looked up.");
     },
   });
+}
+
+/** The limits of tenants; nothing runs yet. */
+export function openLimits(
+  given: EdgeDependencies,
+  { platform, allowances }: { readonly platform: PlatformFold; readonly allowances: Allowances },
+): EdgeLimits {
+  const { clock, metrics } = given;
+  const { quotas } = platform.state;
   const defaults = { ...quotaDefaults, ...given.quotaDefaults };
   const onReached = (code: ErrorCode): void => metrics.limitReached(code);
   return new EdgeLimits({ allowances, quotas, defaults, clock, onReached });

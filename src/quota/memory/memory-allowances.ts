@@ -34,6 +34,6 @@ export class MemoryAllowances implements AllowanceStore {
     const granted = tokens < 0 ? tokens : Math.min(tokens, Math.max(0, Math.floor(capacity - spent)));
     const after = Math.max(0, spent + granted);
     this.#spent.set(key, { tokens: after, atMs, endsAtMs: atMs + keepSeconds * 1_000 });
-    return { granted, left: Math.floor(capacity - after) };
+    return { granted, left: capacity - after };
   }
 }

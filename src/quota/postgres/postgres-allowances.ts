@@ -37,7 +37,7 @@ const claim = {
           ) n
         ) d
       )
-    returning a.tenant_id, a.name, a.granted, floor(a.capacity - a.spent) as left_tokens`,
+    returning a.tenant_id, a.name, a.granted, a.capacity - a.spent as left_tokens`,
 };
 
 const sweptMax = 5_000;
