@@ -11,7 +11,7 @@ import type { Principal } from "../principal.js";
 import { DayLimit } from "./day-limit.js";
 import type { LimitHolder, LimitName } from "./limit-error.js";
 import { RateLimit } from "./rate-limit.js";
-import { type RateLimitFields, rateLimitFields } from "./rate-limit-fields.js";
+import { fieldsOf, type RateLimitFields } from "./rate-limit-fields.js";
 import { takeAll } from "./take-all.js";
 
 /** What the limits need. */
@@ -108,7 +108,11 @@ export class EdgeLimits {
 
   /** What a client is told of its limits with every answer. */
   fields(principal: Principal): RateLimitFields {
-    return rateLimitFields(this.#chargedOf(principal).requests.map(({ policy }) => policy));
+    const { requests } = this.#chargedOf(principal);
+    return fieldsOf(
+      requests.map(({ policyText }) => policyText),
+      requests.map(({ stateText }) => stateText),
+    );
   }
 
   /** Gives back what idle holders have, and forgets those that stay idle, until `signal` aborts. Never throws. */

@@ -4,7 +4,7 @@
  */
 
 /** One limit as a client sees it. */
-export interface RateLimitPolicy {
+interface RateLimitPolicy {
   /** Letters and hyphens. */
   readonly name: string;
   /** So much in the window; a whole number. */
@@ -27,19 +27,31 @@ const units: Readonly<Record<string, string>> = {
   bytes: "content-bytes",
 };
 
-/** The fields of these limits. */
-export function rateLimitFields(policies: readonly RateLimitPolicy[]): RateLimitFields {
-  return {
-    "ratelimit-policy": policies.map(policyItem).join(", "),
-    ratelimit: policies.map(stateItem).join(", "),
-  };
+/** The fields of limits whose items are texts already. */
+export function fieldsOf(policies: readonly string[], states: readonly string[]): RateLimitFields {
+  return { "ratelimit-policy": policies.join(", "), ratelimit: states.join(", ") };
 }
 
-function policyItem({ name, quota, windowSeconds }: RateLimitPolicy): string {
+/** The fields of these limits. */
+export function rateLimitFields(policies: readonly RateLimitPolicy[]): RateLimitFields {
+  return fieldsOf(policies.map(policyItem), policies.map(stateItem));
+}
+
+/** The limit in `RateLimit-Policy`. */
+export function policyItem({
+  name,
+  quota,
+  windowSeconds,
+}: Pick<RateLimitPolicy, "name" | "quota" | "windowSeconds">): string {
   const unit = units[name] === undefined ? "" : `;qu="${units[name]}"`;
   return `"${name}";q=${quota}${unit}${windowSeconds === undefined ? "" : `;w=${windowSeconds}`}`;
 }
 
-function stateItem({ name, left, resetSeconds }: RateLimitPolicy): string {
+/** What is left of it in `RateLimit`. */
+export function stateItem({
+  name,
+  left,
+  resetSeconds,
+}: Pick<RateLimitPolicy, "name" | "left" | "resetSeconds">): string {
   return `"${name}";r=${left};t=${resetSeconds}`;
 }

@@ -2,7 +2,7 @@
 import type { TenantId } from "../../kernel/index.js";
 import type { Allowance, AllowanceRule, Allowances, Rate, Taken } from "../../quota/index.js";
 import { type LimitName, limitError, windowOf } from "./limit-error.js";
-import type { RateLimitPolicy } from "./rate-limit-fields.js";
+import { policyItem, stateItem } from "./rate-limit-fields.js";
 
 /** A rate and what it is called. */
 export interface NamedRate {
@@ -21,10 +21,12 @@ export class RateLimit {
   readonly #allowance: Allowance;
   readonly #tenantId: TenantId;
   #named: NamedRate;
+  #policyText: string;
 
   constructor(allowances: Allowances, tenantId: TenantId, named: NamedRate) {
     this.#tenantId = tenantId;
     this.#named = named;
+    this.#policyText = policyTextOf(named);
     this.#allowance = allowances.open(ruleOf(tenantId, named));
   }
 
@@ -41,6 +43,7 @@ export class RateLimit {
   /** The rate is another one from now on. */
   change(rate: Rate): void {
     this.#named = { ...this.#named, rate };
+    this.#policyText = policyTextOf(this.#named);
     this.#allowance.change(ruleOf(this.#tenantId, this.#named));
   }
 
@@ -72,12 +75,17 @@ export class RateLimit {
     this.#allowance.end();
   }
 
-  /** As a client sees it. */
-  get policy(): RateLimitPolicy {
+  /** Its item in `RateLimit-Policy`; made once, because every answer has it. */
+  get policyText(): string {
+    return this.#policyText;
+  }
+
+  /** Its item in `RateLimit`. */
+  get stateText(): string {
     const { rate, name } = this.#named;
     const { left } = this.#allowance;
     const missing = Math.max(0, rate.burst - left);
-    return { name: name.policy, ...windowOf(rate), left, resetSeconds: Math.ceil(missing / rate.perSecond) };
+    return stateItem({ name: name.policy, left, resetSeconds: Math.ceil(missing / rate.perSecond) });
   }
 
   #assertTaken(taken: Taken): void {
@@ -85,6 +93,10 @@ export class RateLimit {
     const { rate, name } = this.#named;
     throw limitError({ ...name, ...windowOf(rate), waitMs: taken.waitMs });
   }
+}
+
+function policyTextOf({ rate, name }: NamedRate): string {
+  return policyItem({ name: name.policy, ...windowOf(rate) });
 }
 
 function ruleOf(tenantId: TenantId, { rate: { perSecond, burst }, allowance }: NamedRate): AllowanceRule {

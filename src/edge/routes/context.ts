@@ -215,7 +215,8 @@ export class Routes {
   }
 
   #letIn({ principal, tenantId }: Pick<Caller, "principal" | "tenantId">, { route, request, reply }: Arrived): void {
-    reply.headers({ ...this.#parts.limits.fields(principal) });
+    const fields = this.#parts.limits.fields(principal);
+    reply.header("ratelimit-policy", fields["ratelimit-policy"]).header("ratelimit", fields.ratelimit);
     const scope = scopeOf(principal, route.action);
     const resource = resourceOf(route, request, scope);
     request.resource = resource;
