@@ -32,22 +32,12 @@ const failedAttemptsPerMinuteDefault = 100;
 
 /** Makes them; nothing runs yet. */
 export function assemble(given: EdgeDependencies): EdgeParts {
-  const { logger, clock, reader, doorbell, metrics } = given;
+  const { logger, clock, reader, metrics } = given;
   const gate = new ReadGate();
   // What tenants ask for goes through the gate; the platform's fold and the tails of the logs must never wait behind it.
   const resources = gatedResources(given.resources, gate);
   const dependencies = { ...given, reader: gatedReader(reader, gate), resources };
-  const platform = new PlatformFold({
-    reader,
-    doorbell,
-    clock,
-    verify: chainVerification(dependencies),
-    report: (failure) => {
-      if (failure === undefined) logger.info({}, "The platform log is followed again.");
-      else
-        logger.error(failureFields(failure), "The platform log cannot be followed; requests are refused until it can.");
-    },
-  });
+  const platform = platformFold(given);
   const cedar = takeCedar();
   const authorizer = new Authorizer({
     cedar,
@@ -102,6 +92,21 @@ export function assemble(given: EdgeDependencies): EdgeParts {
     unproven: new HeldBytes("Deliveries for this tenant are coming as much as is held at once. Send them again later."),
     coming: new HeldBytes("Clients of this tenant are sending as much as is held at once. Send the rest after it."),
   };
+}
+
+function platformFold(given: EdgeDependencies): PlatformFold {
+  const { logger, clock, reader, doorbell } = given;
+  return new PlatformFold({
+    reader,
+    doorbell,
+    clock,
+    verify: chainVerification(given),
+    report: (failure) => {
+      if (failure === undefined) logger.info({}, "The platform log is followed again.");
+      else
+        logger.error(failureFields(failure), "The platform log cannot be followed; requests are refused until it can.");
+    },
+  });
 }
 
 /** Who asks, and which keys were used. */
