@@ -63,7 +63,11 @@ describe("the OpenAPI document", () => {
         Object.entries(each?.content ?? {}),
       );
       for (const [mediaType, { schema, examples }] of contents) {
-        expect([route, mediaType, Object.keys(examples).length > 0]).toEqual([route, mediaType, true]);
+        expect([route, mediaType, Object.keys(examples).length]).toEqual([
+          route,
+          mediaType,
+          expect.toSatisfy((count) => count > 0),
+        ]);
         for (const each of Object.values(examples)) check(`${route} ${mediaType}`, schema, exampleOf(document, each));
       }
     }
@@ -94,6 +98,10 @@ describe("the OpenAPI document", () => {
     expect(intent({ type: "shop.rename", spec: {} })).not.toEqual([]);
     expect(intent({ type: "tree.create", spec: { root: { next: { next: {} } } } })).toEqual([]);
     expect(intent({ type: "tree.create", spec: { root: { next: { next: 1 } } } })).not.toEqual([]);
+    const publish = ofApp.paths["/v1/tenants/{t}/intents"]?.["post"]?.requestBody?.content["application/json"];
+    const example = publish?.examples["one"]?.value as JsonObject | undefined; // an intent
+    expect(example?.["type"]).toBe("tree.create");
+    expect(intent(example)).toEqual([]);
   });
 });
 

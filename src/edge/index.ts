@@ -6,6 +6,7 @@ export type { Action, Ruling } from "./authz/ruling.js";
 export { issueKey } from "./credentials.js";
 export type { EdgeDependencies, EventLog, GuardLoader, ResourcePage, ResourceSource } from "./dependencies.js";
 export { createEdge, type Edge } from "./edge.js";
+export { asyncApiDocument } from "./openapi/asyncapi.js";
 export { openApiDocument } from "./openapi/document.js";
 export type { Operation } from "./operations/operation.js";
 export { type Credential, credentialOf, operations } from "./operations/operations.js";

@@ -17,4 +17,5 @@ export {
   openIntakeTables,
 } from "./intake-admin.js";
 export { adminKeyFile } from "./key-files.js";
+export { type ReferenceName, referenceDocument } from "./reference.js";
 export { type RunningPlane, type RunPlaneOptions, runPlane } from "./run-plane.js";

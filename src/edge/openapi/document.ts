@@ -2,9 +2,9 @@
  * The OpenAPI 3.1 document of a running app: its routes from the operations that the router holds requests to, its bodies from
  * the schemas that specs are checked with.
  */
-import type { AppDefinition } from "../../event/index.js";
+import type { AppDefinition, IntentDefinition } from "../../event/index.js";
 import { type ErrorCode, EventplaneError, errorCodes, type JsonObject, type JsonValue } from "../../kernel/index.js";
-import { exampleIds } from "../operations/examples.js";
+import { exampleCloudEventSent, exampleIds } from "../operations/examples.js";
 import { type Content, type Operation, type Parameter, tags } from "../operations/operation.js";
 import { codesOf, credentialOf, operations } from "../operations/operations.js";
 import { pathParameters } from "../operations/parameters.js";
@@ -12,13 +12,16 @@ import { cloudEventIntentShape, intentShape } from "../operations/publishing.js"
 import { shape, text, uuid } from "../operations/schema-parts.js";
 import { shapes } from "../operations/shapes.js";
 import { httpStatus, problemOf } from "../problem.js";
-import { componentName, embedSchema } from "./embed-schema.js";
+import { cloudEventTypes } from "../publish/cloudevents.js";
+import { exampleIntentOf, intentsOf, specComponents } from "./app-intents.js";
+import { componentName } from "./embed-schema.js";
 
 /** Of the API, as its addresses begin; the package has versions of its own. */
 const apiVersion = "1.0.0";
 
 /** The document. It is made anew by each call, in some milliseconds. */
 export function openApiDocument(app: AppDefinition): JsonObject {
+  const intents = intentsOf(app);
   return {
     openapi: "3.1.1",
     info: {
@@ -30,7 +33,7 @@ export function openApiDocument(app: AppDefinition): JsonObject {
     },
     servers: [{ url: "/", description: "This edge." }],
     tags: Object.entries(tags).map(([name, description]) => ({ name, description })),
-    paths: pathsJson(),
+    paths: pathsJson(intents),
     components: {
       securitySchemes: {
         bearer: {
@@ -41,7 +44,7 @@ export function openApiDocument(app: AppDefinition): JsonObject {
       },
       headers: { RequestId: headerJson(requestId), RetryAfter: headerJson(retryAfter) },
       examples: Object.fromEntries(errorCodes.map((code) => [`problem.${code}`, { value: exampleProblem(code) }])),
-      schemas: { ...shapes, ...intentShapes(app) },
+      schemas: { ...shapes, ...intentShapes(intents) },
     },
   };
 }
@@ -51,12 +54,13 @@ function templateOf(url: string): string {
   return url.replaceAll(/:(\w+)/g, "{$1}");
 }
 
-function pathsJson(): JsonObject {
+function pathsJson(intents: readonly IntentDefinition[]): JsonObject {
   const paths: Record<string, Record<string, JsonObject>> = {};
   for (const [key, operation] of Object.entries(operations)) {
     const [method = "", url = ""] = key.split(" ");
     const path = (paths[templateOf(url)] ??= {});
-    path[method.toLowerCase()] = operationJson(key, url, operation);
+    const shown = operation.id === "publish" ? withIntentOf(intents, operation) : operation;
+    path[method.toLowerCase()] = operationJson(key, url, shown);
     if (credentialOf(key) === "none") path["head"] = headJson(operation);
   }
   return paths;
@@ -194,12 +198,7 @@ function headerJson({ description, schema, example }: Parameter): JsonObject {
 }
 
 /** An intent is one of the app's, told apart by its type. */
-function intentShapes(app: AppDefinition): JsonObject {
-  const intents = [...app.aggregates.values()].flatMap(({ intents: each }) => [...each.values()]);
-  const specs = intents.map(({ type, schemaVersion, schema }) => {
-    const name = componentName(type, schemaVersion);
-    return [name, embedSchema(schema, name)];
-  });
+function intentShapes(intents: readonly IntentDefinition[]): JsonObject {
   const choices = intents.map(({ type, schemaVersion }) => ({
     properties: { type: { const: type }, spec: shape(componentName(type, schemaVersion)) },
   }));
@@ -208,6 +207,32 @@ function intentShapes(app: AppDefinition): JsonObject {
   return {
     Intent: { ...intentShape, ...ofApp },
     CloudEventIntent: { ...cloudEventIntentShape, ...(dataOf.length === 0 ? {} : { anyOf: dataOf }) },
-    ...(Object.fromEntries(specs) as JsonObject), // made of JSON
+    ...specComponents(intents),
   };
+}
+
+/** One intent in every form that it is taken in, by media type. */
+function publishExamples(
+  intent: NonNullable<ReturnType<typeof exampleIntentOf>>,
+): Readonly<Record<string, Content["examples"]>> {
+  const { type, aggregateId, spec } = intent;
+  const subject = `${type.split(".", 1)[0]}/${aggregateId}`;
+  const cloudEvent = { ...exampleCloudEventSent, type, subject, data: spec };
+  return {
+    "application/json": { one: intent, list: { intents: [intent], atomic: true } },
+    [cloudEventTypes.single]: { example: cloudEvent },
+    [cloudEventTypes.batch]: { example: [cloudEvent] },
+  };
+}
+
+/** What the route that publishes takes, with an intent of the app as its example. */
+function withIntentOf(intents: readonly IntentDefinition[], operation: Operation): Operation {
+  const { body = {} } = operation;
+  const example = exampleIntentOf(intents);
+  const examples = example === undefined ? {} : publishExamples(example);
+  const contents = Object.entries(body).map(([mediaType, content]) => [
+    mediaType,
+    { ...content, examples: examples[mediaType] ?? {} },
+  ]);
+  return { ...operation, body: Object.fromEntries(contents) as NonNullable<Operation["body"]> }; // of contents
 }

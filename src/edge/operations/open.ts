@@ -56,6 +56,16 @@ export const openOperations: Operations = {
     },
     errors: ["not_found"],
   },
+  "GET /asyncapi.json": {
+    id: "asyncApi",
+    tag: "Open",
+    summary: "The messages of subscriptions, publishers and sources",
+    description: "With the types of the app. Served where `edge.reference` is `open`.",
+    answers: {
+      200: { description: "AsyncAPI 3.0.", content: json(anyObject(), { asyncapi: "3.0.0" }) },
+    },
+    errors: ["not_found"],
+  },
   "GET /.well-known/eventplane-keys.json": {
     id: "signingKeys",
     tag: "Open",

@@ -1,6 +1,7 @@
 /** What the API is: its documents, for who builds against it. Served where the configuration says so. */
 import type { FastifyReply } from "fastify";
 import { EventplaneError } from "../../kernel/index.js";
+import { asyncApiDocument } from "../openapi/asyncapi.js";
 import { openApiDocument } from "../openapi/document.js";
 import type { EdgeParts, Routes } from "./context.js";
 
@@ -9,7 +10,9 @@ const maxAgeSeconds = 60;
 /** Registers the routes. */
 export function addReferenceRoutes(routes: Routes, parts: EdgeParts): void {
   const openApi = documentOf(() => openApiDocument(parts.app));
+  const asyncApi = documentOf(() => asyncApiDocument(parts.app));
   routes.open("/openapi.json", async (_request, reply) => serve(parts, reply, openApi));
+  routes.open("/asyncapi.json", async (_request, reply) => serve(parts, reply, asyncApi));
 }
 
 async function serve({ reference = "off" }: EdgeParts, reply: FastifyReply, text: () => string): Promise<unknown> {
@@ -24,6 +27,7 @@ function documentOf(make: () => unknown): () => string {
 }
 
 function notServed(): EventplaneError {
-  const message = "This edge does not serve its reference: set edge.reference to open where it may.";
+  const message =
+    "This edge does not serve its reference: set edge.reference to open, or print it with evtctl openapi.";
   return new EventplaneError("not_found", message);
 }

@@ -66,7 +66,7 @@ function withoutRight(
   { route, credential, sent: { method } }: RouteRequest,
   sent: Sent,
 ): Attack[] {
-  const odd = { ...sent, headers: { ...sent.headers, authorization: "Bearer linnet7.linnet7.linnet7" } };
+  const odd = { ...sent, headers: { ...sent.headers, authorization: "Bearer linnet7 linnet7" } };
   const attacks: Attack[] = [
     { what: `without a credential: ${route}`, sent, expected: status(401) },
     { what: `with a credential that is none: ${route}`, sent: odd, expected: status(401) },
