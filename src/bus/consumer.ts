@@ -1,24 +1,21 @@
 /** One subscription at work: calls its handler within the bounds that it chose, and lets nothing of it reach the others. */
 import { EventplaneError } from "../kernel/index.js";
 import type { AcceptedEvent, BusEvent } from "./accepted-event.js";
+import { AwaitedCalls } from "./awaited-calls.js";
 import { CallGate } from "./call-gate.js";
 import { isThenable } from "./callback.js";
 import { type ConsumerCounters, noCounts } from "./consumer-counters.js";
 import type { AnyHandler, ConsumerHost, ConsumerParts } from "./consumer-parts.js";
 import { Attempt, Delivery, notTaken } from "./delivery.js";
-import { DeliverySet } from "./delivery-set.js";
 import { mayPass, passes } from "./event-filter.js";
 import { FailedCalls } from "./failed-calls.js";
 import { type Latency, LatencyHistogram } from "./latency-histogram.js";
 import { isMeasured, notMeasured } from "./latency-sample.js";
-import { PendingCall, type PendingCallEnds } from "./pending-call.js";
-import type { Settlement } from "./settlement.js";
+import type { PendingCall } from "./pending-call.js";
+import type { HandlerOutcome, Settlement } from "./settlement.js";
 import type { SubscriptionSettings } from "./subscription-options.js";
 import { SubscriptionQueue } from "./subscription-queue.js";
 import type { TopicPermit } from "./topic-permit.js";
-
-/** Calls kept for the next ones. */
-const freeCallsMax = 64;
 
 /** The state of one subscription. */
 export class Consumer {
@@ -43,17 +40,13 @@ export class Consumer {
   readonly #counters = noCounts();
   readonly #host: ConsumerHost;
   readonly #queue: SubscriptionQueue;
-  readonly #underWay = new DeliverySet();
+  readonly #awaited: AwaitedCalls;
   /** Whether the queue is at its bound and does not make room by itself. */
   isFull = false;
   readonly #failures: FailedCalls;
   readonly #latency = new LatencyHistogram();
-  readonly #freeCalls: PendingCall[] = [];
-  readonly #callEnds: PendingCallEnds = {
-    done: (call) => this.#answeredWell(call),
-    failed: (call, error) => this.#answeredBadly(call, error),
-    ranOutOfTime: (call) => this.#ranOutOfTime(call),
-  };
+  /** The outcome of most events. */
+  readonly #doneAtOnce: HandlerOutcome;
   #idle: (() => void)[] = [];
   #isPaused = false;
   #isClosed = false;
@@ -77,6 +70,12 @@ export class Consumer {
     this.#queue = new SubscriptionQueue(settings);
     if (settings.breaker !== undefined || settings.rateLimit !== undefined)
       this.#gate = new CallGate(settings, host, () => this.#pump());
+    this.#awaited = new AwaitedCalls(settings.timeoutMs, host, {
+      done: (delivery, beganAtMs) => this.#answered(delivery, beganAtMs),
+      failed: (delivery, error) => this.#callFailed(delivery, error),
+      ranOutOfTime: (delivery) => this.#ranOutOfTime(delivery),
+      late: () => this.count("late"),
+    });
     this.#failures = new FailedCalls({
       name: parts.name,
       settings,
@@ -84,11 +83,12 @@ export class Consumer {
       gate: this.#gate,
       host,
       counters: this.#counters,
-      underWay: this.#underWay,
+      calls: this.#awaited,
       isClosed: () => this.#isClosed,
       call: (delivery) => this.#call(delivery.event, delivery.settlement, delivery),
       slotFree: () => this.#slotFree(),
     });
+    this.#doneAtOnce = Object.freeze({ subscription: parts.name, outcome: "done", attempts: 1 });
     this.#takesContext = handler.length !== 1;
     this.#changed();
   }
@@ -187,7 +187,7 @@ export class Consumer {
   /** Drops what waits, in the queue or for its next attempt, and is named by `isWanted`. */
   dropWhere(isWanted: (event: BusEvent) => boolean): void {
     const queued = this.#queue.takeWhere(({ event }) => isWanted(event));
-    const between = this.#underWay.all().filter(({ event, timer }) => timer !== undefined && isWanted(event));
+    const between = this.#awaited.underWay.all().filter(({ event, timer }) => timer !== undefined && isWanted(event));
     for (const delivery of between) this.#failures.stop(delivery);
     this.#changed();
     for (const delivery of [...queued, ...between]) this.#drop(delivery);
@@ -200,7 +200,7 @@ export class Consumer {
     this.#isClosed = true;
     this.#isPaused = true;
     this.#changed();
-    for (const delivery of this.#underWay.all()) this.#failures.giveUp(delivery, reason);
+    for (const delivery of this.#awaited.underWay.all()) this.#failures.giveUp(delivery, reason);
     const waiting = this.#queue.takeWhere(() => true);
     this.#changed();
     for (const delivery of waiting) {
@@ -220,13 +220,17 @@ export class Consumer {
 
   /** Sums up what a publication and the end of a call look at. */
   #changed(): void {
+    this.#queueChanged();
+    const isPicky = this.settings.filter !== undefined || this.permit.isNarrow;
+    this.#isChoosy = isPicky || this.#isClosed || this.#spent !== undefined;
+  }
+
+  #queueChanged(): void {
     const { size, isFull } = this.#queue;
     if (this.isFull !== isFull) this.#host.queues.full += isFull ? 1 : -1;
     this.isFull = isFull;
     this.#isHeld = size > 0 || this.#isPaused;
     this.#isWaitedFor = size > 0 || this.#idle.length > 0;
-    const isPicky = this.settings.filter !== undefined || this.permit.isNarrow;
-    this.#isChoosy = isPicky || this.#isClosed || this.#spent !== undefined;
   }
 
   #passes(event: AcceptedEvent, settlement: Settlement | undefined): boolean {
@@ -247,7 +251,7 @@ export class Consumer {
 
   #enqueue(delivery: Delivery): Promise<void> | undefined {
     const { dropped, admitted } = this.#queue.push(delivery);
-    this.#changed();
+    this.#queueChanged();
     if (dropped !== undefined) this.#overflow(dropped);
     return admitted;
   }
@@ -271,7 +275,7 @@ export class Consumer {
     try {
       while (this.#queue.size > 0 && !this.#isPaused && this.#hasSlot()) {
         const delivery = this.#queue.take();
-        this.#changed();
+        this.#queueChanged();
         if (delivery === undefined) continue;
         this.#active++;
         this.#call(delivery.event, delivery.settlement, delivery);
@@ -289,10 +293,7 @@ export class Consumer {
     try {
       // A handler without a second parameter is given one all the same by its type.
       const result = this.#handler(event, attempt as Attempt);
-      if (isThenable(result)) {
-        call = this.#freeCalls.pop() ?? new PendingCall(this.#callEnds);
-        call.wait(result);
-      }
+      if (isThenable(result)) call = this.#awaited.wait(result, beganAtMs);
     } catch (thrown) {
       const delivery = known ?? new Delivery(event, settlement);
       delivery.attempts = number;
@@ -305,50 +306,22 @@ export class Consumer {
     const delivery = known ?? new Delivery(event, settlement);
     delivery.attempts = number;
     delivery.attempt = attempt;
-    call.beganAtMs = beganAtMs;
-    this.#await(delivery, call);
+    this.#awaited.begin(delivery, call);
   }
 
-  #await(delivery: Delivery, call: PendingCall): void {
-    call.delivery = delivery;
-    delivery.call = call;
-    this.#underWay.add(delivery);
-    if (this.settings.timeoutMs !== Number.POSITIVE_INFINITY)
-      this.#host.wheel.startAbout(call.timer, this.settings.timeoutMs);
-  }
-
-  /** The call's promise has settled, so that it may serve the next one. @returns undefined when the time-out came before */
-  #answered(call: PendingCall): Delivery | undefined {
-    const { delivery } = call;
-    if (this.#freeCalls.length < freeCallsMax) this.#freeCalls.push(call);
-    if (delivery === undefined) {
-      this.#counters.late++;
-      return undefined;
-    }
-    this.#host.wheel.cancel(call.timer);
-    delivery.end();
-    this.#underWay.delete(delivery);
-    return delivery;
-  }
-
-  #answeredWell(call: PendingCall): void {
-    const delivery = this.#answered(call);
-    if (delivery === undefined) return;
-    if (call.beganAtMs !== notMeasured) this.#latency.add(this.#host.clock.monotonicMs() - call.beganAtMs);
+  #answered(delivery: Delivery, beganAtMs: number): void {
+    if (beganAtMs !== notMeasured) this.#latency.add(this.#host.clock.monotonicMs() - beganAtMs);
     this.#succeeded(delivery.settlement, delivery.attempts);
   }
 
-  #answeredBadly(call: PendingCall, error: unknown): void {
-    const delivery = this.#answered(call);
-    if (error === notTaken && delivery !== undefined) {
-      delivery.attempts = 0;
-      this.#drop(delivery);
-      this.#slotFree();
-    } else if (delivery !== undefined) this.#failures.failed(delivery, error);
+  #callFailed(delivery: Delivery, error: unknown): void {
+    if (error !== notTaken) return this.#failures.failed(delivery, error);
+    delivery.attempts = 0;
+    this.#drop(delivery);
+    this.#slotFree();
   }
 
-  #ranOutOfTime({ delivery }: PendingCall): void {
-    if (delivery === undefined) return;
+  #ranOutOfTime(delivery: Delivery): void {
     const error = new EventplaneError("timeout", `${this.name} did not end within ${this.settings.timeoutMs} ms.`);
     this.#counters.timeouts++;
     this.#failures.stop(delivery, error);
@@ -358,7 +331,8 @@ export class Consumer {
   #succeeded(settlement: Settlement | undefined, attempts: number): void {
     this.#done++;
     if (this.#gate !== undefined) this.#gate.succeed();
-    if (settlement !== undefined) settlement.end({ subscription: this.name, outcome: "done", attempts });
+    if (settlement !== undefined)
+      settlement.end(attempts === 1 ? this.#doneAtOnce : { subscription: this.name, outcome: "done", attempts });
     this.#slotFree();
   }
 

@@ -23,6 +23,11 @@ export class DeliverySet {
     delivery.place = -1;
   }
 
+  /** How many there are. */
+  get size(): number {
+    return this.#deliveries.length;
+  }
+
   /** All of them, as of now. */
   all(): readonly Delivery[] {
     return [...this.#deliveries];

@@ -19,7 +19,6 @@ export const notTaken: unique symbol = Symbol("not taken");
 /** A call whose promise is waited for; it forgets the delivery when nobody does any more. */
 export interface AwaitedCall {
   delivery: Delivery | undefined;
-  readonly timer: WheelTimer;
 }
 
 /** A delivery: in a queue, under way, or waiting for its next attempt. */
@@ -32,6 +31,8 @@ export class Delivery implements Laned {
   attempts = 0;
   /** The call that is waited for. */
   call: AwaitedCall | undefined = undefined;
+  /** When its time is over, if it is bounded. */
+  dueMs = 0;
   /** What the handler of that call was told, if it takes it. */
   attempt: Attempt | undefined = undefined;
   /** The backoff under way. */

@@ -1,10 +1,10 @@
 /** What follows a failed call: another attempt later, or the end of the delivery. */
 import { backoffMs, type EventplaneError, isEventplaneError } from "../kernel/index.js";
+import type { AwaitedCalls } from "./awaited-calls.js";
 import type { CallGate } from "./call-gate.js";
 import type { ConsumerCounters } from "./consumer-counters.js";
 import type { ConsumerHost } from "./consumer-parts.js";
 import type { Delivery } from "./delivery.js";
-import type { DeliverySet } from "./delivery-set.js";
 import type { SubscriptionSettings } from "./subscription-options.js";
 import type { TopicPermit } from "./topic-permit.js";
 
@@ -16,8 +16,7 @@ export interface FailedCallsParts {
   readonly gate: CallGate | undefined;
   readonly host: ConsumerHost;
   readonly counters: Omit<ConsumerCounters, "done">;
-  /** The deliveries that keep a slot. */
-  readonly underWay: DeliverySet;
+  readonly calls: AwaitedCalls;
   /** Whether nothing is tried again. */
   readonly isClosed: () => boolean;
   /** Calls the handler again. */
@@ -36,14 +35,14 @@ export class FailedCalls {
 
   /** A call failed with `error`. */
   failed(delivery: Delivery, error: unknown): void {
-    const { name, settings, permit, gate, host, counters, underWay, isClosed } = this.#parts;
+    const { name, settings, permit, gate, host, counters, calls, isClosed } = this.#parts;
     counters.attemptsFailed++;
     gate?.fail();
     const isLast = delivery.attempts >= settings.attempts || isEventplaneError(error, "terminal_error");
     const { event, attempts } = delivery;
     if (isLast || isClosed() || !permit.covers(event.topic)) return this.giveUp(delivery, error);
     host.attemptFailed({ event, subscription: name, attempts: delivery.attemptsBefore + attempts, error });
-    underWay.add(delivery);
+    calls.underWay.add(delivery);
     this.#tryAgainIn(backoffMs(attempts, { ...settings.backoff, random: host.random }), delivery);
   }
 
@@ -60,11 +59,10 @@ export class FailedCalls {
 
   /** It is called no more. */
   stop(delivery: Delivery, reason?: EventplaneError): void {
-    const { host, underWay } = this.#parts;
-    for (const timer of [delivery.timer, delivery.call?.timer]) if (timer !== undefined) host.wheel.cancel(timer);
+    const { host, calls } = this.#parts;
+    if (delivery.timer !== undefined) host.wheel.cancel(delivery.timer);
     delivery.timer = undefined;
-    delivery.end(reason);
-    underWay.delete(delivery);
+    calls.end(delivery, reason);
   }
 
   /** The slot is kept, so that what follows does not overtake. */

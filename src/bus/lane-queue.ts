@@ -25,6 +25,8 @@ export class LaneQueue<Entry extends Laned> {
   /** Made for their first entries: most subscriptions never have to queue. */
   readonly #lanes: (Fifo<Entry> | undefined)[] = [];
   readonly #credits: number[] = [...weights];
+  /** Where the last one came from: nearly always all that waits is in one lane. */
+  #last: Fifo<Entry> | undefined = undefined;
   #size = 0;
 
   /** Entries in all lanes. */
@@ -41,8 +43,10 @@ export class LaneQueue<Entry extends Laned> {
   /** Takes the next entry. */
   take(): Entry | undefined {
     if (this.#size === 0) return undefined;
+    // Alone, a lane needs no credit: there is nobody to give way to.
+    const isAlone = this.#last?.size === this.#size;
     this.#size--;
-    return this.#takeWithCredit() ?? this.#takeAfterAll();
+    return isAlone ? this.#last?.shift() : (this.#takeWithCredit() ?? this.#takeAfterAll());
   }
 
   /** Takes the oldest entry of the lowest lane that has one, if that lane is not above `lane`. */
@@ -67,9 +71,11 @@ export class LaneQueue<Entry extends Laned> {
     for (let at = 0; at < weights.length; at++) {
       const credit = this.#credits[at] ?? 0;
       if (credit === 0) continue;
-      const entry = this.#lanes[at]?.shift();
+      const lane = this.#lanes[at];
+      const entry = lane?.shift();
       if (entry === undefined) continue;
       this.#credits[at] = credit - 1;
+      this.#last = lane;
       return entry;
     }
     return undefined;
@@ -88,6 +94,10 @@ const closeUpAt = 1_024;
 class Fifo<Entry> {
   #entries: (Entry | undefined)[] = [];
   #head = 0;
+
+  get size(): number {
+    return this.#entries.length - this.#head;
+  }
 
   push(entry: Entry): void {
     this.#entries.push(entry);

@@ -1,28 +1,24 @@
 /** Waiting for what a handler promised. */
 import type { AwaitedCall, Delivery } from "./delivery.js";
-import { WheelTimer } from "./timer-wheel.js";
 
 /** What is done when the wait is over. None of them throws. */
 export interface PendingCallEnds {
   readonly done: (call: PendingCall) => void;
   readonly failed: (call: PendingCall, error: unknown) => void;
-  readonly ranOutOfTime: (call: PendingCall) => void;
 }
 
 /**
- * A call under way. Its callbacks and its timer are made once and serve call after call, which halves the cost of waiting; so exactly one of `done`
+ * A call under way. Its callbacks are made once and serve call after call, which halves the cost of waiting; so exactly one of `done`
  * and `failed` comes after each {@link PendingCall.wait}, whatever the handler's promise does, and only then it may serve again.
  */
 export class PendingCall implements AwaitedCall {
   delivery: Delivery | undefined = undefined;
   /** When the call began, if it is measured. */
   beganAtMs = 0;
-  readonly timer: WheelTimer;
   readonly #done: () => void;
   readonly #failed: (error: unknown) => void;
 
   constructor(ends: PendingCallEnds) {
-    this.timer = new WheelTimer(() => ends.ranOutOfTime(this));
     this.#done = () => ends.done(this);
     this.#failed = (error) => ends.failed(this, error);
   }

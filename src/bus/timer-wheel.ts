@@ -20,7 +20,7 @@ export class WheelTimer {
 }
 
 /** How much later a wait ends whose beginning was read from a clock that may be 10 ms old. */
-const coarseSlackMs = 10;
+export const coarseSlackMs = 10;
 
 /**
  * A hashed timing wheel (Varghese and Lauck, 1987): starting and stopping a wait is one insertion and one removal, whatever their number.
@@ -58,13 +58,14 @@ export class TimerWheel {
    */
   afterAbout(ms: number, fire: () => void): WheelTimer {
     const timer = new WheelTimer(fire);
-    this.startAbout(timer, ms);
+    this.startAt(timer, this.#coarse.monotonicMs() + ms + coarseSlackMs);
     return timer;
   }
 
-  /** As {@link TimerWheel.afterAbout}, with a timer that is not under way. */
-  startAbout(timer: WheelTimer, ms: number): void {
-    this.#add(timer, this.#coarse.monotonicMs(), ms + coarseSlackMs);
+  /** Starts a timer that is not under way, up to 20 ms late; `dueMs` is of the monotonic clock. */
+  startAt(timer: WheelTimer, dueMs: number): void {
+    const now = this.#coarse.monotonicMs();
+    this.#add(timer, now, Math.max(0, dueMs - now));
   }
 
   /** Ends a wait without calling anything; harmless for one that has ended. @returns whether it was under way */
