@@ -41,6 +41,23 @@ test("a controller that throws five times becomes a dead letter that blocks only
   expect((await bench.types()).filter((type) => type === "organization.dead-lettered")).toHaveLength(1);
 });
 
+test("a failure whose record the store refuses once is recorded at once, and waits for no lease", async () => {
+  const bench = new RuntimeBench({
+    billing: () => {
+      throw new TypeError("broken");
+    },
+  });
+  const fail = bench.work.fail.bind(bench.work);
+  const outages = [false, true, true, false, false, false, true];
+  bench.work.fail = (...given) =>
+    outages.shift() === true ? Promise.reject(new EventplaneError("unavailable", "no store")) : fail(...given);
+  await bench.publish("create", "acme");
+  await bench.settleFailures();
+  expect(await bench.work.deadLetters(bench.tenantId)).toMatchObject([{ component: "billing", attempts: 5 }]);
+  expect((await bench.types()).filter((type) => type === "organization.dead-lettered")).toHaveLength(1);
+  expect(outages).toEqual([]);
+});
+
 test("a redriven dead letter runs again with fresh attempts and makes one ready fact", async () => {
   let isBroken = true;
   const bench = new RuntimeBench({

@@ -52,6 +52,8 @@ const outageBackoff = { baseMs: 1_000, capMs: 1_000 } as const;
 const crowdBackoff = { baseMs: 10_000, capMs: 10_000 } as const;
 /** Conflicts in a row before the row is handed back. */
 const conflictsMax = 5;
+/** How often a failure is written down before its row is left to its lease. */
+const recordTriesMax = 3;
 
 /** An attempt's end. */
 export interface AttemptEnd {
@@ -147,35 +149,47 @@ export class Attempts {
     return held ? { result: "unchanged", resource, dueAfterMs: requeueAfterMs } : { result: "lost" };
   }
 
+  /** A failure that is not recorded holds its row until the lease runs out, so what may help at once is tried. */
   async #failed(claim: WorkClaim, error: unknown, resource: Resource | undefined): Promise<AttemptEnd> {
     const failure = describeFailure(error);
-    try {
-      if (isCrowdedOut(error, claim)) return await this.#defer(claim, crowdBackoff);
-      if (isOutage(error)) {
-        this.#log("warn", claim, failure, "A reconcile waits because the system was not able to");
-        return await this.#defer(claim, outageBackoff);
+    for (let tries = 1; ; tries++) {
+      try {
+        return await this.#record(claim, error, { failure, resource });
+      } catch (again) {
+        if (tries < recordTriesMax && isEventplaneError(again) && again.retryable) continue;
+        this.#log(
+          "error",
+          claim,
+          describeFailure(again),
+          "A failure could not be recorded; the lease runs out by itself",
+        );
+        return { result: "deferred" };
       }
-      if (isUnverifiable(error)) return await this.#unverifiable(claim, failure);
-      if (resource !== undefined && (failure.isTerminal || claim.attempt >= this.#options.attemptsMax)) {
-        return await this.#giveUp(claim, failure, resource);
-      }
-      this.#log("warn", claim, failure, "A controller failed and is tried again");
-      const retryAfterMs = backoffMs(claim.attempt, { ...failureBackoff, random: this.#options.random });
-      const held = await this.#options.work.fail(claim, failure, {
-        retryAfterMs,
-        generation: resource?.generation ?? null,
-      });
-      const result = isEventplaneError(error, "reconcile_timeout") ? "timed-out" : "failed";
-      return held ? { result, dueAfterMs: retryAfterMs } : { result: "lost" };
-    } catch (again) {
-      this.#log(
-        "error",
-        claim,
-        describeFailure(again),
-        "A failure could not be recorded; the lease runs out by itself",
-      );
-      return { result: "deferred" };
     }
+  }
+
+  async #record(
+    claim: WorkClaim,
+    error: unknown,
+    { failure, resource }: { readonly failure: Failure; readonly resource: Resource | undefined },
+  ): Promise<AttemptEnd> {
+    if (isCrowdedOut(error, claim)) return this.#defer(claim, crowdBackoff);
+    if (isOutage(error)) {
+      this.#log("warn", claim, failure, "A reconcile waits because the system was not able to");
+      return this.#defer(claim, outageBackoff);
+    }
+    if (isUnverifiable(error)) return this.#unverifiable(claim, failure);
+    if (resource !== undefined && (failure.isTerminal || claim.attempt >= this.#options.attemptsMax)) {
+      return this.#giveUp(claim, failure, resource);
+    }
+    this.#log("warn", claim, failure, "A controller failed and is tried again");
+    const retryAfterMs = backoffMs(claim.attempt, { ...failureBackoff, random: this.#options.random });
+    const held = await this.#options.work.fail(claim, failure, {
+      retryAfterMs,
+      generation: resource?.generation ?? null,
+    });
+    const result = isEventplaneError(error, "reconcile_timeout") ? "timed-out" : "failed";
+    return held ? { result, dueAfterMs: retryAfterMs } : { result: "lost" };
   }
 
   /** Nothing can be derived from what does not verify, or cannot be lifted: the row waits for somebody, the log stays as it is. */
