@@ -26,8 +26,8 @@ const { shapesMax, shapesOfPlaceMax, shapeMembersMax, shapeSightings, shapeMisse
 /** Names that are counted at one place. */
 const sightingsMax = 32;
 
-/** What becomes a part of program text: these and nothing else. */
-const nameForm = /^[A-Za-z_$][\w$]*$/;
+/** What becomes a part of program text: these and nothing else, in 64 characters. */
+const nameForm = /^[A-Za-z_$][\w$]{0,63}$/;
 
 /** Code by the names that it was made for; code that was forgotten is made again. */
 const made = new GenerationsMap<string, CopyMembers>(2 * shapesMax);

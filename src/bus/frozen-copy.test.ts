@@ -170,9 +170,10 @@ describe("shapes", () => {
     const names = ["a,b", "a:1}),globalThis.hit=1,({c", '"', "x y", "\u2028", "constructor", "__proto__"];
     const value = Object.fromEntries(names.map((name) => [name, 1]));
     expect(frozenCopy(value, shapesOf(value))).toEqual(value);
-    for (const name of names) {
+    for (const name of [...names, "x".repeat(65)]) {
       const one = Object.fromEntries([[name, 1]]);
-      expect(frozenCopy(one, shapesOf(one))).toEqual(one);
+      const shapes = shapesOf(one);
+      expect([frozenCopy(one, shapes), shapes.of(one) !== undefined]).toEqual([one, name === "constructor"]);
     }
     expect("hit" in globalThis).toBe(false);
   });
