@@ -79,7 +79,10 @@ describe("role export", () => {
       (await readdir(folderOf(roles), { recursive: true })).sort(),
       Object.keys(JSON.parse(await readFile(join(folderOf(roles), "database.json"), "utf8")) as object).sort(),
     ];
-    expect(await content("edge")).toEqual([["database.json", "keys", "keys/edge.key", "keys/root.pub"], ["edge"]]);
+    expect(await content("edge")).toEqual([
+      ["database.json", "keys", "keys/edge.key", "keys/root.pub", "keys/webhooks.key"],
+      ["edge"],
+    ]);
     expect(await content("controllers,workers")).toEqual([
       ["database.json", "keys", "keys/root.pub", "keys/runtime.key"],
       ["runtime"],

@@ -36,6 +36,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "forbidden_field",
     "content_mismatch",
     "replay_target_unknown",
+    "webhook_target_refused",
     "policy_invalid",
     "schema_changed",
     "upcast_failed",
@@ -59,6 +60,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "replay_ended",
     "key_ended",
     "replays_open",
+    "webhook_limit",
     "policy_locks_out",
   ],
   [exitStatus.unavailable]: [

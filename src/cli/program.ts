@@ -34,6 +34,7 @@ const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: R
   asyncapi: () => import("./commands/asyncapi.js"),
   "dead-letter": () => import("./commands/dead-letter.js"),
   effect: () => import("./commands/effect.js"),
+  webhook: () => import("./commands/webhook.js"),
   replay: () => import("./commands/replay.js"),
   projection: () => import("./commands/projection.js"),
   controllers: () => import("./commands/controllers.js"),

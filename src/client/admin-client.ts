@@ -1,10 +1,11 @@
-/** Administration over HTTP: tenants, API keys, policies, quotas, dead letters, effects, replays, projections, controllers. */
+/** Administration over HTTP: tenants, API keys, policies, quotas, dead letters, effects, replays, projections, controllers, webhooks. */
 import { ControllerClient } from "./controller-client.js";
 import { PolicyClient } from "./policy-client.js";
 import { ProjectionClient } from "./projection-client.js";
 import { QuotaClient } from "./quota-client.js";
 import { ReplayClient } from "./replay-client.js";
 import type { ClientTransport } from "./transport.js";
+import { WebhookClient } from "./webhook-client.js";
 
 /** A tenant. */
 export interface TenantInfo {
@@ -169,6 +170,8 @@ export class AdminClient {
   readonly policies: PolicyClient;
   /** Quotas: how much a tenant may do. */
   readonly quotas: QuotaClient;
+  /** Webhooks: events sent to an address, signed. */
+  readonly webhooks: WebhookClient;
   readonly #transport: ClientTransport;
 
   constructor(transport: ClientTransport) {
@@ -178,6 +181,7 @@ export class AdminClient {
     this.controllers = new ControllerClient(transport);
     this.policies = new PolicyClient(transport);
     this.quotas = new QuotaClient(transport);
+    this.webhooks = new WebhookClient(transport);
   }
 
   /** Creates a tenant, or finds it when it exists. */

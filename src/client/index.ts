@@ -48,3 +48,13 @@ export { type SseMessage, SseParser } from "./sse-parser.js";
 export type { StreamTokenInfo, StreamTokenRequest, StreamTokenSource } from "./stream-token.js";
 export type { SubscribeQuery, SubscriptionItem } from "./subscription.js";
 export type { ClientOptions } from "./transport.js";
+export {
+  type DeliveryInfo,
+  type RotatedWebhookInfo,
+  type StandingWebhookInfo,
+  WebhookClient,
+  type WebhookFilterInfo,
+  type WebhookInfo,
+  type WebhookTestInfo,
+  type WebhookWish,
+} from "./webhook-client.js";

@@ -26,6 +26,7 @@ import type { EdgeParts } from "./routes/context.js";
 import { SubscriptionHub } from "./sse/hub.js";
 import { StreamTokenLog } from "./stream-tokens/stream-token-log.js";
 import { TokenVerifier } from "./tokens/token-verifier.js";
+import { webhookDirectory } from "./webhooks/directory.js";
 
 /** Wrong credentials that an address, and a key id, may show in a minute. */
 const failedAttemptsPerMinuteDefault = 100;
@@ -86,6 +87,7 @@ export function assemble(given: EdgeDependencies): EdgeParts {
     pipeline,
     administration,
     hub,
+    directory: webhookDirectory({ ...given, platform, authorizer }),
     positions,
     queries,
     unsent: new HeldBytes("Clients of this tenant have not taken the answers that they asked for."),

@@ -4,10 +4,12 @@
 import type { AppDefinition, KeyDirectory, Resource, Verifier } from "../event/index.js";
 import type { Clock, Doorbell, IdSource, Signer, TenantId } from "../kernel/index.js";
 import type { Logger, Metrics } from "../observe/index.js";
+import type { AddressGuard, OutboundHttp } from "../outbound/index.js";
 import type { ProjectionOverview, ProjectionRows } from "../projection/index.js";
 import type { AllowanceStore, QuotaDefaults } from "../quota/index.js";
 import type { ReplayProgressReader } from "../replay/index.js";
 import type { Append, AppendOutcome, LogReader } from "../store/index.js";
+import type { DeliveryReader, WebhookSecrets } from "../webhook/index.js";
 import type { ControllerRowReader, DeadLetterReader, EffectReader } from "../work/index.js";
 
 /** Appends with the edge's key: the coalescer of tier `edge`. */
@@ -43,6 +45,16 @@ export interface ResourceSource {
   position(tenantId: TenantId): Promise<number>;
 }
 
+/** What the administration of webhooks needs beside the log. */
+export interface WebhookDesk {
+  readonly guard: AddressGuard;
+  readonly outbound: OutboundHttp;
+  readonly secrets: WebhookSecrets;
+  readonly deliveries: DeliveryReader;
+  /** How many tests of a tenant are under way. */
+  readonly testing: Map<TenantId, number>;
+}
+
 /** Everything that an edge needs. */
 export interface EdgeDependencies {
   readonly app: AppDefinition;
@@ -56,6 +68,8 @@ export interface EdgeDependencies {
   readonly work: DeadLetterReader & EffectReader & ControllerRowReader;
   /** How far replays are; what is wanted of them is in the platform's log. */
   readonly replays: ReplayProgressReader;
+  /** Absent: this plane sends no webhooks. */
+  readonly webhooks?: WebhookDesk;
   readonly doorbell: Doorbell;
   readonly verifier: Verifier;
   readonly keys: KeyDirectory;

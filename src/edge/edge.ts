@@ -3,6 +3,7 @@
  */
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type ErrorCode, EventplaneError } from "../kernel/index.js";
+import type { WebhookDirectory } from "../webhook/index.js";
 import { assemble } from "./assemble.js";
 import { keepCedar } from "./authz/cedar.js";
 import type { EdgeDependencies } from "./dependencies.js";
@@ -32,6 +33,7 @@ import { addSchemaRoutes } from "./routes/schemas.js";
 import { addSourceRoutes } from "./routes/sources.js";
 import { addStreamTokenRoutes } from "./routes/stream-tokens.js";
 import { addSubscribeRoutes } from "./routes/subscribe.js";
+import { addWebhookRoutes } from "./routes/webhooks.js";
 
 /** A running edge. */
 export interface Edge {
@@ -52,6 +54,8 @@ export interface Edge {
   readonly administration: PlatformAdministration;
   /** What the edge knows of tenants and keys. */
   readonly platform: PlatformFold;
+  /** Webhooks and what may be sent to them, for who sends. */
+  readonly webhooks: WebhookDirectory;
   /** Open subscriptions and what waits for them, for tests and benches. */
   readonly subscriptions: { readonly size: number; readonly unsentBytes: number };
   /** Stops taking requests, ends subscriptions with a reason, writes the counted refusals. Idempotent, at most some 10 s. */
@@ -104,6 +108,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): readonly string[]
     addPolicyRoutes,
     addQuotaRoutes,
     addReferenceRoutes,
+    addWebhookRoutes,
   ]) {
     add(routes, parts);
   }
@@ -174,6 +179,7 @@ function start(server: FastifyInstance, parts: EdgeParts, routes: readonly strin
     pipeline: parts.pipeline,
     administration: parts.administration,
     platform: parts.platform,
+    webhooks: parts.directory,
     subscriptions: parts.hub,
     close: () => (closing ??= close()),
     [Symbol.asyncDispose]: () => (closing ??= close()),

@@ -48,6 +48,8 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   upcast_failed: 422,
   schema_changed: 409,
   schema_incompatible: 409,
+  webhook_target_refused: 422,
+  webhook_limit: 409,
   policy_invalid: 422,
   policy_locks_out: 409,
   projection_invalid: 422,

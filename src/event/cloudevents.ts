@@ -5,7 +5,7 @@
  * not fit its 32-bit integers are text.
  */
 import { formatUs } from "../kernel/index.js";
-import type { EventRow } from "./event.js";
+import type { CausedBy, EventRow } from "./event.js";
 import { parseCausedBy } from "./stored-json.js";
 
 /** `source` of a tenant's events, and of those that came from a source outside. */
@@ -21,8 +21,15 @@ export function dataSchemaOf(type: string, version: number): string {
 /** Digits of `sequence`, so that it sorts as text. */
 const sequenceDigits = 16;
 
-/** One event in the JSON format, without parsing its payload. May hold line breaks where a publisher's spec does. */
-export function cloudEventJson(row: EventRow): string {
+/**
+ * One event in the JSON format, without parsing its payload. May hold line breaks where a publisher's spec does.
+ *
+ * @param options.nameOf what the principal is called as `authid`; by default its id
+ */
+export function cloudEventJson(
+  row: EventRow,
+  { nameOf = ({ id }) => id }: { readonly nameOf?: (principal: CausedBy["principal"]) => string } = {},
+): string {
   const { principal } = parseCausedBy(row.causedByText, row);
   const text = (value: string): string => JSON.stringify(value);
   const parts = [
@@ -33,7 +40,7 @@ export function cloudEventJson(row: EventRow): string {
     `"tenantid":"${row.tenantId}","kind":"${row.kind}","correlationid":"${row.correlationId}"`,
   ];
   if (row.causationId !== null) parts.push(`"causationid":"${row.causationId}"`);
-  parts.push(`"authtype":${text(principal.type)},"authid":${text(principal.id)}`);
+  parts.push(`"authtype":${text(principal.type)},"authid":${text(nameOf(principal))}`);
   parts.push(`"sequence":"${String(row.position).padStart(sequenceDigits, "0")}","streamversion":"${row.version}"`);
   parts.push(`"recordedtime":"${formatUs(row.recordedAtUs)}"`);
   parts.push(`"predecessorhash":"${Buffer.from(row.previousHash).toString("hex")}"`);

@@ -65,6 +65,10 @@ const finalCodes = [
   "replay_ended",
   "replays_open",
   "replay_target_unknown",
+  // Webhooks.
+  "webhook_target_refused",
+  "webhook_limit",
+  "webhook_undelivered",
   // Policies.
   "policy_invalid",
   "policy_locks_out",

@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type IntakeMetrics, intakeMetrics } from "./intake-metrics.js";
 import { label } from "./label.js";
+import { type WebhookMetrics, webhookMetrics } from "./webhook-metrics.js";
 
 /** How an offered event ended. */
 export type AppendResult = "appended" | "repeated" | "conflict" | "refused" | "failed";
@@ -30,7 +31,7 @@ export type SnapshotMetricResult =
   | "refused_log";
 
 /** What the parts of a process report. Methods never throw; durations are in seconds. */
-export interface Metrics extends IntakeMetrics {
+export interface Metrics extends IntakeMetrics, WebhookMetrics {
   /** One append call to the store took so long. */
   appendCall(seconds: number): void;
   /** Events that were offered; `repeated` also counts an idempotent replay, `conflict` a conflict. */
@@ -157,6 +158,7 @@ export function createMetrics(): Metrics {
       meters.lagSeconds.set({ projection: label(projection) }, seconds);
     },
     ...intakeMetrics(registry),
+    ...webhookMetrics(registry),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };

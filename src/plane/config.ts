@@ -126,6 +126,10 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
     max: 600_000,
     says: "Milliseconds that a stop waits for calls of workers before it aborts them",
   },
+  "webhooks.allowed-networks": {
+    kind: "list",
+    says: "Addresses and ranges outside of the public internet that webhooks may be sent to, over http and on any port too; absent: none",
+  },
   "log.level": { kind: "text", default: "info", aliases: ["LOG_LEVEL"], says: "debug, info, warn or error" },
   "app.config": { kind: "text", default: "eventplane.config.ts", says: "The application's file" },
 };
@@ -154,6 +158,7 @@ export type SettingName =
   | "runtime.concurrency"
   | "runtime.threads"
   | "worker.stop-grace-ms"
+  | "webhooks.allowed-networks"
   | "log.level"
   | "app.config";
 

@@ -10,7 +10,7 @@ import { EventplaneError } from "../kernel/errors.js";
 import { readSecretFile } from "./config.js";
 
 /** The keys that a plane holds. */
-export type KeyFileName = "root" | "edge" | "runtime";
+export type KeyFileName = "root" | "edge" | "runtime" | "webhooks";
 
 /** Name of the admin key's file in the data folder. */
 export const adminKeyFile = "admin.key";

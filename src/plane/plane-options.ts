@@ -35,6 +35,8 @@ export interface PlaneOptions {
     readonly name: string;
     readonly listen?: { readonly host: string; readonly port: number };
   };
+  /** Sends webhooks; absent: this plane has none. The key is the same in all processes of a database. */
+  readonly webhooks?: { readonly key: string; readonly allowedNetworks: readonly string[] };
   readonly logger: Logger;
   /** No other process works on this database: what a plane before this one had in hand when it was killed is due at once. */
   readonly isAlone?: boolean;

@@ -8,29 +8,35 @@ export const processRoles = ["edge", "controllers", "workers", "projections"] as
 export type ProcessRole = (typeof processRoles)[number];
 /** Tiers whose signing key a process holds. */
 export type HeldKey = "edge" | "runtime";
+/** Keys that are no tier's: the one that secrets of webhooks are made from. */
+export type HeldSecret = "webhooks";
 
 /** What a role holds: logins of the database and signing keys, nothing else. */
 interface Holding {
   readonly logins: readonly PlaneRole[];
   readonly keys: readonly HeldKey[];
+  /** Keys that sign nothing of the log. */
+  readonly secrets: readonly HeldSecret[];
 }
 
 const holdings: Readonly<Record<ProcessRole, Holding>> = {
-  edge: { logins: ["edge"], keys: ["edge"] },
-  controllers: { logins: ["runtime"], keys: ["runtime"] },
-  workers: { logins: ["runtime"], keys: ["runtime"] },
-  projections: { logins: ["projector", "reader"], keys: [] },
+  edge: { logins: ["edge"], keys: ["edge"], secrets: ["webhooks"] },
+  controllers: { logins: ["runtime"], keys: ["runtime"], secrets: [] },
+  workers: { logins: ["runtime"], keys: ["runtime"], secrets: [] },
+  projections: { logins: ["projector", "reader"], keys: [], secrets: [] },
 };
 
 /** What these roles hold together. */
 export function holdingOf(roles: ReadonlySet<ProcessRole>): {
   readonly logins: ReadonlySet<PlaneRole>;
   readonly keys: ReadonlySet<HeldKey>;
+  readonly secrets: ReadonlySet<HeldSecret>;
 } {
   const each = [...roles].map((role) => holdings[role]);
   return {
     logins: new Set(each.flatMap(({ logins }) => logins)),
     keys: new Set(each.flatMap(({ keys }) => keys)),
+    secrets: new Set(each.flatMap(({ secrets }) => secrets)),
   };
 }
 

@@ -33,13 +33,13 @@ export function exportRoleFolder(dataDir: string, target: string, roles: Readonl
     const message = `${dataDir} has no ${databaseFile}: run evtctl migrate up with this data folder first.`;
     throw new EventplaneError("key_file_invalid", message, { details: { dataDir } });
   }
-  const { logins, keys } = holdingOf(roles);
+  const { logins, keys, secrets } = holdingOf(roles);
   const all = databasePasswords(dataDir, loginRoles);
   const passwords = Object.fromEntries([...logins].map((login) => [login, all[login]]));
   rootKey(dataDir); // makes sure that its public half is there
-  for (const tier of keys) {
-    keyFile(dataDir, tier);
-    copyKeyFile(dataDir, target, `${tier}.key`);
+  for (const name of [...keys, ...secrets]) {
+    keyFile(dataDir, name);
+    copyKeyFile(dataDir, target, `${name}.key`);
   }
   copyKeyFile(dataDir, target, "root.pub");
   writeSecretFile(join(target, databaseFile), `${JSON.stringify(passwords, null, 2)}\n`);
@@ -51,9 +51,9 @@ export function exportRoleFolder(dataDir: string, target: string, roles: Readonl
  * @throws EventplaneError `rights_excessive` with what is too much
  */
 export function assertRoleFolder(dataDir: string, roles: ReadonlySet<ProcessRole>): void {
-  const { logins, keys } = holdingOf(roles);
-  const held: readonly KeyFileName[] = [...keys];
-  const files = (["root", "edge", "runtime"] as const)
+  const { logins, keys, secrets } = holdingOf(roles);
+  const held: readonly KeyFileName[] = [...keys, ...secrets];
+  const files = (["root", "edge", "runtime", "webhooks"] as const)
     .filter((name) => !held.includes(name))
     .map((name) => join("keys", `${name}.key`))
     .concat(adminKeyFile)

@@ -235,7 +235,7 @@ function planeOptions(
   const dataDir = config.required("data.dir");
   const count = config.integer("runtime.threads");
   const roles = rolesOf(config);
-  const { logins, keys } = holdingOf(roles);
+  const { logins, keys, secrets } = holdingOf(roles);
   return {
     roles,
     databaseUrl,
@@ -264,6 +264,14 @@ function planeOptions(
       quotaDefaults: quotaDefaultsOf(config),
       ...(listens ? { listen: { host: config.required("edge.host"), port: config.integer("edge.port") } } : {}),
     },
+    ...(secrets.has("webhooks")
+      ? {
+          webhooks: {
+            key: keyFile(dataDir, "webhooks").pem,
+            allowedNetworks: config.texts("webhooks.allowed-networks"),
+          },
+        }
+      : {}),
     logger,
   };
 }

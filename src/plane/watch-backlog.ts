@@ -25,7 +25,11 @@ export class StandingWatch {
   get degraded(): readonly string[] {
     const counts = new Map<string, number>();
     for (const { component, state, count } of this.#standing) {
-      const name = workerOfComponent(component) === undefined ? "dead_letters" : `effects_${state}`;
+      const name = isWebhook(component)
+        ? "webhooks_undelivered"
+        : workerOfComponent(component) === undefined
+          ? "dead_letters"
+          : `effects_${state}`;
       counts.set(name, (counts.get(name) ?? 0) + count);
     }
     for (const { component, rows } of this.#unattended) counts.set(`waiting_for_unknown_controller_${component}`, rows);
@@ -75,11 +79,26 @@ async function look({ app, work, metrics, standing }: WatchBacklogParts): Promis
     depth: unattended.reduce((sum, { rows }) => sum + rows, 0),
     oldestSeconds: Math.max(0, ...unattended.map(({ oldestSeconds }) => oldestSeconds)),
   });
-  metrics.deadLetters(stands.filter(({ state }) => state === "dead"));
+  metrics.deadLetters(byKind(stands.filter(({ state }) => state === "dead")));
   metrics.effectsStanding(
     stands.flatMap(({ component, state, count }) => {
       const worker = workerOfComponent(component);
       return worker === undefined ? [] : [{ worker, state, count }];
     }),
   );
+}
+
+function isWebhook(component: string): boolean {
+  return component.startsWith("webhook:");
+}
+
+/** Those of all webhooks together: there are as many components as tenants want. */
+function byKind(stands: readonly StandingWork[]): readonly StandingWork[] {
+  const [webhooks, others] = [
+    stands.filter((each) => isWebhook(each.component)),
+    stands.filter((each) => !isWebhook(each.component)),
+  ];
+  if (webhooks.length === 0) return others;
+  const count = webhooks.reduce((sum, each) => sum + each.count, 0);
+  return [...others, { component: "webhook", state: "dead", count }];
 }

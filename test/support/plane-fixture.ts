@@ -44,13 +44,15 @@ export class PlaneFixture {
     runtime: generateSigningKey().privateKeyPem,
   };
   readonly #app: AppDefinition;
+  readonly #allowedNetworks: readonly string[] | undefined;
   readonly #lines: string[] = [];
   readonly #planes: Plane[] = [];
   #adminKey = "";
 
-  private constructor(installation: Installation, app: AppDefinition) {
+  private constructor(installation: Installation, app: AppDefinition, allowedNetworks: readonly string[] | undefined) {
     this.installation = installation;
     this.#app = app;
+    this.#allowedNetworks = allowedNetworks;
   }
 
   /** Installs and opens one. `controllers` watch the aggregate `organization`, whose intents take any spec. */
@@ -65,15 +67,25 @@ export class PlaneFixture {
       readonly intakes?: readonly IntakeDefinition[];
       /** In the place of the application of the tests. */
       readonly app?: AppDefinition;
+      /** It sends webhooks, to these networks too. */
+      readonly allowedNetworks?: readonly string[];
     } = {},
   ): Promise<PlaneFixture> {
-    const { workers = [], projects, projections = [], intakes = [], app: own, ...installing } = options;
+    const {
+      workers = [],
+      projects,
+      projections = [],
+      intakes = [],
+      app: own,
+      allowedNetworks,
+      ...installing
+    } = options;
     const app = own ?? {
       ...createTestApp(controllers, workers, projects),
       projections: new Map(projections.map((projection) => [projection.name, projection])),
       intakes: new Map(intakes.map((intake) => [intake.name, intake])),
     };
-    const fixture = new PlaneFixture(await installEventplane(installing), app);
+    const fixture = new PlaneFixture(await installEventplane(installing), app, allowedNetworks);
     await fixture.start();
     return fixture;
   }
@@ -99,6 +111,9 @@ export class PlaneFixture {
       workerStopGraceMs: 300,
       keys: this.#keys,
       edge: { name: "edge-1", listen: { host: "127.0.0.1", port: 0 } },
+      ...(this.#allowedNetworks === undefined
+        ? {}
+        : { webhooks: { key: "a key of the tests", allowedNetworks: this.#allowedNetworks } }),
       logger: createLogger({
         level: "debug",
         destination: new Writable({ write: (chunk, _, done) => (this.#lines.push(String(chunk)), done()) }),

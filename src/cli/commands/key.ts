@@ -2,6 +2,7 @@
 import { type Command, InvalidArgumentError } from "commander";
 import type { ClientGrant, KeyInfo } from "../../client/index.js";
 import { formatUs, parseUs, systemClock } from "../../kernel/index.js";
+import { durationSeconds } from "../option-values.js";
 import type { Column } from "../output.js";
 import type { Shell } from "../shell.js";
 import { safe } from "../terminal.js";
@@ -99,7 +100,7 @@ function addRotate(key: Command, shell: Shell): void {
     .description("create a key that takes the place of another, which works on for the overlap")
     .argument("<tenant>", "id or slug")
     .argument("<id>", "the old key's id, from `key list`")
-    .option("--overlap <duration>", "how long the old one works on: 90s, 30m, 24h, 7d", parseOverlap, 86_400)
+    .option("--overlap <duration>", "how long the old one works on: 90s, 30m, 24h, 7d", durationSeconds, 86_400)
     .option(
       "--expires <time>",
       "of the new one: RFC 3339, or from now on: 90d, 12h; default: as the old one",
@@ -123,15 +124,6 @@ function addRotate(key: Command, shell: Shell): void {
         );
       },
     );
-}
-
-const unitSeconds: Readonly<Record<string, number>> = { s: 1, m: 60, h: 3_600, d: 86_400 };
-
-/** Seconds of a duration; the edge checks how many. */
-function parseOverlap(text: string): number {
-  const [, digits = "", unit = ""] = /^(\d{1,7})([smhd])$/.exec(text) ?? [];
-  if (digits !== "") return Number(digits) * (unitSeconds[unit] ?? 0);
-  throw new InvalidArgumentError("It is a whole number with its unit: 90s, 30m, 24h, 7d.");
 }
 
 interface CreateOptions {

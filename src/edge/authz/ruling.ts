@@ -23,6 +23,7 @@ export const areaNames = [
   "dead-letters",
   "effects",
   "replays",
+  "webhooks",
 ] as const;
 
 /**

@@ -17,6 +17,7 @@ export type Tag =
   | "Projections"
   | "Replays"
   | "Controllers"
+  | "Webhooks"
   | "Open";
 
 /** What each section is about, in their order. */
@@ -32,6 +33,7 @@ export const tags: Readonly<Record<Tag, string>> = {
   Projections: "How projections stand, and what is asked of them. Needs the grant `admin`.",
   Replays: "History given to one consumer again. Needs the grant `admin`.",
   Controllers: "Controllers over living resources. Needs the grant `admin`.",
+  Webhooks: "Events sent to an address, signed. Needs the grant `admin`.",
   Open: "What anybody may ask.",
 };
 

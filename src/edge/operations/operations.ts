@@ -8,6 +8,7 @@ import { publishingOperations } from "./publishing.js";
 import { quotaOperations } from "./quotas.js";
 import { readingOperations } from "./reading.js";
 import { stuckWorkOperations } from "./stuck-work.js";
+import { webhookOperations } from "./webhooks.js";
 
 /** By method and address, as `GET /v1/tenants/:t/events`. */
 export const operations: Operations = {
@@ -17,6 +18,7 @@ export const operations: Operations = {
   ...quotaOperations,
   ...stuckWorkOperations,
   ...operatorOperations,
+  ...webhookOperations,
   ...openOperations,
 };
 

@@ -1,5 +1,5 @@
 /**
- * The aggregates of the platform's own log: tenants, API keys, policies, quotas and replays. Signing keys and schemas are system facts there.
+ * The aggregates of the platform's own log: tenants, API keys, policies, quotas, replays and webhooks. Signing keys and schemas are system facts there.
  *
  * Ids are deterministic wherever two edges could do the same thing at once, so both write one event (DESIGN §13.8).
  */
@@ -7,6 +7,7 @@ import type { AggregateDefinition, AppDefinition, IntentDefinition } from "../..
 import { type JsonObject, PLATFORM_TENANT_ID, type TenantId, uuid8 } from "../../kernel/index.js";
 import { quotaAggregate, quotaDefinition } from "../../quota/index.js";
 import { replayDefinition } from "../../replay/index.js";
+import { webhookDefinition } from "../../webhook/index.js";
 import { policyApplyType } from "../authz/policy-book.js";
 import { policyLimits } from "../authz/policy-text.js";
 import { networksMax } from "../networks.js";
@@ -167,6 +168,7 @@ export const platformApp: AppDefinition = {
     ["policy", policy],
     [quotaAggregate, quotaDefinition],
     [replayDefinition.name, replayDefinition],
+    [webhookDefinition.name, webhookDefinition],
   ]),
   controllers: new Map(),
   workers: new Map(),

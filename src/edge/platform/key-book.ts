@@ -52,6 +52,11 @@ export class KeyBook {
     return this.#keys.get(keyId);
   }
 
+  /** All of them, oldest first. */
+  all(): Iterable<KeyEntry> {
+    return this.#keys.values();
+  }
+
   /** The keys of a tenant, oldest first. */
   of(tenantId: TenantId): readonly KeyEntry[] {
     return [...this.#keys.values()].filter((key) => key.tenantId === tenantId);

@@ -1,15 +1,17 @@
 /**
- * What an edge knows of the platform: tenants, API keys, policies, quotas, replays and introduced signing keys, folded from the platform log.
+ * What an edge knows of the platform: tenants, API keys, policies, quotas, replays, webhooks and introduced signing keys, folded from the platform log.
  */
 import type { EventRow } from "../../event/index.js";
 import { EventplaneError, type JsonObject, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
 import { quotaSetType } from "../../quota/index.js";
+import { webhookAggregate } from "../../webhook/index.js";
 import { PolicyBook, policyApplyType } from "../authz/policy-book.js";
 import { PLATFORM_SLUG } from "./definitions.js";
 import { KeyBook, type KeyEntry } from "./key-book.js";
 import { QuotaBook } from "./quota-book.js";
 import { specOf, textOf } from "./row-values.js";
 import { SchemaBook, schemaFactType } from "./schema-book.js";
+import { WebhookBook } from "./webhook-book.js";
 
 /** A tenant that exists. */
 export interface TenantEntry {
@@ -28,6 +30,7 @@ export class PlatformState {
   readonly #policies = new PolicyBook();
   readonly #schemas = new SchemaBook();
   readonly #quotas = new QuotaBook();
+  readonly #webhooks = new WebhookBook();
   readonly #replays = new Map<string, string[]>();
   #position = 0;
 
@@ -55,6 +58,11 @@ export class PlatformState {
     return this.#quotas;
   }
 
+  /** The webhooks of all tenants. */
+  get webhooks(): WebhookBook {
+    return this.#webhooks;
+  }
+
   /** The specs of all `signing-key.introduced` facts, oldest first. */
   get introductions(): readonly JsonObject[] {
     return this.#introductions;
@@ -73,6 +81,11 @@ export class PlatformState {
   /** The key with this id, also when it is revoked or expired. */
   key(keyId: string): KeyEntry | undefined {
     return this.#keys.get(keyId);
+  }
+
+  /** All keys. */
+  keys(): Iterable<KeyEntry> {
+    return this.#keys.all();
   }
 
   /** The keys of a tenant, oldest first. */
@@ -100,6 +113,7 @@ export class PlatformState {
     else if (row.type === quotaSetType) this.#quotas.apply(row);
     else if (row.type === "replay.create") this.#createReplay(row);
     else if (row.type === "signing-key.introduced") this.#introductions.push(specOf(row));
+    else if (row.aggregateType === webhookAggregate) this.#webhooks.apply(row);
     else this.#keys.apply(row);
     this.#position = row.position;
   }

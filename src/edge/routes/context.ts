@@ -4,6 +4,7 @@
 import type { FastifyInstance, FastifyReply, FastifyRequest } from "fastify";
 import { EventplaneError, limits, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
 import type { PositionWaits, ProjectionQueries } from "../../projection/index.js";
+import type { WebhookDirectory } from "../../webhook/index.js";
 import { type Authentication, WrongNetwork } from "../authentication.js";
 import type { Authorizer } from "../authz/authorizer.js";
 import type { Cedar } from "../authz/cedar.js";
@@ -44,6 +45,7 @@ export interface EdgeParts extends EdgeDependencies {
   readonly pipeline: PublishPipeline;
   readonly administration: PlatformAdministration;
   readonly hub: SubscriptionHub;
+  readonly directory: WebhookDirectory;
   readonly positions: PositionWaits;
   readonly queries: ProjectionQueries;
   /** Answers that were made and not yet taken. */

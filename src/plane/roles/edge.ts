@@ -18,6 +18,7 @@ import { Intakes } from "../intakes.js";
 import { openSnapshots } from "../open-snapshots.js";
 import type { PlaneOptions } from "../plane-options.js";
 import { type Shared, withPlatform } from "../shared.js";
+import { openWebhookDesk, startWebhooks, type WebhookDesk } from "./webhooks.js";
 
 /** An edge that is ready to listen. */
 export interface OpenEdge {
@@ -41,7 +42,9 @@ export async function openEdge(options: PlaneOptions, shared: Shared): Promise<O
   await bootstrap(options, shared, reader);
   const reading = openReading(options, shared, reader);
   const intakes = new Intakes({ ...shared, logger: options.logger });
-  const edge = await createEdge(dependenciesOf(options, shared, { reader, reading, intakes }));
+  const webhooks = openWebhookDesk(options, shared);
+  const edge = await createEdge(dependenciesOf(options, shared, { reader, reading, intakes, webhooks }));
+  if (webhooks !== undefined) startWebhooks(options, shared, { edge, desk: webhooks });
   const queries = new ProjectionQueries({ app: shared.app, rows: reading.projections.rows, clock: shared.clock });
   const caller = { ...shared, ...reading, reader, queries, edge, ids: systemIds };
   return { edge, intakes, queries, as: (identity) => new EmbeddedCaller(caller, identity) };
@@ -74,10 +77,15 @@ function openReading(options: PlaneOptions, shared: Shared, reader: PostgresRead
 function dependenciesOf(
   options: PlaneOptions,
   shared: Shared,
-  opened: { readonly reader: PostgresReader; readonly reading: Reading; readonly intakes: Intakes },
+  opened: {
+    readonly reader: PostgresReader;
+    readonly reading: Reading;
+    readonly intakes: Intakes;
+    readonly webhooks: WebhookDesk | undefined;
+  },
 ): EdgeDependencies {
   const { pools, directory, verifier, logs, clock, doorbell, metrics, loops, degraded } = shared;
-  const { reader, reading, intakes } = opened;
+  const { reader, reading, intakes, webhooks } = opened;
   const { name, listen: _, ...bounds } = options.edge;
   return {
     ...reading,
@@ -87,6 +95,7 @@ function dependenciesOf(
     work: new PostgresWorkStore(pools.edge),
     replays: new PostgresReplayProgress(pools.edge),
     allowances: new PostgresAllowances(pools.edge),
+    ...(webhooks === undefined ? {} : { webhooks }),
     doorbell,
     verifier,
     keys: directory,

@@ -36,6 +36,7 @@ export const controllerRows = {
         - min(w.due_at) filter (where w.state = 'ready' and w.lease_token is null)), 0))::double precision as oldest_seconds
     from eventplane.work w
     where w.tenant_id = $1::uuid and w.aggregate_type <> 'effect' and w.state <> 'idle'
+      and w.component not like 'webhook:%'
     group by w.component
     order by w.component`,
 } as const;

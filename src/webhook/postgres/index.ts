@@ -1,0 +1,1 @@
+export { PostgresDeliveries } from "./postgres-deliveries.js";
