@@ -14,7 +14,8 @@ import {
 } from "./support/edge-fixture.js";
 import { edgeStores } from "./support/edge-stores.js";
 
-const quotaDefaults = { requestsPerSecond: 20, eventsPerSecond: 50, bytesPerDay: 20_000 };
+const quotaDefaults = { requestsPerSecond: 20, eventsPerSecond: 50, bytesPerDay: 20_000, connections: 3 };
+const slugs = ["greedy", "modest", "acme", "listed", "stored", "subscribed"];
 const note = (bytes = 10): object => ({ type: "note.create", spec: { text: "x".repeat(bytes) } });
 
 const read = ({ slug, key }: FixtureTenant, url: string): Promise<Response> =>
@@ -49,11 +50,24 @@ describe.each(edgeStores)("limits of two edges on %s", (_name, openStore) => {
   let store: Awaited<ReturnType<typeof openStore>>;
   let first: EdgeFixture;
   let second: Awaited<ReturnType<EdgeFixture["another"]>>;
+  let tenants: ReadonlyMap<string, FixtureTenant>;
+  const tenantOf = (slug: string): FixtureTenant => {
+    const tenant = tenants.get(slug);
+    if (tenant === undefined) throw new Error(`There is no tenant ${slug}.`);
+    return tenant;
+  };
 
   beforeAll(async () => {
     store = await openStore();
     first = await startEdge({ store, quotaDefaults });
+    const made = await Promise.all(slugs.map((slug) => first.tenant(slug)));
+    tenants = new Map(made.map((tenant) => [tenant.slug, tenant]));
     second = await first.another();
+    for (const { url } of [first, second])
+      await eventually(
+        async () => ((await read(tenantOf("modest"), url)).ok ? true : undefined),
+        "an edge that serves",
+      );
   });
   afterAll(async () => {
     await first.close();
@@ -61,9 +75,8 @@ describe.each(edgeStores)("limits of two edges on %s", (_name, openStore) => {
   });
 
   test("a tenant's requests are one limit at both: its burst and what comes in a second, and no more than an edge holds", async () => {
-    const greedy = await first.tenant("greedy");
-    const modest = await first.tenant("modest");
-    await eventually(async () => ((await read(greedy, second.url)).status === 200 ? true : undefined), "known there");
+    const greedy = tenantOf("greedy");
+    const modest = tenantOf("modest");
     const floods = await Promise.all([first.url, second.url].map((url) => floodOf(150, () => read(greedy, url))));
     const taken = floods.reduce((sum, flood) => sum + flood.taken, 0);
     const seconds = Math.max(...floods.map((flood) => flood.seconds));
@@ -75,7 +88,7 @@ describe.each(edgeStores)("limits of two edges on %s", (_name, openStore) => {
   });
 
   test("an answer tells what is left, and a refusal which limit, whose, when, and who can raise it", async () => {
-    const acme = await first.tenant("acme");
+    const acme = tenantOf("acme");
     const allowed = await read(acme, first.url);
     expect(allowed.headers.get("ratelimit-policy")).toBe('"requests";q=40;w=2');
     expect(allowed.headers.get("ratelimit")).toMatch(/^"requests";r=3\d;t=[01]$/);
@@ -105,7 +118,7 @@ describe.each(edgeStores)("limits of two edges on %s", (_name, openStore) => {
   });
 
   test("events are counted by what a list holds, with one list let through that is larger than what may come at once", async () => {
-    const acme = await first.tenant("listed");
+    const acme = tenantOf("listed");
     const intents = Array.from({ length: 150 }, () => note());
     expect((await publish(acme, first.url, { intents })).status).toBe(200);
     const refused = await publish(acme, first.url, note());
@@ -117,8 +130,29 @@ describe.each(edgeStores)("limits of two edges on %s", (_name, openStore) => {
     expect(Number(refused.headers.get("retry-after"))).toBeGreaterThanOrEqual(1);
   });
 
+  test("open subscriptions are counted over both, and one that is closed makes room", async () => {
+    const acme = tenantOf("subscribed");
+    const subscribe = (url: string): Promise<Response> => {
+      const ended = new AbortController();
+      open.push(ended);
+      return fetch(`${url}/v1/tenants/subscribed/subscribe`, { ...call(acme.key), signal: ended.signal });
+    };
+    const open: AbortController[] = [];
+    const answers = [await subscribe(first.url), await subscribe(second.url), await subscribe(first.url)];
+    expect(answers.map(({ status }) => status)).toEqual([200, 200, 200]);
+    const refused = await eventually(async () => {
+      const answer = await subscribe(second.url);
+      return answer.status === 429 ? answer : undefined;
+    }, "a refusal");
+    expect(await answerOf(refused)).toMatchObject({ code: "connections_limited", of: "tenant", quota: 3 });
+    expect(refused.headers.get("ratelimit-policy")).toBe('"connections";q=3;qu="concurrent-requests"');
+    for (const each of open) each.abort();
+    await eventually(async () => ((await subscribe(first.url)).status === 200 ? true : undefined), "room again");
+    for (const each of open) each.abort();
+  });
+
   test("bytes of specs are counted for the day, those alone that were stored", async () => {
-    const acme = await first.tenant("stored");
+    const acme = tenantOf("stored");
     const stored = { ...note(9_000), id: "01890000-0000-7000-8000-000000000001" };
     expect((await publish(acme, first.url, stored)).status).toBe(201);
     for (let n = 0; n < 3; n++) {
@@ -163,6 +197,7 @@ test("nobody is served whose limit cannot be looked up, and everybody again when
       if (away) throw new EventplaneError("unavailable", "The database is away.");
       return shared.claim(claims);
     },
+    declare: (...said) => shared.declare(...said),
     sweep: () => shared.sweep(),
   };
   const store = { ...createMemoryStore({ clock: systemClock }), allowances };

@@ -46,6 +46,7 @@ describe("a quota", () => {
         principalEventsPerSecond: 100,
         principalEventsBurst: 200,
         bytesPerDay: 1_000_000_000_000,
+        connections: 10_000,
       },
     });
   });

@@ -70,6 +70,7 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "requests_limited",
     "events_limited",
     "bytes_limited",
+    "connections_limited",
     "timeout",
     "platform_stale",
     "subscriber_too_slow",

@@ -15,6 +15,8 @@ export interface Quota {
   readonly principalEventsBurst?: number;
   /** Of specs, from midnight to midnight (UTC). */
   readonly bytesPerDay?: number;
+  /** Subscriptions that are open at once. */
+  readonly connections?: number;
 }
 
 /** A quota as it is. */

@@ -57,6 +57,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   requests_limited: 429,
   events_limited: 429,
   bytes_limited: 429,
+  connections_limited: 429,
   busy: 503,
   unavailable: 503,
   platform_stale: 503,

@@ -44,6 +44,7 @@ const recordedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "requests_limited",
   "events_limited",
   "bytes_limited",
+  "connections_limited",
   "forbidden",
   "source_unverified",
   "delivery_expired",

@@ -106,6 +106,7 @@ const retryableCodes = [
   "requests_limited",
   "events_limited",
   "bytes_limited",
+  "connections_limited",
   "busy",
   "unavailable",
   "platform_stale",

@@ -98,6 +98,13 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
   "limits.events-per-second": rateOf("Events that a tenant publishes in a second", 50_000),
   "limits.principal-requests-per-second": rateOf("Requests of one principal in a second"),
   "limits.principal-events-per-second": rateOf("Events that one principal publishes in a second"),
+  "limits.connections": {
+    kind: "integer",
+    default: "10000",
+    min: 1,
+    max: 1_000_000,
+    says: "Subscriptions of a tenant that are open at once, where its quota does not say otherwise",
+  },
   "limits.bytes-per-day": {
     kind: "integer",
     default: "1000000000000",
@@ -154,6 +161,7 @@ export type SettingName =
   | "limits.events-per-second"
   | "limits.principal-requests-per-second"
   | "limits.principal-events-per-second"
+  | "limits.connections"
   | "limits.bytes-per-day"
   | "runtime.concurrency"
   | "runtime.threads"

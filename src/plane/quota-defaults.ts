@@ -9,6 +9,7 @@ export function quotaDefaultsOf(config: Config): Partial<QuotaDefaults> {
     eventsPerSecond: config.integer("limits.events-per-second"),
     principalRequestsPerSecond: config.optionalInteger("limits.principal-requests-per-second"),
     principalEventsPerSecond: config.optionalInteger("limits.principal-events-per-second"),
+    connections: config.integer("limits.connections"),
     bytesPerDay: config.integer("limits.bytes-per-day"),
   };
 }

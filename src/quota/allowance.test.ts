@@ -27,6 +27,7 @@ const store: AllowanceStore = {
     if (away !== undefined) throw away;
     return shared.claim(claims);
   },
+  declare: (...said) => shared.declare(...said),
   sweep: () => shared.sweep(),
 };
 

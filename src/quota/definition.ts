@@ -26,6 +26,8 @@ const quotaMembers = {
   principalEventsBurst: { max: 10_000_000 },
   /** Bytes of specs that are stored in one day, UTC. */
   bytesPerDay: { max: 1_000_000_000_000_000 },
+  /** Subscriptions that are open at once. */
+  connections: { max: 1_000_000 },
 } as const;
 
 /** A member of a quota. */

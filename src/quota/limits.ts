@@ -15,6 +15,7 @@ export interface TenantLimits {
   readonly principalRequests: Rate;
   readonly principalEvents: Rate;
   readonly bytesPerDay: number;
+  readonly connections: number;
 }
 
 /** What everybody has whose quota does not say otherwise. */
@@ -25,6 +26,7 @@ export interface QuotaDefaults {
   readonly principalRequestsPerSecond?: number | undefined;
   readonly principalEventsPerSecond?: number | undefined;
   readonly bytesPerDay: number;
+  readonly connections: number;
 }
 
 /** The defaults of a platform that is not configured otherwise. */
@@ -32,6 +34,7 @@ export const quotaDefaults: QuotaDefaults = {
   requestsPerSecond: 10_000,
   eventsPerSecond: 50_000,
   bytesPerDay: 1_000_000_000_000,
+  connections: 10_000,
 };
 
 /** A burst that nobody set is what comes in so many seconds. */
@@ -49,6 +52,7 @@ export function tenantLimits(quota: QuotaSpec, defaults: QuotaDefaults): TenantL
     principalRequests: within(requests, principalRequests, quota.principalRequestsBurst),
     principalEvents: within(events, principalEvents, quota.principalEventsBurst),
     bytesPerDay: quota.bytesPerDay ?? defaults.bytesPerDay,
+    connections: quota.connections ?? defaults.connections,
   };
 }
 

@@ -24,6 +24,15 @@ export interface AllowanceGrant {
   readonly left: number;
 }
 
+/** How many of something a process holds open. */
+export interface Holding {
+  readonly tenantId: TenantId;
+  /** What it is; without spaces. */
+  readonly name: string;
+  /** From 0. */
+  readonly held: number;
+}
+
 /** The shared allowances. Time is the store's, never a process's. */
 export interface AllowanceStore {
   /**
@@ -33,6 +42,14 @@ export interface AllowanceStore {
    * @throws EventplaneError `unavailable` and its kin when the store cannot be reached
    */
   claim(claims: readonly AllowanceClaim[]): Promise<readonly AllowanceGrant[]>;
-  /** Forgets allowances that are full again; at most some thousand. @throws EventplaneError as `claim` */
+  /**
+   * Says how many this process holds open, which is believed for `keepSeconds`.
+   *
+   * @param holder names the process
+   * @returns how many the others hold together, in the order of the holdings
+   * @throws EventplaneError as `claim`
+   */
+  declare(holder: string, holdings: readonly Holding[], keepSeconds: number): Promise<readonly number[]>;
+  /** Forgets allowances that are full again, and what processes held that say nothing any more; at most some thousand. @throws EventplaneError as `claim` */
   sweep(): Promise<void>;
 }

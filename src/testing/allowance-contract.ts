@@ -88,6 +88,22 @@ export function allowanceContract(runner: TestRunner, name: string, open: () => 
       check.equal(granted, 200);
     });
 
+    runner.it("tells each process how many the others hold, as long as they say so", async () => {
+      const tenantId = newTenantId();
+      const declare = async (holder: string, held: number, keepSeconds = 60): Promise<number | undefined> =>
+        (await under.allowances.declare(holder, [{ tenantId, name: "connections", held }], keepSeconds))[0];
+      check.equal(await declare("a", 3), 0);
+      check.equal(await declare("b", 5), 3);
+      check.equal(await declare("c", 1, 0), 8);
+      await systemClock.sleep(5);
+      check.equal(await declare("a", 4), 5);
+      check.equal(await declare("b", 0), 4);
+      check.deepEqual(
+        await under.allowances.declare("b", [{ tenantId: newTenantId(), name: "connections", held: 1 }], 60),
+        [0],
+      );
+    });
+
     runner.it("forgets what is over, and nothing else", async () => {
       const [over, going] = [claimOf({ keepSeconds: 0 }), claimOf()];
       await under.allowances.claim([over, going]);

@@ -20,6 +20,7 @@ const members: Readonly<Record<Member, string>> = {
   principalEventsPerSecond: "events that each principal publishes in a second",
   principalEventsBurst: "and at once",
   bytesPerDay: "bytes of specs that it stores in a day (UTC)",
+  connections: "subscriptions that are open at once",
 };
 const names = Object.keys(members) as readonly Member[]; // of a const table
 

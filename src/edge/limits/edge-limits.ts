@@ -4,12 +4,12 @@
  * Who asks is charged, not who is asked about: an operator can always raise the quota of a tenant that is at its limits.
  */
 import { type Clock, type ErrorCode, isEventplaneError, type TenantId, uuid8 } from "../../kernel/index.js";
-import type { Allowances, QuotaDefaults, Rate, TenantLimits } from "../../quota/index.js";
+import type { Allowances, Holdings, QuotaDefaults, Rate, TenantLimits } from "../../quota/index.js";
 import { tenantLimits } from "../../quota/index.js";
 import type { QuotaBook, QuotaEntry } from "../platform/quota-book.js";
 import type { Principal } from "../principal.js";
 import { DayLimit } from "./day-limit.js";
-import type { LimitHolder, LimitName } from "./limit-error.js";
+import { type LimitHolder, type LimitName, limitError } from "./limit-error.js";
 import { RateLimit } from "./rate-limit.js";
 import { fieldsOf, type RateLimitFields } from "./rate-limit-fields.js";
 import { takeAll } from "./take-all.js";
@@ -17,6 +17,8 @@ import { takeAll } from "./take-all.js";
 /** What the limits need. */
 export interface EdgeLimitsDependencies {
   readonly allowances: Allowances;
+  /** Open subscriptions. */
+  readonly connections: Holdings;
   readonly quotas: Pick<QuotaBook, "of">;
   readonly defaults: QuotaDefaults;
   readonly clock: Clock;
@@ -43,6 +45,12 @@ const requestsName = (of: LimitHolder): LimitName => ({
   member: of === "tenant" ? "requestsPerSecond" : "principalRequestsPerSecond",
   policy: of === "tenant" ? "requests" : "principal-requests",
 });
+const connectionsName: LimitName = {
+  code: "connections_limited",
+  of: "tenant",
+  member: "connections",
+  policy: "connections",
+};
 const eventsName = (of: LimitHolder): LimitName => ({
   code: "events_limited",
   of,
@@ -101,6 +109,20 @@ export class EdgeLimits {
     });
   }
 
+  /**
+   * Counts a subscription until the function that it gives is called.
+   *
+   * @throws EventplaneError `connections_limited`; `unavailable` when nobody can say how many there are
+   */
+  async connect({ tenantId }: Pick<Principal, "tenantId">): Promise<() => void> {
+    const { connections, onReached } = this.#dependencies;
+    const { connections: limit } = this.#tenantOf(tenantId).limits;
+    if (await connections.take(tenantId, limit)) return () => connections.release(tenantId);
+    onReached(connectionsName.code);
+    // Somebody may leave at any time.
+    throw limitError({ ...connectionsName, quota: limit, waitMs: 1_000 });
+  }
+
   /** Takes back bytes that were counted and not stored. */
   giveBack({ tenantId }: Principal, bytes: number): void {
     if (bytes > 0) this.#tenantOf(tenantId).own.bytes.putBack(bytes);
@@ -117,13 +139,13 @@ export class EdgeLimits {
 
   /** Gives back what idle holders have, and forgets those that stay idle, until `signal` aborts. Never throws. */
   async run(signal: AbortSignal): Promise<void> {
-    const { clock, allowances } = this.#dependencies;
-    const sweeping = allowances.run(signal);
+    const { clock, allowances, connections } = this.#dependencies;
+    const others = Promise.all([allowances.run(signal), connections.run(signal)]);
     while (!signal.aborted) {
       await clock.sleep(tendMs, signal).catch(() => undefined);
       if (!signal.aborted) this.tend();
     }
-    await sweeping;
+    await others;
   }
 
   /** Looks after all holders once. */

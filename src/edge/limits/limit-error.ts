@@ -31,6 +31,7 @@ const words: Readonly<Record<LimitName["policy"], (quota: number, windowSeconds:
     `One principal of this tenant may make ${perWindow(quota, seconds, "requests")}.`,
   "principal-events": (quota, seconds) =>
     `One principal of this tenant may publish ${perWindow(quota, seconds, "events")}.`,
+  connections: (quota) => `This tenant may have ${quota} subscriptions open.`,
   bytes: (quota) => `This tenant may store ${quota} bytes of specs in a day (UTC).`,
 };
 

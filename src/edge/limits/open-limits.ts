@@ -1,6 +1,6 @@
 /** The limits of an edge, and the allowances that it shares with the others. */
 import type { ErrorCode } from "../../kernel/index.js";
-import { Allowances, quotaDefaults } from "../../quota/index.js";
+import { Allowances, Holdings, quotaDefaults } from "../../quota/index.js";
 import type { EdgeDependencies } from "../dependencies.js";
 import { failureFields } from "../failure-fields.js";
 import type { PlatformFold } from "../platform/fold.js";
@@ -24,9 +24,19 @@ export function openLimits(
   given: EdgeDependencies,
   { platform, allowances }: { readonly platform: PlatformFold; readonly allowances: Allowances },
 ): EdgeLimits {
-  const { clock, metrics } = given;
+  const { allowances: store, clock, ids, logger, metrics } = given;
   const { quotas } = platform.state;
   const defaults = { ...quotaDefaults, ...given.quotaDefaults };
   const onReached = (code: ErrorCode): void => metrics.limitReached(code);
-  return new EdgeLimits({ allowances, quotas, defaults, clock, onReached });
+  const connections = new Holdings({
+    store,
+    clock,
+    holder: ids.uuid4(),
+    name: "connections",
+    report: (failure) => {
+      if (failure === undefined) logger.info({}, "Open subscriptions are counted over all edges again.");
+      else logger.warn(failureFields(failure), "Open subscriptions cannot be counted over all edges.");
+    },
+  });
+  return new EdgeLimits({ allowances, connections, quotas, defaults, clock, onReached });
 }

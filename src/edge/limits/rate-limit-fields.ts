@@ -25,6 +25,7 @@ const units: Readonly<Record<string, string>> = {
   events: "events",
   "principal-events": "events",
   bytes: "content-bytes",
+  connections: "concurrent-requests",
 };
 
 /** The fields of limits whose items are texts already. */

@@ -21,6 +21,7 @@ const exampleQuota: JsonObject = {
     principalEventsPerSecond: 50_000,
     principalEventsBurst: 100_000,
     bytesPerDay: 1_000_000_000,
+    connections: 10_000,
   },
 };
 

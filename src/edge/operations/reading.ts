@@ -245,7 +245,7 @@ export const readingOperations: Operations = {
         },
       },
     },
-    errors: [],
+    errors: ["connections_limited"],
   },
   "POST /v1/tenants/:t/stream-tokens": {
     id: "mintStreamToken",

@@ -69,7 +69,7 @@ export function quotaOf(
 ): JsonObject & { readonly version: number } {
   const { spec, version, setAtUs } = platform.state.quotas.of(tenantId);
   const limits = tenantLimits(spec, { ...quotaDefaults, ...parts.quotaDefaults });
-  const { requests, events, principalRequests, principalEvents, bytesPerDay } = limits;
+  const { requests, events, principalRequests, principalEvents, bytesPerDay, connections } = limits;
   const inForce: Required<QuotaSpec> = {
     requestsPerSecond: requests.perSecond,
     requestsBurst: requests.burst,
@@ -80,6 +80,7 @@ export function quotaOf(
     principalEventsPerSecond: principalEvents.perSecond,
     principalEventsBurst: principalEvents.burst,
     bytesPerDay,
+    connections,
   };
   const setAt = setAtUs === null ? null : formatUs(setAtUs);
   return { tenantId, version, setAt, quota: { ...spec }, limits: { ...inForce } };

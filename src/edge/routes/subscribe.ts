@@ -1,7 +1,7 @@
 /** GET /v1/tenants/{t}/subscribe: events as they are appended, over SSE on the raw socket. */
 import type { FastifyReply, FastifyRequest } from "fastify";
 import { EventplaneError } from "../../kernel/index.js";
-import { isUnfiltered } from "../sse/frame.js";
+import { isUnfiltered, type SubscribeFilter } from "../sse/frame.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
 import { assertReached } from "./position-reached.js";
 import { filterOf, positionOf, readClassOf, readQuery } from "./query.js";
@@ -31,6 +31,19 @@ async function subscribe(parts: EdgeParts, { request, reply, caller }: Exchange)
   const query = readQuery(request.query, [...filterNames, "after"]);
   const filter = { ...filterOf(query), scope: caller.scope };
   const after = lastEventIdOf(request) ?? positionOf(query, "after");
+  const disconnect = await parts.limits.connect(caller);
+  try {
+    return await serve(parts, { reply, caller }, { filter, after });
+  } finally {
+    disconnect();
+  }
+}
+
+async function serve(
+  parts: EdgeParts,
+  { reply, caller }: Omit<Exchange, "request">,
+  { filter, after }: { readonly filter: SubscribeFilter; readonly after: number | undefined },
+): Promise<unknown> {
   const lease = await parts.hub.open(caller.tenantId);
   try {
     if (after !== undefined && after > lease.feed.position) await assertReached(parts, caller, after);

@@ -1,6 +1,6 @@
 /** Allowances in memory, for one process: test planes and unit tests. */
 import type { Clock } from "../../kernel/index.js";
-import type { AllowanceClaim, AllowanceGrant, AllowanceStore } from "../port.js";
+import type { AllowanceClaim, AllowanceGrant, AllowanceStore, Holding } from "../port.js";
 
 interface Spent {
   readonly tokens: number;
@@ -21,9 +21,25 @@ export class MemoryAllowances implements AllowanceStore {
     return claims.map((claim) => this.#grant(claim));
   }
 
+  async declare(holder: string, holdings: readonly Holding[], keepSeconds: number): Promise<readonly number[]> {
+    const atMs = this.#clock.monotonicMs();
+    const endsAtMs = atMs + keepSeconds * 1_000;
+    for (const { tenantId, name, held } of holdings)
+      this.#spent.set(`${tenantId} ${name} ${holder}`, { tokens: held, atMs, endsAtMs });
+    return holdings.map(({ tenantId, name }) => this.#heldBeside(`${tenantId} ${name} `, holder));
+  }
+
   async sweep(): Promise<void> {
     const now = this.#clock.monotonicMs();
     for (const [key, { endsAtMs }] of this.#spent) if (endsAtMs < now) this.#spent.delete(key);
+  }
+
+  #heldBeside(prefix: string, holder: string): number {
+    const now = this.#clock.monotonicMs();
+    const others = [...this.#spent].filter(
+      ([key, { endsAtMs }]) => key.startsWith(prefix) && key !== `${prefix}${holder}` && endsAtMs > now,
+    );
+    return others.reduce((sum, [, { tokens }]) => sum + tokens, 0);
   }
 
   #grant({ tenantId, name, capacity, perSecond, tokens, keepSeconds }: AllowanceClaim): AllowanceGrant {

@@ -1,7 +1,7 @@
 /** Allowances in PostgreSQL, shared by all edges of the installation. */
 import type pg from "pg";
 import { ask } from "../../store/postgres/index.js";
-import type { AllowanceClaim, AllowanceGrant, AllowanceStore } from "../port.js";
+import type { AllowanceClaim, AllowanceGrant, AllowanceStore, Holding } from "../port.js";
 
 /**
  * $1 tenants, $2 names, $3 capacities, $4 tokens per second, $5 wanted, $6 seconds to keep; each a list, one entry a claim.
@@ -40,6 +40,33 @@ const claim = {
     returning a.tenant_id, a.name, a.granted, a.capacity - a.spent as left_tokens`,
 };
 
+/**
+ * $1 holder, $2 tenants, $3 names, $4 how many are held, $5 seconds to keep. The others are counted as they were before this.
+ */
+const declare = {
+  name: "ep_allowance_declare",
+  text: `with given as (
+      select h.tenant_id, h.name, h.held
+      from unnest($2::uuid[], $3::text[], $4::bigint[]) as h (tenant_id, name, held)
+    ), said as (
+      insert into eventplane.allowances as a
+        (tenant_id, name, capacity, per_second, wanted, granted, spent, spent_at, ends_at)
+      select g.tenant_id, g.name || ' ' || $1::text, greatest(1, g.held), 0, g.held, g.held, g.held,
+        clock_timestamp(), clock_timestamp() + make_interval(secs => $5::float8)
+      from given g
+      order by g.tenant_id, g.name
+      on conflict (tenant_id, name) do update set
+        capacity = excluded.capacity, wanted = excluded.wanted, granted = excluded.granted,
+        spent = excluded.spent, spent_at = excluded.spent_at, ends_at = excluded.ends_at
+    )
+    select g.tenant_id, g.name, (
+      select coalesce(sum(a.spent), 0) from eventplane.allowances a
+      where a.tenant_id = g.tenant_id and a.name like g.name || ' %' and a.name <> g.name || ' ' || $1::text
+        and a.ends_at > clock_timestamp()
+    ) as others
+    from given g`,
+};
+
 const sweptMax = 5_000;
 /** What nobody claimed for so long is full again. */
 const sweep = {
@@ -53,6 +80,12 @@ interface GrantRow {
   readonly name: string;
   readonly granted: string;
   readonly left_tokens: number;
+}
+
+interface OthersRow {
+  readonly tenant_id: string;
+  readonly name: string;
+  readonly others: number;
 }
 
 /** The table of one database, as `_edge`. */
@@ -76,6 +109,18 @@ export class PostgresAllowances implements AllowanceStore {
     const grants = new Map(rows.map((row) => [`${row.tenant_id} ${row.name}`, decode(row)]));
     // A claim without a row would be a conflict that was passed over; there is none.
     return claims.map(({ tenantId, name }) => grants.get(`${tenantId} ${name}`) ?? { granted: 0, left: 0 });
+  }
+
+  async declare(holder: string, holdings: readonly Holding[], keepSeconds: number): Promise<readonly number[]> {
+    const rows = await ask<OthersRow>(this.#pool, declare, [
+      holder,
+      holdings.map(({ tenantId }) => tenantId),
+      holdings.map(({ name }) => name),
+      holdings.map(({ held }) => held),
+      keepSeconds,
+    ]);
+    const others = new Map(rows.map((row) => [`${row.tenant_id} ${row.name}`, Number(row.others)]));
+    return holdings.map(({ tenantId, name }) => others.get(`${tenantId} ${name}`) ?? 0);
   }
 
   async sweep(): Promise<void> {
