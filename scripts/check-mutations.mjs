@@ -24,8 +24,10 @@ const decoder = /^src\/store\/postgres\/event-row\.ts$/u;
 const fold = /^src\/event\/fold\.ts$/u;
 /** Schemas and examples of the API's documents: nothing of them becomes an event or a resource. */
 const described = /^src\/edge\/operations\/(shapes|examples)\.ts$/u;
+/** What readers are shown of a row: the same status, with personal data open. */
+const opened = /^src\/personal\/opened-row\.ts$/u;
 const homeImport = /(^|\/)(mutate|open)\.js$/u;
-const exempt = [home, decoder, fold, described, /\.test\.ts$/u, /^src\/testing\//u];
+const exempt = [home, decoder, fold, described, opened, /\.test\.ts$/u, /^src\/testing\//u];
 
 const files = readdirSync(join(root, "src"), { recursive: true })
   .map((name) => join("src", String(name)))

@@ -7,7 +7,7 @@ import { isEventplaneError, systemClock, type TenantId, TerminalError, uuid8 } f
 import type { Logger } from "../src/observe/index.js";
 import { type LostThread, ThreadPool, type ThreadPoolOptions } from "../src/plane/threads/thread-pool.js";
 import { Coalescer, createMemoryStore, ResourceLoader } from "../src/store/index.js";
-import { createTestKeys, testCausedBy, VirtualClock } from "../src/testing/index.js";
+import { createTestKeys, testCausedBy, testPersonal, VirtualClock } from "../src/testing/index.js";
 import { describeFailure, MemoryWorkStore } from "../src/work/index.js";
 import { WorkerRuntime } from "../src/worker/index.js";
 import { buildCommand, until } from "./support/evtctl-process.js";
@@ -192,7 +192,8 @@ describe("one history, in this thread and in others", () => {
     const shared = { app, work, coalescer, clock, random: () => 0.5, logger };
     const loader = new ResourceLoader({ reader: store.reader, verifier: keys.verifier, app });
     const runtime = new ControllerRuntime({ ...shared, loader, reconciler });
-    const workers = new WorkerRuntime({ ...shared, reader: store.reader, verifier: keys.verifier });
+    const { personal } = testPersonal(app, store.reader, clock);
+    const workers = new WorkerRuntime({ ...shared, reader: store.reader, verifier: keys.verifier, personal });
     let ids = 0;
     const nextId = (): string => `0190a000-0000-7000-8000-${String(++ids).padStart(12, "0")}`;
     const factory = new EventFactory({ app, ids: { uuid7: nextId, uuid4: nextId } });

@@ -80,11 +80,11 @@ describe("role export", () => {
       Object.keys(JSON.parse(await readFile(join(folderOf(roles), "database.json"), "utf8")) as object).sort(),
     ];
     expect(await content("edge")).toEqual([
-      ["database.json", "keys", "keys/edge.key", "keys/root.pub", "keys/webhooks.key"],
+      ["database.json", "keys", "keys/edge.key", "keys/personal.key", "keys/root.pub", "keys/webhooks.key"],
       ["edge"],
     ]);
     expect(await content("controllers,workers")).toEqual([
-      ["database.json", "keys", "keys/root.pub", "keys/runtime.key"],
+      ["database.json", "keys", "keys/personal.key", "keys/root.pub", "keys/runtime.key"],
       ["runtime"],
     ]);
     expect(await content("projections")).toEqual([

@@ -13,6 +13,7 @@ import {
 } from "../../dist/event/index.js";
 import { systemClock, systemIds, type TenantId } from "../../dist/kernel/index.js";
 import { createLogger, createMetrics } from "../../dist/observe/index.js";
+import { KeyEncryptionKeys, KeyRing, PersonalData, PostgresDataKeys } from "../../dist/personal/index.js";
 import { Bootstrap } from "../../dist/plane/bootstrap.js";
 import { createDoorbell } from "../../dist/plane/doorbell/index.js";
 import { boundHeapGrowth } from "../../dist/plane/heap-growth.js";
@@ -94,6 +95,8 @@ async function open(databaseUrl: string): Promise<EdgeAnswer> {
   await bootstrap.introduce([{ signer, publicKey: edgeKey.publicKey }], { signer: root, log: rootLog });
   await bootstrap.registerSchemas(app, log);
   const adminKey = await bootstrap.createAdminKey(log);
+  const dataKeys = new PostgresDataKeys(pool);
+  const ring = new KeyRing({ store: dataKeys, keks: new KeyEncryptionKeys([]), clock, ids: systemIds });
   edge = await createEdge({
     app,
     log,
@@ -107,6 +110,8 @@ async function open(databaseUrl: string): Promise<EdgeAnswer> {
     work: new PostgresWorkStore(pool),
     replays: new PostgresReplayProgress(pool),
     allowances: new PostgresAllowances(pool),
+    personal: new PersonalData({ app, ring }),
+    dataKeys,
     doorbell,
     verifier,
     keys,

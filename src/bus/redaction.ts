@@ -1,11 +1,19 @@
 /** What of an event nobody may read in a log or an export: found by place, by name and by the marks of its schema. */
-import { EventplaneError, isSecretName, type JsonObject, namesHolding, redactedValue } from "../kernel/index.js";
+import {
+  EventplaneError,
+  excludes,
+  isSecretName,
+  type JsonObject,
+  type MarkedPlace,
+  markedPlaces,
+  namesHolding,
+  redactedValue,
+} from "../kernel/index.js";
 import { busLimits } from "./bus-limits.js";
 import { FoundValues } from "./found-values.js";
 import { GenerationsMap } from "./generations-map.js";
 import { patternTokens, topicTokens } from "./pattern.js";
 import { PatternTrie } from "./pattern-trie.js";
-import { excludes, type MarkedPlace, markedPlaces } from "./schema-marks.js";
 
 /** What to redact, beside what the schemas of the topics mark and what has a secret's name. */
 export interface RedactionOptions {

@@ -36,6 +36,7 @@ const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: R
   effect: () => import("./commands/effect.js"),
   webhook: () => import("./commands/webhook.js"),
   replay: () => import("./commands/replay.js"),
+  subject: () => import("./commands/subject.js"),
   projection: () => import("./commands/projection.js"),
   controllers: () => import("./commands/controllers.js"),
   intake: () => import("./commands/intake.js"),

@@ -1,9 +1,10 @@
-/** Administration over HTTP: tenants, API keys, policies, quotas, dead letters, effects, replays, projections, controllers, webhooks. */
+/** Administration over HTTP: tenants, API keys, policies, quotas, dead letters, effects, replays, projections, controllers, webhooks, data subjects. */
 import { ControllerClient } from "./controller-client.js";
 import { PolicyClient } from "./policy-client.js";
 import { ProjectionClient } from "./projection-client.js";
 import { QuotaClient } from "./quota-client.js";
 import { ReplayClient } from "./replay-client.js";
+import { SubjectClient } from "./subject-client.js";
 import type { ClientTransport } from "./transport.js";
 import { WebhookClient } from "./webhook-client.js";
 
@@ -166,6 +167,8 @@ export class AdminClient {
   readonly projections: ProjectionClient;
   /** Controllers over living resources. */
   readonly controllers: ControllerClient;
+  /** Data subjects, and their erasure. */
+  readonly subjects: SubjectClient;
   /** Policies: who may do what. */
   readonly policies: PolicyClient;
   /** Quotas: how much a tenant may do. */
@@ -179,6 +182,7 @@ export class AdminClient {
     this.replays = new ReplayClient(transport);
     this.projections = new ProjectionClient(transport);
     this.controllers = new ControllerClient(transport);
+    this.subjects = new SubjectClient(transport);
     this.policies = new PolicyClient(transport);
     this.quotas = new QuotaClient(transport);
     this.webhooks = new WebhookClient(transport);

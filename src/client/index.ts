@@ -46,6 +46,7 @@ export type { ReadAllQuery } from "./read-all.js";
 export { ReplayClient, type ReplayFilterInfo, type ReplayInfo, type ReplayWish } from "./replay-client.js";
 export { type SseMessage, SseParser } from "./sse-parser.js";
 export type { StreamTokenInfo, StreamTokenRequest, StreamTokenSource } from "./stream-token.js";
+export { type ErasureInfo, SubjectClient, type SubjectInfo } from "./subject-client.js";
 export type { SubscribeQuery, SubscriptionItem } from "./subscription.js";
 export type { ClientOptions } from "./transport.js";
 export {

@@ -89,7 +89,7 @@ export function defineAggregate<
       `"${name}" cannot name an aggregate: use a-z, 0-9, _ and -, at most 64, a letter first.`,
     );
   }
-  const specSchema = readSchema(config.spec, name);
+  const specSchema = readSchema(config.spec, name, "encrypts");
   const intents = Object.entries(config.intents).map(([rest, intent]) =>
     readIntent(`${name}.${rest}`, withDefaults(intent, config), specSchema),
   );
@@ -100,7 +100,7 @@ export function defineAggregate<
       Object.fromEntries(
         Object.entries(config.status ?? {}).map(([controller, schema]) => [
           controller,
-          readSchema(schema, `status ${controller} of ${name}`),
+          readSchema(schema, `status ${controller} of ${name}`, "holds"),
         ]),
       ),
     ),
@@ -220,7 +220,7 @@ function intentSchema(
   config: IntentConfig,
   intent: Pick<IntentDefinition, "effect" | "fold"> & { readonly specSchema: JsonObject },
 ): JsonObject {
-  if (config.schema !== undefined) return readSchema(config.schema, type);
+  if (config.schema !== undefined) return readSchema(config.schema, type, "encrypts");
   if (intent.effect === "deletes") return emptyObjectSchema;
   if (typeof intent.fold === "function") {
     throw new EventplaneError(

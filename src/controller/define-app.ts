@@ -59,6 +59,7 @@ const reservedAggregates: readonly string[] = [
   "controller",
   "refusal",
   "projection",
+  "subject",
 ];
 
 /**

@@ -13,7 +13,7 @@ import {
   type Resource,
   type WorkerDefinition,
 } from "../event/index.js";
-import { compileSchema, type JsonObject, limits, type SchemaCheck } from "../kernel/index.js";
+import { admitSealed, compileSchema, type JsonObject, limits, type SchemaCheck } from "../kernel/index.js";
 
 /** A schema is compiled once in its life. */
 const inputChecks = new WeakMap<JsonObject, SchemaCheck>();
@@ -64,7 +64,8 @@ export class EffectAsking implements EffectRequests {
     if (!isJsonObject(input)) throw this.#invalid(`what it asks worker ${name} is no object`);
     const text = canonicalJson(input);
     let check = inputChecks.get(worker.inputSchema);
-    if (check === undefined) inputChecks.set(worker.inputSchema, (check = compileSchema(worker.inputSchema)));
+    if (check === undefined)
+      inputChecks.set(worker.inputSchema, (check = compileSchema(admitSealed(worker.inputSchema, "beside"))));
     const [misfit] = check(JSON.parse(text)); // without the members that are undefined
     if (misfit !== undefined) {
       throw this.#invalid(`what it asks worker ${name} does not fit: ${misfit.pointer || "/"} ${misfit.message}`);

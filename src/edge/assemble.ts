@@ -20,7 +20,7 @@ import { PlatformAdministration } from "./platform/administration.js";
 import { platformApp } from "./platform/definitions.js";
 import { PlatformFold } from "./platform/fold.js";
 import { PublishPipeline } from "./publish/pipeline.js";
-import { gatedReader, gatedResources, gatedRows, ReadGate } from "./read-gate.js";
+import { gatedReader, gatedResources, gatedRows, openedResources, ReadGate } from "./read-gate.js";
 import { RefusalLog } from "./refusals.js";
 import type { EdgeParts } from "./routes/context.js";
 import { SubscriptionHub } from "./sse/hub.js";
@@ -36,7 +36,7 @@ export function assemble(given: EdgeDependencies): EdgeParts {
   const { logger, clock, reader, metrics } = given;
   const gate = new ReadGate();
   // What tenants ask for goes through the gate; the platform's fold and the tails of the logs must never wait behind it.
-  const resources = gatedResources(given.resources, gate);
+  const resources = openedResources(gatedResources(given.resources, gate), given.personal);
   const dependencies = { ...given, reader: gatedReader(reader, gate), resources };
   const platform = platformFold(given);
   const cedar = takeCedar();
@@ -150,7 +150,7 @@ function tokenVerifier({ app, clock, logger }: EdgeDependencies): TokenVerifier 
 
 /** The tail of each log is read beside the gate, what subscribers catch up on through it. */
 function subscriptionHub(
-  { reader, doorbell, clock, logger, metrics }: EdgeDependencies,
+  { reader, doorbell, clock, logger, metrics, personal }: EdgeDependencies,
   { reader: gated, platform, authorizer }: Pick<EdgeParts, "reader" | "platform" | "authorizer">,
 ): SubscriptionHub {
   const { state } = platform;
@@ -158,6 +158,7 @@ function subscriptionHub(
     reader: gated,
     log: createLogHub({ reader, doorbell, clock }),
     clock,
+    open: (tenantId, rows) => personal.openRows(tenantId, rows),
     mayDeliver: () => platform.isFresh,
     isUsable: (principal) => isCredentialUsable(principal, state, clock.nowUs()),
     policies: {

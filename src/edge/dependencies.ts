@@ -5,6 +5,7 @@ import type { AppDefinition, KeyDirectory, Resource, Verifier } from "../event/i
 import type { Clock, Doorbell, IdSource, Signer, TenantId } from "../kernel/index.js";
 import type { Logger, Metrics } from "../observe/index.js";
 import type { AddressGuard, OutboundHttp } from "../outbound/index.js";
+import type { DataKeyStore, PersonalData } from "../personal/index.js";
 import type { ProjectionOverview, ProjectionRows } from "../projection/index.js";
 import type { AllowanceStore, QuotaDefaults } from "../quota/index.js";
 import type { ReplayProgressReader } from "../replay/index.js";
@@ -70,6 +71,10 @@ export interface EdgeDependencies {
   readonly replays: ReplayProgressReader;
   /** Absent: this plane sends no webhooks. */
   readonly webhooks?: WebhookDesk;
+  /** Seals and opens personal data. */
+  readonly personal: PersonalData;
+  /** For looks at data subjects, and to destroy the key of one. */
+  readonly dataKeys: Pick<DataKeyStore, "list" | "ofSubjects" | "destroy">;
   readonly doorbell: Doorbell;
   readonly verifier: Verifier;
   readonly keys: KeyDirectory;

@@ -32,6 +32,7 @@ import { addResourceRoutes } from "./routes/resources.js";
 import { addSchemaRoutes } from "./routes/schemas.js";
 import { addSourceRoutes } from "./routes/sources.js";
 import { addStreamTokenRoutes } from "./routes/stream-tokens.js";
+import { addSubjectRoutes } from "./routes/subjects.js";
 import { addSubscribeRoutes } from "./routes/subscribe.js";
 import { addWebhookRoutes } from "./routes/webhooks.js";
 
@@ -109,6 +110,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): readonly string[]
     addQuotaRoutes,
     addReferenceRoutes,
     addWebhookRoutes,
+    addSubjectRoutes,
   ]) {
     add(routes, parts);
   }

@@ -27,6 +27,8 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   unknown_type: 422,
   forbidden_field: 422,
   content_mismatch: 422,
+  data_subject_missing: 422,
+  subject_erased: 410,
   unauthenticated: 401,
   forbidden: 403,
   source_unverified: 401,

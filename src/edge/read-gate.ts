@@ -3,6 +3,7 @@
  * edge's own fold of the platform waiting.
  */
 import { EventplaneError, PLATFORM_TENANT_ID, type TenantId } from "../kernel/index.js";
+import type { PersonalData } from "../personal/index.js";
 import type { ProjectionRows } from "../projection/index.js";
 import type { LogReader } from "../store/index.js";
 import type { ResourceSource } from "./dependencies.js";
@@ -99,6 +100,18 @@ export function gatedResources(resources: ResourceSource, gate: ReadGate): Resou
     get: (tenantId, stream) => gate.run(tenantId, () => resources.get(tenantId, stream)),
     list: (tenantId, query) => gate.run(tenantId, () => resources.list(tenantId, query)),
     position: (tenantId) => gate.run(tenantId, () => resources.position(tenantId)),
+  };
+}
+
+/** The resources with their personal data open, for whoever may read them. */
+export function openedResources(resources: ResourceSource, personal: PersonalData): ResourceSource {
+  return {
+    get: async (tenantId, stream) => {
+      const resource = await resources.get(tenantId, stream);
+      return resource === undefined ? undefined : personal.openValue(tenantId, resource);
+    },
+    list: async (tenantId, query) => personal.openValue(tenantId, await resources.list(tenantId, query)),
+    position: (tenantId) => resources.position(tenantId),
   };
 }
 

@@ -134,6 +134,6 @@ function checkIntent(
     throw fail(
       `it emits ${type}, which is no intent of the app; another aggregate is only made or changed by its intents`,
     );
-  const misfit = checkDeclared(intent.schema, spec);
+  const misfit = checkDeclared(intent.schema, spec, "only");
   if (misfit !== undefined) throw fail(`the ${type} that it emits does not fit: ${misfit}`);
 }

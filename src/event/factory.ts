@@ -57,6 +57,7 @@ export interface IntentRequest {
 
 /** The types of system facts. They bear no spec of a resource and open no generation. */
 export const systemFactTypes = [
+  "subject.erased",
   "signing-key.introduced",
   "schema.registered",
   "policy-base.registered",

@@ -313,7 +313,7 @@ function statusChanges(current: Resource, decision: CheckedDecision, context: De
   const { controller, aggregate } = context;
   const before = Object.hasOwn(current.status, controller) ? current.status[controller] : undefined;
   const merged = mergeObject(before, decision.status);
-  const problem = checkDeclared(aggregate.statusSchemas[controller], merged);
+  const problem = checkDeclared(aggregate.statusSchemas[controller], merged, "beside");
   if (problem !== undefined)
     throw decisionInvalid(controller, `its status does not match the schema of ${aggregate.name}: ${problem}`);
   return !jsonEqual(before, merged);

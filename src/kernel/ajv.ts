@@ -3,6 +3,7 @@ import { Ajv2020, type ErrorObject, type ValidateFunction } from "ajv/dist/2020.
 import { dataMarks } from "./data-marks.js";
 import { EventplaneError } from "./errors.js";
 import type { JsonObject } from "./json-types.js";
+import type { DataMark } from "./marked-places.js";
 import { pointerToken } from "./pointer-token.js";
 import { addFormats } from "./quick-formats.js";
 import { isSecretReference, secretReferenceForm, secretReferenceFormat } from "./secret-reference.js";
@@ -33,13 +34,17 @@ const messageCharactersMax = 200;
  * ever loaded.
  *
  * `isPlain`: the values are plain data, so nothing that they inherit can be taken for a member of theirs. Checking them costs a sixth less.
- * `takesMarks`: the caller does what {@link dataMarks} ask for; elsewhere a schema that has them is refused, so that no mark is without effect.
+ * `takesMarks`: the caller does what {@link dataMarks} ask for, or this one of them; elsewhere a schema that has them is refused, so that no
+ * mark is without effect.
  *
  * @throws EventplaneError `config_invalid` when the schema itself is wrong
  */
 export function compileSchema(
   schema: JsonObject,
-  { isPlain = false, takesMarks = false }: { readonly isPlain?: boolean; readonly takesMarks?: boolean } = {},
+  {
+    isPlain = false,
+    takesMarks = false,
+  }: { readonly isPlain?: boolean; readonly takesMarks?: boolean | DataMark } = {},
 ): SchemaCheck {
   const ownProperties = !isPlain || namesInherited(schema);
   const first = compile(schema, { allErrors: false, ownProperties, takesMarks });
@@ -75,7 +80,7 @@ function namesInherited(schema: JsonObject): boolean {
 interface Mode {
   readonly allErrors: boolean;
   readonly ownProperties: boolean;
-  readonly takesMarks: boolean;
+  readonly takesMarks: boolean | DataMark;
 }
 
 function compile(schema: JsonObject, mode: Mode): ValidateFunction {
@@ -117,8 +122,9 @@ function compiler({ allErrors, ownProperties, takesMarks }: Mode): Ajv2020 {
   });
   addFormats(ajv);
   ajv.addFormat(secretReferenceFormat, { type: "string", validate: isSecretReference });
-  if (takesMarks)
-    for (const [keyword, metaSchema] of Object.entries(dataMarks)) ajv.addKeyword({ keyword, metaSchema });
+  for (const [keyword, metaSchema] of Object.entries(dataMarks)) {
+    if (takesMarks === true || takesMarks === keyword) ajv.addKeyword({ keyword, metaSchema });
+  }
   compilers.set(mode, ajv);
   return ajv;
 }

@@ -3,7 +3,7 @@ import type { JsonObject } from "./json-types.js";
 
 /**
  * The marks, each with the schema of its value: `x-eventplane-sensitive: true` for what only those who handle it may see, and
- * `x-eventplane-personal: true | { subject: "/pointer" }` for data about a person, with a pointer to who that is.
+ * `x-eventplane-personal: true | { subject: "aggregateId" | "/pointer" }` for data about a person, with where the value says who that is.
  */
 export const dataMarks: Readonly<Record<"x-eventplane-sensitive" | "x-eventplane-personal", JsonObject>> = {
   "x-eventplane-sensitive": { type: "boolean" },

@@ -72,6 +72,9 @@ const finalCodes = [
   // Policies.
   "policy_invalid",
   "policy_locks_out",
+  // Personal data.
+  "data_subject_missing",
+  "subject_erased",
   // Projections.
   "projection_invalid",
   "projection_impure",

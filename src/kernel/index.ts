@@ -35,9 +35,11 @@ export { type ScannedJson, type ScanOptions, scanJson, scanLargeJson, turnBytes 
 export type { JsonObject, JsonValue } from "./json-types.js";
 export { limits } from "./limits.js";
 export { LruMap } from "./lru.js";
+export { type DataMark, excludes, type MarkedPlace, markedPlaces } from "./marked-places.js";
 export { pointerToken } from "./pointer-token.js";
 export type { Doorbell, Signer, Tier } from "./ports.js";
 export { isSecretName, namesHolding, redactedValue } from "./redact.js";
+export { admitSealed, isSealed, mayHoldSealed, type SealedAdmission, sealedPrefix } from "./sealed-form.js";
 export { secretReferenceCharactersMax, secretReferenceFormat } from "./secret-reference.js";
 export { type SseFrame, sseFrame, sseHeartbeat } from "./sse.js";
 export { terminalSafe } from "./terminal.js";

@@ -112,6 +112,11 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
     max: 1_000_000_000_000_000,
     says: "Bytes of specs that a tenant stores in a day, where its quota does not say otherwise",
   },
+  "personal.keys": {
+    kind: "list",
+    secret: true,
+    says: "Key-encryption keys of personal data, 32 bytes each in base64url, the newest first; absent: keys/personal.key in the data folder",
+  },
   "runtime.concurrency": {
     kind: "integer",
     default: "128",
@@ -163,6 +168,7 @@ export type SettingName =
   | "limits.principal-events-per-second"
   | "limits.connections"
   | "limits.bytes-per-day"
+  | "personal.keys"
   | "runtime.concurrency"
   | "runtime.threads"
   | "worker.stop-grace-ms"

@@ -17,6 +17,7 @@ import {
 } from "../edge/index.js";
 import { type Event, type Resource, toEvent } from "../event/index.js";
 import { assert, EventplaneError, type IdSource, limits, PLATFORM_TENANT_ID, type TenantId } from "../kernel/index.js";
+import type { PersonalData } from "../personal/index.js";
 import type {
   DeclaredTables,
   ProjectionOf,
@@ -65,6 +66,7 @@ export interface CallerParts extends SettlementPorts {
   readonly loader: GuardLoader;
   readonly resources: ResourceSource;
   readonly queries: ProjectionQueries;
+  readonly personal: PersonalData;
   readonly ids: IdSource;
 }
 
@@ -135,8 +137,9 @@ export class EmbeddedCaller<Message extends IntentMessage = IntentMessage> {
     { definition: { name } }: Of,
     aggregateId: string,
   ): Promise<TypedResource<Of> | undefined> {
-    const found = await this.#parts.loader.load(this.tenantId, { aggregateType: name, aggregateId });
-    if (found === undefined) return undefined;
+    const sealed = await this.#parts.loader.load(this.tenantId, { aggregateType: name, aggregateId });
+    if (sealed === undefined) return undefined;
+    const found = await this.#parts.personal.openValue(this.tenantId, sealed);
     const { origin } = found; // who asked for it stays in the log
     return { ...found, origin: origin === null ? null : { ...origin, causedByText: "{}" } } as TypedResource<Of>; // its schemas let it in
   }
@@ -152,7 +155,8 @@ export class EmbeddedCaller<Message extends IntentMessage = IntentMessage> {
     { after, limit = 100 }: { readonly after?: string; readonly limit?: number } = {},
   ): Promise<TypedResourcePage<Of>> {
     const query = { aggregateType: name, limit, ...(after === undefined ? {} : { after }) };
-    return (await this.#parts.resources.list(this.tenantId, query)) as TypedResourcePage<Of>; // their schemas let them in
+    const page = await this.#parts.resources.list(this.tenantId, query);
+    return (await this.#parts.personal.openValue(this.tenantId, page)) as TypedResourcePage<Of>; // their schemas let them in
   }
 
   /**
@@ -172,13 +176,16 @@ export class EmbeddedCaller<Message extends IntentMessage = IntentMessage> {
   ): Promise<ProjectionPage<RowOf<Tables[Name]>>> {
     const asked = { ...(query as ProjectionQuery), ...options }; // the same members, with the names of one table
     const page = await this.#parts.queries.query(this.tenantId, name, asked);
-    return page as unknown as ProjectionPage<RowOf<Tables[Name]>>; // the fold let nothing else in
+    return (await this.#parts.personal.openValue(this.tenantId, page)) as unknown as ProjectionPage<
+      RowOf<Tables[Name]>
+    >; // the fold let nothing else in
   }
 
   /** A page of the tenant's log; payloads are decoded when they are looked at. @throws EventplaneError `unavailable` */
   async events(query: ReadQuery = {}): Promise<readonly Event[]> {
     const limit = Math.min(query.limit ?? limits.readPageMax, limits.readPageMax);
-    return (await this.#parts.reader.read(this.tenantId, { ...query, limit })).map(toEvent);
+    const rows = await this.#parts.reader.read(this.tenantId, { ...query, limit });
+    return (await this.#parts.personal.openRows(this.tenantId, rows)).map(toEvent);
   }
 
   async #publishOne(intent: Message, options: EmbeddedPublishOptions): Promise<Published> {

@@ -7,7 +7,7 @@ import { createPublicKey, generateKeyPairSync, randomBytes } from "node:crypto";
 import { chmodSync, existsSync, mkdirSync, readFileSync, renameSync, writeFileSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { EventplaneError } from "../kernel/errors.js";
-import { readSecretFile } from "./config.js";
+import { type Config, readSecretFile } from "./config.js";
 
 /** The keys that a plane holds. */
 export type KeyFileName = "root" | "edge" | "runtime" | "webhooks";
@@ -19,6 +19,9 @@ export const databaseFile = "database.json";
 
 const ownerOnly = 0o600;
 const ownerOnlyFolder = 0o700;
+const personalKeyBytes = 32;
+/** Name of the file of the key-encryption keys in the folder of keys. */
+export const personalKeyName = "personal.key";
 /** The raw 32 bytes of an Ed25519 key in base64url. */
 const rawPublicKey = /^[A-Za-z0-9_-]{43}$/;
 
@@ -104,6 +107,29 @@ export function rootKey(dataDir: string): { readonly root: string } | { readonly
     writeSecretFile(publicPath, `${x}\n`);
   }
   return { root: pem };
+}
+
+/**
+ * The key-encryption keys of personal data, the newest first: from the configuration, else from `keys/personal.key`, which is
+ * made on first use.
+ *
+ * @throws EventplaneError `key_file_insecure`
+ */
+export function personalKeys(config: Config): readonly string[] {
+  const given = config.text("personal.keys");
+  if (given !== undefined) return keysIn(given);
+  return keysIn(personalKeyFile(config.required("data.dir")));
+}
+
+/** The text of `keys/personal.key`, which is made on first use. @throws EventplaneError `key_file_insecure` */
+export function personalKeyFile(dataDir: string): string {
+  const path = join(dataDir, "keys", personalKeyName);
+  if (!existsSync(path)) writeSecretFile(path, `${randomBytes(personalKeyBytes).toString("base64url")}\n`);
+  return readSecretFile(path);
+}
+
+function keysIn(text: string): readonly string[] {
+  return text.split(/[\s,]+/).filter((part) => part !== "");
 }
 
 /** Passwords of the database's login roles, made on first use and kept in `database.json`. */

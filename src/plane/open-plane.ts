@@ -5,6 +5,7 @@ import type { Edge } from "../edge/index.js";
 import { createVerifier, KeyDirectory } from "../event/index.js";
 import { assert, systemClock } from "../kernel/index.js";
 import { createMetrics } from "../observe/index.js";
+import { KeyEncryptionKeys } from "../personal/index.js";
 import type { ProjectionQueries } from "../projection/index.js";
 import { PostgresReader } from "../store/postgres/index.js";
 import { PostgresWorkStore } from "../work/postgres/index.js";
@@ -129,6 +130,7 @@ async function openShared(options: PlaneOptions, closing: (() => Promise<void>)[
     logs,
     clock,
     doorbell,
+    keks: new KeyEncryptionKeys(options.keys.personal ?? []),
     metrics,
     standing,
     threads,

@@ -11,19 +11,21 @@ export type HeldKey = "edge" | "runtime";
 /** Keys that are no tier's: the one that secrets of webhooks are made from. */
 export type HeldSecret = "webhooks";
 
-/** What a role holds: logins of the database and signing keys, nothing else. */
+/** What a role holds: logins of the database and keys, nothing else. */
 interface Holding {
   readonly logins: readonly PlaneRole[];
   readonly keys: readonly HeldKey[];
   /** Keys that sign nothing of the log. */
   readonly secrets: readonly HeldSecret[];
+  /** The key-encryption keys of personal data. */
+  readonly personal: boolean;
 }
 
 const holdings: Readonly<Record<ProcessRole, Holding>> = {
-  edge: { logins: ["edge"], keys: ["edge"], secrets: ["webhooks"] },
-  controllers: { logins: ["runtime"], keys: ["runtime"], secrets: [] },
-  workers: { logins: ["runtime"], keys: ["runtime"], secrets: [] },
-  projections: { logins: ["projector", "reader"], keys: [], secrets: [] },
+  edge: { logins: ["edge"], keys: ["edge"], secrets: ["webhooks"], personal: true },
+  controllers: { logins: ["runtime"], keys: ["runtime"], secrets: [], personal: false },
+  workers: { logins: ["runtime"], keys: ["runtime"], secrets: [], personal: true },
+  projections: { logins: ["projector", "reader"], keys: [], secrets: [], personal: false },
 };
 
 /** What these roles hold together. */
@@ -31,12 +33,14 @@ export function holdingOf(roles: ReadonlySet<ProcessRole>): {
   readonly logins: ReadonlySet<PlaneRole>;
   readonly keys: ReadonlySet<HeldKey>;
   readonly secrets: ReadonlySet<HeldSecret>;
+  readonly personal: boolean;
 } {
   const each = [...roles].map((role) => holdings[role]);
   return {
     logins: new Set(each.flatMap(({ logins }) => logins)),
     keys: new Set(each.flatMap(({ keys }) => keys)),
     secrets: new Set(each.flatMap(({ secrets }) => secrets)),
+    personal: each.some(({ personal }) => personal),
   };
 }
 

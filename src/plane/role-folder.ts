@@ -11,6 +11,8 @@ import {
   databasePasswords,
   type KeyFileName,
   keyFile,
+  personalKeyFile,
+  personalKeyName,
   rootKey,
   writeSecretFile,
 } from "./key-files.js";
@@ -33,13 +35,17 @@ export function exportRoleFolder(dataDir: string, target: string, roles: Readonl
     const message = `${dataDir} has no ${databaseFile}: run evtctl migrate up with this data folder first.`;
     throw new EventplaneError("key_file_invalid", message, { details: { dataDir } });
   }
-  const { logins, keys, secrets } = holdingOf(roles);
+  const { logins, keys, secrets, personal } = holdingOf(roles);
   const all = databasePasswords(dataDir, loginRoles);
   const passwords = Object.fromEntries([...logins].map((login) => [login, all[login]]));
   rootKey(dataDir); // makes sure that its public half is there
   for (const name of [...keys, ...secrets]) {
     keyFile(dataDir, name);
     copyKeyFile(dataDir, target, `${name}.key`);
+  }
+  if (personal) {
+    personalKeyFile(dataDir);
+    copyKeyFile(dataDir, target, personalKeyName);
   }
   copyKeyFile(dataDir, target, "root.pub");
   writeSecretFile(join(target, databaseFile), `${JSON.stringify(passwords, null, 2)}\n`);
@@ -51,12 +57,12 @@ export function exportRoleFolder(dataDir: string, target: string, roles: Readonl
  * @throws EventplaneError `rights_excessive` with what is too much
  */
 export function assertRoleFolder(dataDir: string, roles: ReadonlySet<ProcessRole>): void {
-  const { logins, keys, secrets } = holdingOf(roles);
+  const { logins, keys, secrets, personal } = holdingOf(roles);
   const held: readonly KeyFileName[] = [...keys, ...secrets];
   const files = (["root", "edge", "runtime", "webhooks"] as const)
     .filter((name) => !held.includes(name))
     .map((name) => join("keys", `${name}.key`))
-    .concat(adminKeyFile)
+    .concat(personal ? [] : [join("keys", personalKeyName)], adminKeyFile)
     .filter((file) => existsSync(join(dataDir, file)));
   const excess = [...files, ...passwordsBeyond(dataDir, logins)];
   if (excess.length === 0) return;

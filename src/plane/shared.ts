@@ -3,6 +3,7 @@ import { platformApp } from "../edge/index.js";
 import type { AppDefinition, KeyDirectory, Verifier } from "../event/index.js";
 import { type Clock, type Doorbell, type Signer, systemRandom } from "../kernel/index.js";
 import type { Metrics } from "../observe/index.js";
+import type { KeyEncryptionKeys } from "../personal/index.js";
 import { Coalescer } from "../store/index.js";
 import { PostgresAppender } from "../store/postgres/index.js";
 import type { DatabasePools } from "./database.js";
@@ -24,6 +25,8 @@ export interface Shared {
   readonly logs: Logs;
   readonly clock: Clock;
   readonly doorbell: Doorbell;
+  /** What data keys are under. */
+  readonly keks: KeyEncryptionKeys;
   readonly metrics: Metrics;
   readonly standing: StandingWatch;
   /** Undefined: the controllers run in this thread. */

@@ -9,6 +9,8 @@ import type { HeldKey } from "./process-roles.js";
 export interface PlaneKeys extends Readonly<Partial<Record<HeldKey, string>>> {
   readonly root?: string;
   readonly rootPublicKey?: string;
+  /** Key-encryption keys of personal data, 32 bytes each in base64url, the newest first; without one no personal data are taken. */
+  readonly personal?: readonly string[];
 }
 
 /** The keys, open. */

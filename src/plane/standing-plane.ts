@@ -11,7 +11,15 @@ import { openEmbeddedPostgres } from "../store/postgres/embedded/index.js";
 import { loginRoles, migrate } from "../store/postgres/index.js";
 import type { Config } from "./config.js";
 import { appCacheFolder } from "./data-folder.js";
-import { adminKeyFile, databasePasswords, hasAdminKey, keyFile, rootKey, writeSecretFile } from "./key-files.js";
+import {
+  adminKeyFile,
+  databasePasswords,
+  hasAdminKey,
+  keyFile,
+  personalKeys,
+  rootKey,
+  writeSecretFile,
+} from "./key-files.js";
 import type { Plane, PlaneProcess } from "./open-plane.js";
 import type { PlaneOptions } from "./plane-options.js";
 import { holdingOf, parseProcessRoles, processRoles } from "./process-roles.js";
@@ -235,7 +243,7 @@ function planeOptions(
   const dataDir = config.required("data.dir");
   const count = config.integer("runtime.threads");
   const roles = rolesOf(config);
-  const { logins, keys, secrets } = holdingOf(roles);
+  const { logins, keys, secrets, personal } = holdingOf(roles);
   return {
     roles,
     databaseUrl,
@@ -253,6 +261,7 @@ function planeOptions(
     keys: {
       ...rootKey(dataDir),
       ...Object.fromEntries([...keys].map((tier) => [tier, keyFile(dataDir, tier).pem])),
+      ...(personal ? { personal: personalKeys(config) } : {}),
     },
     edge: {
       name: config.required("edge.name"),

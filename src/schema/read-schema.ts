@@ -4,6 +4,7 @@
 import { compileSchema, EventplaneError, isEventplaneError, type JsonObject, type JsonValue } from "../kernel/index.js";
 import { closeSchema } from "./close-schema.js";
 import type { SchemaSource, StandardJsonSchema } from "./infer.js";
+import { assertPersonalMarks, type PersonalRole } from "./personal-marks.js";
 import { referenceLoop } from "./reference-loops.js";
 import { visitSchemas } from "./walk-schema.js";
 
@@ -14,9 +15,10 @@ import { visitSchemas } from "./walk-schema.js";
  * schema and nothing else.
  *
  * @param what names the place in the configuration, for errors
+ * @param personal what marks of personal data do there; without it they are refused
  * @throws EventplaneError `config_invalid`
  */
-export function readSchema(source: SchemaSource, what: string): JsonObject {
+export function readSchema(source: SchemaSource, what: string, personal?: PersonalRole): JsonObject {
   const given = isStandard(source) ? readStandard(source, what) : (source as unknown);
   const { $schema: _, ...schema } = plainCopy(given, what);
   visitSchemas(schema, (part, pointer) => {
@@ -28,11 +30,12 @@ export function readSchema(source: SchemaSource, what: string): JsonObject {
     throw unusable(what, `what ${loop || "/"} refers to comes back to it without going down into a member`);
   const closed = closeSchema(schema);
   try {
-    compileSchema(closed);
+    compileSchema(closed, personal === undefined ? {} : { takesMarks: "x-eventplane-personal" });
   } catch (error) {
     if (isEventplaneError(error)) throw unusable(what, error.message);
     throw error;
   }
+  if (personal !== undefined) assertPersonalMarks(closed, what, personal);
   return closed;
 }
 

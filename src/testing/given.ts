@@ -30,7 +30,14 @@ import {
   type TypedWorker,
   type WorkerDefinition,
 } from "../event/index.js";
-import { compileSchema, EventplaneError, type JsonObject, type JsonValue, type TenantId } from "../kernel/index.js";
+import {
+  admitSealed,
+  compileSchema,
+  EventplaneError,
+  type JsonObject,
+  type JsonValue,
+  type TenantId,
+} from "../kernel/index.js";
 import { patchSchema } from "../schema/index.js";
 import { When } from "./when.js";
 
@@ -222,7 +229,7 @@ function fitting(value: unknown, schema: JsonObject, what: string): JsonObject {
   const problem = jsonProblem(value, "");
   if (problem !== undefined) throw new EventplaneError("schema_violation", `${what} is no JSON: ${problem}.`);
   const stored = JSON.parse(JSON.stringify(value)) as JsonObject; // objects by their types, and checked below
-  const [misfit] = compileSchema(schema)(stored);
+  const [misfit] = compileSchema(admitSealed(schema, "beside"))(stored);
   if (misfit === undefined) return stored;
   const { pointer, message } = misfit;
   throw new EventplaneError("schema_violation", `${what} does not fit: ${pointer || "/"} ${message}.`, {

@@ -1,6 +1,7 @@
 export { type AllowancesUnderTest, allowanceContract } from "./allowance-contract.js";
 export type { LoggedEntry } from "./captured-log.js";
 export { checkProjection, type GivenEvent } from "./check-projection.js";
+export { type DataKeysUnderTest, dataKeyContract } from "./data-key-contract.js";
 export {
   appending,
   appendOf,
@@ -36,6 +37,7 @@ export type { StoreUnderTest } from "./store-contract-fixture.js";
 export { createTestApp, type TestReconcile, testCausedBy, testDone } from "./test-app.js";
 export { createTestKeys, type TestKeys } from "./test-keys.js";
 export { createTestLog, type TestLog } from "./test-log.js";
+export { type TestPersonal, testPersonal } from "./test-personal.js";
 export { type InTenant, TestPlane, type TestPlaneOptions, testPlane } from "./test-plane.js";
 export { type TestTables, testProjection } from "./test-projection.js";
 export type { TestRunner } from "./test-runner.js";

@@ -18,6 +18,7 @@ import { WorkerRuntime, type WorkerRuntimeOptions } from "../worker/index.js";
 import { newTenantId, signAppend } from "./drafts.js";
 import { createTestApp, type TestReconcile, testCausedBy } from "./test-app.js";
 import { createTestKeys, type TestKeys } from "./test-keys.js";
+import { testPersonal } from "./test-personal.js";
 import { VirtualClock } from "./virtual-clock.js";
 
 const silent = { debug: () => {}, info: () => {}, warn: () => {}, error: () => {}, child: () => silent };
@@ -86,6 +87,7 @@ export class RuntimeBench {
       coalescer,
       reader: this.store.reader,
       verifier: this.keys.verifier,
+      personal: testPersonal(app, this.store.reader, clock).personal,
       clock,
       random: () => 0.5,
       logger,

@@ -32,9 +32,10 @@ import {
   ProjectionQueries,
 } from "../projection/index.js";
 import { Coalescer, type MemoryStore, ResourceLoader } from "../store/index.js";
+import type { TestPersonal } from "./test-personal.js";
 
 /** What it is made of. */
-export interface TestEdgeParts {
+export interface TestEdgeParts extends TestPersonal {
   readonly app: AppDefinition;
   readonly store: MemoryStore;
   readonly signer: Signer;
@@ -66,7 +67,7 @@ export class TestEdge {
   readonly #administration: PlatformAdministration;
 
   constructor(parts: TestEdgeParts) {
-    const { app, store, signer, verifier, clock, doorbell, logger, table, projections } = parts;
+    const { app, store, signer, verifier, clock, doorbell, logger, table, projections, personal } = parts;
     const { reader } = store;
     const log = new Coalescer({ appender: store.edge, signer, clock, doorbell });
     const factory = new EventFactory({ app: platformApp, ids });
@@ -98,6 +99,7 @@ export class TestEdge {
       loader,
       authorizer,
       refusals,
+      personal,
       schemas,
       edge,
       limits: unlimited,
@@ -105,7 +107,17 @@ export class TestEdge {
     // Nobody else writes to this platform's log, so what is known of it is never old.
     const platform = { fresh: () => this.#platform.state };
     const queries = new ProjectionQueries({ app, rows: new MemoryProjectionRows(projections), clock });
-    this.#caller = { edge: { pipeline, platform }, reader, loader, resources: table, queries, doorbell, clock, ids };
+    this.#caller = {
+      edge: { pipeline, platform },
+      reader,
+      loader,
+      resources: table,
+      queries,
+      personal,
+      doorbell,
+      clock,
+      ids,
+    };
   }
 
   /** Questions for whoever may see all tenants. */

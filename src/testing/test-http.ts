@@ -19,6 +19,7 @@ export interface TestHttpParts extends Omit<TestEdgeParts, "cedar"> {
 /** Begins to listen on a free port. Connections live in real time; what is stamped and stored has the plane's. */
 export async function openTestHttp(parts: TestHttpParts): Promise<{ readonly edge: Edge; readonly url: string }> {
   const { app, store, signer, verifier, doorbell, logger, table, projections, work, directory } = parts;
+  const { personal, dataKeys } = parts;
   const clock: Clock = { ...systemClock, nowUs: () => parts.clock.nowUs() };
   const { reader } = store;
   const edge = await createEdge({
@@ -34,6 +35,8 @@ export async function openTestHttp(parts: TestHttpParts): Promise<{ readonly edg
     work,
     replays: new MemoryReplayProgress(),
     allowances: new MemoryAllowances(clock),
+    personal,
+    dataKeys,
     doorbell,
     verifier,
     keys: directory,

@@ -28,6 +28,7 @@ import { pureCall } from "./pure-call.js";
 import { TestEdge } from "./test-edge.js";
 import { openTestHttp } from "./test-http.js";
 import { createTestKeys, type TestKeys } from "./test-keys.js";
+import { testPersonal } from "./test-personal.js";
 import { TestProcess, type TestProcessParts } from "./test-process.js";
 import { VirtualClock } from "./virtual-clock.js";
 
@@ -124,6 +125,7 @@ export class TestPlane<Message extends IntentMessage = IntentMessage> implements
       clock,
       doorbell: createDoorbell(),
       logger,
+      ...testPersonal(app, this.#store.reader, clock),
     };
     this.#edge = new TestEdge({ ...shared, signer, cedar });
     this.#parts = {

@@ -20,9 +20,10 @@ import {
 import type { MemoryWorkStore } from "../work/index.js";
 import { WorkerRuntime } from "../worker/index.js";
 import type { PlantedFaults } from "./planted-faults.js";
+import type { TestPersonal } from "./test-personal.js";
 
 /** What outlives a process, and what it is made with. */
-export interface TestProcessParts {
+export interface TestProcessParts extends TestPersonal {
   readonly app: AppDefinition;
   readonly store: MemoryStore;
   readonly work: MemoryWorkStore;
@@ -66,7 +67,7 @@ export class TestProcess {
     const loader = new ResourceLoader({ reader, verifier, app });
     const { signal } = new AbortController(); // a process does not stop, it is killed
     void new ControllerRuntime({ ...common, loader, checkDeterminism: true, reconcilesPerGenerationMax }).run(signal);
-    void new WorkerRuntime(common).run(signal);
+    void new WorkerRuntime({ ...common, personal: parts.personal }).run(signal);
     void new ResourcesProjector({ ...common, table: this.#gated(parts.table) }).run(signal);
     for (const [name, memory] of parts.projections) {
       const definition = app.projections.get(name);

@@ -9,6 +9,7 @@ import {
 } from "../event/index.js";
 import { backoffMs, type Clock, EventplaneError, formatUs, isEventplaneError, type Random } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
+import { concealed, type OpenedInput, type PersonalData, resealed } from "../personal/index.js";
 import type { Append, AppendOutcome } from "../store/index.js";
 import { describeFailure, heldCode, type WorkClaim, type WorkFailure, type WorkStore } from "../work/index.js";
 import { makeCall } from "./call.js";
@@ -28,6 +29,8 @@ export interface EffectAttemptOptions {
   /** The coalescer of the runtime tier. */
   readonly appending: { append(append: Append): Promise<AppendOutcome> };
   readonly loader: EffectLoader;
+  /** Opens the personal data in what workers are called with. */
+  readonly personal: Pick<PersonalData, "openInput">;
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;
@@ -98,20 +101,26 @@ export class EffectAttempts {
     if (claim.attempt > worker.retry.attempts) {
       return this.#giveUp(attempt, effect, { code: "effect_unknown", message: `The last ${lost}.` });
     }
-    const misfit = inputMisfitOf(worker, effect.input);
+    const open = await this.#options.personal.openInput(claim.tenantId, effect.input);
+    if (open.isErased) {
+      const message = `Worker ${worker.name} was not called: what it was asked with is of a data subject who has been erased.`;
+      await this.#record(claim, effect.ask, { worker, result: { failed: { code: "subject_erased", message } } });
+      return { result: "failed" };
+    }
+    const misfit = inputMisfitOf(worker, open.input);
     if (misfit !== undefined) {
       const message = `What worker ${worker.name} was asked does not fit its input schema any more: ${misfit}. Correct the schema and redrive, or resolve the effect by hand.`;
       return this.#giveUp(attempt, effect, { code: "effect_input_invalid", message });
     }
-    return this.#call(attempt, effect);
+    return this.#call(attempt, effect, open);
   }
 
-  async #call(attempt: EffectAttempt, effect: LoadedEffect): Promise<EffectAttemptEnd> {
+  async #call(attempt: EffectAttempt, effect: LoadedEffect, open: OpenedInput): Promise<EffectAttemptEnd> {
     const { claim, worker, signal } = attempt;
     const { clock } = this.#options;
     const idempotencyKey = effectResultId(claim.tenantId, effect.ask.id, worker.name);
-    const end = await makeCall({ worker, input: effect.input, idempotencyKey, clock, signal });
-    const outcome = outcomeOf(worker, end);
+    const end = await makeCall({ worker, input: open.input, idempotencyKey, clock, signal });
+    const outcome = withoutPersonal(outcomeOf(worker, end), open);
     attempt.onCall(outcome.outcome === "answered" || outcome.outcome === "unfit");
     if (outcome.outcome === "answered") {
       const { result } = outcome;
@@ -242,6 +251,15 @@ export class EffectAttempts {
     const fields = { tenantId, effect: aggregateId, worker: worker.name, attempt, code, reason };
     this.#options.logger[level](at === undefined ? fields : { ...fields, at }, message);
   }
+}
+
+/** What a worker was shown must not come back in the clear. */
+function withoutPersonal(outcome: Outcome, { opened }: OpenedInput): Outcome {
+  if (opened.length === 0) return outcome;
+  const told = ({ code, message }: EffectFailure): EffectFailure => ({ code, message: concealed(message, opened) });
+  if (outcome.outcome !== "answered") return { ...outcome, failure: told(outcome.failure) };
+  const { result } = outcome;
+  return { ...outcome, result: "ok" in result ? { ok: resealed(result.ok, opened) } : { failed: told(result.failed) } };
 }
 
 /** The place is for operators; the log that tenants read has the failure without it. */

@@ -9,7 +9,7 @@ import {
   type WorkerDefinition,
 } from "../event/index.js";
 import { EventplaneError, type JsonObject } from "../kernel/index.js";
-import { type Infer, readSchema, type SchemaSource } from "../schema/index.js";
+import { type Infer, type PersonalRole, readSchema, type SchemaSource } from "../schema/index.js";
 
 /** Nothing more for the schema of an object, nothing at all for others. */
 type OnlyObject<Schema> = Infer<Schema> extends object ? unknown : never;
@@ -95,7 +95,7 @@ export function defineWorker<
   };
   const definition: WorkerDefinition & { readonly name: Name } = deepFreeze({
     name,
-    inputSchema: objectSchema(config.input, `the input of worker ${name}`),
+    inputSchema: objectSchema(config.input, `the input of worker ${name}`, "holds"),
     outputSchema: objectSchema(config.output, `the output of worker ${name}`),
     timeoutMs: number("timeoutMs", config.timeoutMs ?? defaults.timeoutMs, durationMsMax),
     retry: {
@@ -116,8 +116,8 @@ export function defineWorker<
 }
 
 /** Results are told apart by being there, so they are objects; so are inputs, which may grow. */
-function objectSchema(source: SchemaSource, what: string): JsonObject {
-  const schema = readSchema(source, what);
+function objectSchema(source: SchemaSource, what: string, personal?: PersonalRole): JsonObject {
+  const schema = readSchema(source, what, personal);
   if (schema.type !== undefined && schema.type !== "object") {
     throw invalid(`${what} must be an object, not ${JSON.stringify(schema.type)}: wrap it in one`);
   }

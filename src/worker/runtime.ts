@@ -26,6 +26,7 @@ export interface WorkerRuntimeOptions {
   readonly coalescer: EffectAttemptOptions["appending"];
   readonly reader: LogReader;
   readonly verifier: Verifier;
+  readonly personal: EffectAttemptOptions["personal"];
   readonly clock: Clock;
   readonly random: Random;
   readonly logger: Logger;

@@ -38,6 +38,7 @@ import { MemoryProjectionRows } from "../../src/projection/index.js";
 import { type AllowanceStore, MemoryAllowances, type QuotaDefaults } from "../../src/quota/index.js";
 import { MemoryReplayProgress } from "../../src/replay/index.js";
 import { type Appender, Coalescer, createMemoryStore, type LogReader, ResourceLoader } from "../../src/store/index.js";
+import { testPersonal } from "../../src/testing/index.js";
 import type { DeadLetter } from "../../src/work/index.js";
 
 /** The adapters below an edge. */
@@ -194,6 +195,7 @@ async function startOne(parts: EdgeParts): Promise<{ readonly edge: Edge; readon
     replays: new MemoryReplayProgress(),
     allowances: store.allowances,
     ...(parts.quotaDefaults === undefined ? {} : { quotaDefaults: parts.quotaDefaults }),
+    ...testPersonal(app, reader, clock),
     doorbell,
     verifier,
     keys: directory,

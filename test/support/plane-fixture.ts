@@ -1,4 +1,5 @@
 /** A whole plane in this process: real PostgreSQL, HTTP, controllers and the resources projection, with two tenants. */
+import { randomBytes } from "node:crypto";
 import { Writable } from "node:stream";
 import { createClient, type EventplaneClient, type PublishReceipt, type ResourceView } from "../../src/client/index.js";
 import {
@@ -43,6 +44,8 @@ export class PlaneFixture {
     edge: generateSigningKey().privateKeyPem,
     runtime: generateSigningKey().privateKeyPem,
   };
+  /** What the data keys are under, unless a plane is started with others. */
+  readonly personalKey: string = randomBytes(32).toString("base64url");
   readonly #app: AppDefinition;
   readonly #allowedNetworks: readonly string[] | undefined;
   readonly #lines: string[] = [];
@@ -91,7 +94,10 @@ export class PlaneFixture {
   }
 
   /** Opens one more plane on the same database, of another version of the code if one is given. */
-  async start(code: Partial<AppDefinition> = {}): Promise<Plane> {
+  async start({
+    personalKeys,
+    ...code
+  }: Partial<AppDefinition> & { readonly personalKeys?: readonly string[] } = {}): Promise<Plane> {
     const { database } = this.installation;
     const app = { ...this.#app, ...code };
     await installProjections(database.ownerUrl, {
@@ -109,7 +115,7 @@ export class PlaneFixture {
       connectionsMax: 6,
       claimsMax: 32,
       workerStopGraceMs: 300,
-      keys: this.#keys,
+      keys: { ...this.#keys, personal: personalKeys ?? [this.personalKey] },
       edge: { name: "edge-1", listen: { host: "127.0.0.1", port: 0 } },
       ...(this.#allowedNetworks === undefined
         ? {}
@@ -139,6 +145,13 @@ export class PlaneFixture {
   async close(): Promise<void> {
     await this.stop();
     await this.installation.close();
+  }
+
+  /** The first one that runs. */
+  get plane(): Plane {
+    const [first] = this.#planes;
+    if (first === undefined) throw new Error("No plane runs.");
+    return first;
   }
 
   get url(): string {

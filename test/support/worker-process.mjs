@@ -1,7 +1,8 @@
 /** A process that runs one worker and nothing else; its configuration comes as JSON on standard input. It lives until it is killed. */
 import { text } from "node:stream/consumers";
 import { createEd25519Signer, createVerifier, KeyDirectory } from "../../dist/event/index.js";
-import { systemClock, systemRandom } from "../../dist/kernel/index.js";
+import { systemClock, systemIds, systemRandom } from "../../dist/kernel/index.js";
+import { KeyEncryptionKeys, KeyRing, PersonalData, PostgresDataKeys } from "../../dist/personal/index.js";
 import { Coalescer } from "../../dist/store/index.js";
 import { createPool, PostgresAppender, PostgresReader } from "../../dist/store/postgres/index.js";
 import { PostgresWorkStore } from "../../dist/work/index.js";
@@ -36,6 +37,12 @@ const say = (fields, message) => process.stderr.write(`${message} ${JSON.stringi
 const logger = { debug() {}, info() {}, warn: say, error: say, child: () => logger };
 const stop = new AbortController();
 process.on("SIGTERM", () => stop.abort());
+const ring = new KeyRing({
+  store: new PostgresDataKeys(pool),
+  keks: new KeyEncryptionKeys([]),
+  clock: systemClock,
+  ids: systemIds,
+});
 await new WorkerRuntime({
   app: { workers: new Map([[worker.definition.name, worker.definition]]) },
   work: new PostgresWorkStore(pool),
@@ -46,6 +53,7 @@ await new WorkerRuntime({
   }),
   reader: new PostgresReader(pool),
   verifier: createVerifier(directory),
+  personal: new PersonalData({ app: { aggregates: new Map() }, ring }),
   clock: systemClock,
   random: systemRandom,
   logger,

@@ -24,6 +24,7 @@ export const areaNames = [
   "effects",
   "replays",
   "webhooks",
+  "subjects",
 ] as const;
 
 /**

@@ -18,6 +18,7 @@ export type Tag =
   | "Replays"
   | "Controllers"
   | "Webhooks"
+  | "Data subjects"
   | "Open";
 
 /** What each section is about, in their order. */
@@ -34,6 +35,7 @@ export const tags: Readonly<Record<Tag, string>> = {
   Replays: "History given to one consumer again. Needs the grant `admin`.",
   Controllers: "Controllers over living resources. Needs the grant `admin`.",
   Webhooks: "Events sent to an address, signed. Needs the grant `admin`.",
+  "Data subjects": "Whose personal data are encrypted, and their erasure. Needs the grant `admin`.",
   Open: "What anybody may ask.",
 };
 

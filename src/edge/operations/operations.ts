@@ -8,6 +8,7 @@ import { publishingOperations } from "./publishing.js";
 import { quotaOperations } from "./quotas.js";
 import { readingOperations } from "./reading.js";
 import { stuckWorkOperations } from "./stuck-work.js";
+import { subjectOperations } from "./subjects.js";
 import { webhookOperations } from "./webhooks.js";
 
 /** By method and address, as `GET /v1/tenants/:t/events`. */
@@ -19,6 +20,7 @@ export const operations: Operations = {
   ...stuckWorkOperations,
   ...operatorOperations,
   ...webhookOperations,
+  ...subjectOperations,
   ...openOperations,
 };
 

@@ -17,6 +17,7 @@ export const pathParameters: Readonly<Record<string, Parameter>> = {
   type: { schema: eventType(), description: "Type of the intent.", example: "organization.create" },
   version: { schema: whole(1), description: "The version, from 1.", example: 1 },
   name: { schema: text({ minLength: 1 }), description: "Name in the app's configuration.", example: "quota" },
+  subject: { schema: aggregateId(), description: "Name of the data subject.", example: "cus_7f3a" },
   source: {
     schema: text({ minLength: 1 }),
     description: "Name of the source in the app's configuration.",

@@ -32,6 +32,8 @@ const intentCodes: readonly ErrorCode[] = [
   "schema_violation",
   "secret_found",
   "content_mismatch",
+  "data_subject_missing",
+  "subject_erased",
   "wrong_expected_version",
   "wrong_expected_generation",
   "resource_exists",

@@ -21,6 +21,7 @@ import {
   uuid8,
   uuidVersion,
 } from "../../kernel/index.js";
+import type { PersonalData } from "../../personal/index.js";
 import { findSecret } from "../../schema/index.js";
 import type { Principal } from "../principal.js";
 import type { IntentInput } from "./intent-input.js";
@@ -38,6 +39,8 @@ export interface Naming {
   readonly isList: boolean;
 }
 
+/** What they mean is done when the draft is sealed. */
+const takesMarks = { takesMarks: "x-eventplane-personal" } as const;
 const publisherVersions: readonly number[] = [4, 7];
 const envelopeBytes = 1_024;
 
@@ -52,11 +55,18 @@ const earlierChecksMax = 500;
 /** Names and checks intents. */
 export class Drafter {
   readonly #factory: EventFactory;
+  readonly #personal: PersonalData;
   readonly #types: ReadonlyMap<string, CheckedType>;
   readonly #schemas: RegisteredSchemas;
   readonly #earlier = new LruMap<string, SchemaCheck>(earlierChecksMax);
 
-  constructor(options: { readonly app: AppDefinition; readonly ids: IdSource; readonly schemas: RegisteredSchemas }) {
+  constructor(options: {
+    readonly app: AppDefinition;
+    readonly ids: IdSource;
+    readonly schemas: RegisteredSchemas;
+    readonly personal: PersonalData;
+  }) {
+    this.#personal = options.personal;
     this.#factory = new EventFactory(options);
     this.#schemas = options.schemas;
     this.#types = checkedTypes(options.app);
@@ -79,7 +89,8 @@ export class Drafter {
   /**
    * The draft.
    *
-   * @throws EventplaneError what the factory refuses; `spec_too_large`; `schema_violation` with the places; `secret_found` with the place and the rule
+   * @throws EventplaneError what the factory refuses; `spec_too_large`; `schema_violation` with the places; `secret_found` with the place and the rule;
+   * `data_subject_missing`
    */
   draft(intent: IntentRequest, causedBy: CausedBy): AppendItem {
     const item = this.#factory.intent(intent, causedBy);
@@ -92,6 +103,7 @@ export class Drafter {
     liftSpec(type.definition, item.event, intent.spec);
     const secret = findSecret(intent.spec, { text: intent.specText, allowed: type.definition.allowSecrets });
     if (secret !== undefined) throw secretFound(`The spec of ${intent.type}`, secret, "/spec");
+    this.#personal.check(item.event, this.#schemas);
     return item;
   }
 
@@ -103,7 +115,7 @@ export class Drafter {
     if (known !== undefined) return known;
     const registered = this.#schemas.find(definition.type, schemaVersion);
     if (registered === undefined) throw unknownVersion(definition, schemaVersion);
-    const earlier = compileSchema(registered.schema);
+    const earlier = compileSchema(registered.schema, takesMarks);
     this.#earlier.set(key, earlier);
     return earlier;
   }
@@ -180,6 +192,6 @@ function misfit(type: string, problems: readonly SchemaProblem[]): EventplaneErr
 function checkedTypes(app: AppDefinition): ReadonlyMap<string, CheckedType> {
   const intents = [...app.aggregates.values()].flatMap((aggregate) => [...aggregate.intents.values()]);
   return new Map(
-    intents.map((definition) => [definition.type, { definition, check: compileSchema(definition.schema) }]),
+    intents.map((definition) => [definition.type, { definition, check: compileSchema(definition.schema, takesMarks) }]),
   );
 }

@@ -4,6 +4,7 @@
  */
 import { contentHash, type EventRow, type IntentRequest } from "../../event/index.js";
 import { type EventplaneError, formatUs, isEventplaneError, isUuid, parseUs } from "../../kernel/index.js";
+import type { PersonalData } from "../../personal/index.js";
 import { type LogReader, receiptOf } from "../../store/index.js";
 import type { PublishResult } from "./publish-result.js";
 import { inItem, mismatch } from "./refusal-errors.js";
@@ -13,10 +14,10 @@ import { inItem, mismatch } from "./refusal-errors.js";
  *
  * @throws EventplaneError `content_mismatch` when it is known with another, else `refusal`
  */
-export async function unlessKnown(reader: LogReader, intent: IntentRequest, refusal: unknown): Promise<PublishResult> {
-  const row = await rowOf(reader, intent, refusal);
+export async function unlessKnown(log: KnownLog, intent: IntentRequest, refusal: unknown): Promise<PublishResult> {
+  const row = await rowOf(log.reader, intent, refusal);
   if (row === undefined) throw refusal;
-  if (!hasContent(row, intent)) throw mismatch(row.id);
+  if (!(await hasContent(log, row, intent))) throw mismatch(row.id);
   return { result: "repeated", receipt: receiptOf(row) };
 }
 
@@ -26,21 +27,29 @@ export async function unlessKnown(reader: LogReader, intent: IntentRequest, refu
  * @throws EventplaneError `content_mismatch` when only some are, else `refusal`
  */
 export async function unlessAllKnown(
-  reader: LogReader,
+  log: KnownLog,
   intents: readonly IntentRequest[],
   refusal: unknown,
 ): Promise<readonly PublishResult[]> {
   const [first] = intents;
   const ids = intents.flatMap(({ id }) => (isUuid(id) ? [id] : []));
   if (!mayBeRepeated(refusal) || first === undefined || ids.length === 0) throw refusal;
-  const rows = await reader.readByIds(first.tenantId, ids);
+  const rows = await log.reader.readByIds(first.tenantId, ids);
   if (rows.length === 0) throw refusal;
   const known = new Map<string | undefined, EventRow>(rows.map((row) => [row.id, row]));
-  return intents.map((intent, index) => {
+  const results: PublishResult[] = [];
+  for (const [index, intent] of intents.entries()) {
     const row = known.get(intent.id);
-    if (row === undefined || !hasContent(row, intent)) throw inItem(mismatch(intent.id ?? ""), index);
-    return { result: "repeated", receipt: receiptOf(row) };
-  });
+    if (row === undefined || !(await hasContent(log, row, intent))) throw inItem(mismatch(intent.id ?? ""), index);
+    results.push({ result: "repeated", receipt: receiptOf(row) });
+  }
+  return results;
+}
+
+/** What is in the log, and how personal data look there. */
+interface KnownLog {
+  readonly reader: LogReader;
+  readonly personal: PersonalData;
 }
 
 async function rowOf(reader: LogReader, intent: IntentRequest, refusal: unknown): Promise<EventRow | undefined> {
@@ -60,7 +69,7 @@ function mayBeRepeated(refusal: unknown): refusal is EventplaneError {
 }
 
 /** Whether the stored event is what this request would have made: the comparison of P5. */
-function hasContent(row: EventRow, intent: IntentRequest): boolean {
+async function hasContent({ personal }: KnownLog, row: EventRow, intent: IntentRequest): Promise<boolean> {
   const occurredAtUs = intent.occurredAt === undefined ? undefined : parseUs(intent.occurredAt);
   const { correlationId = row.id, causationId = null, aggregateId = row.id } = intent;
   const isMalformed =
@@ -79,7 +88,7 @@ function hasContent(row: EventRow, intent: IntentRequest): boolean {
     correlationId,
     causationId,
     occurredAt: occurredAtUs === undefined ? null : formatUs(occurredAtUs),
-    specText: intent.specText,
+    specText: await personal.sealedAs(row, intent.specText),
   };
   return contentHash(asked).equals(contentHash(row));
 }

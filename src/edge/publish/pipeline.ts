@@ -19,6 +19,7 @@ import {
   limits,
   type TenantId,
 } from "../../kernel/index.js";
+import type { PersonalData } from "../../personal/index.js";
 import type { AppendOutcome, LogReader } from "../../store/index.js";
 import type { Authorizer } from "../authz/authorizer.js";
 import type { ResourceClass } from "../authz/ruling.js";
@@ -70,6 +71,7 @@ export interface PublishPipelineDependencies {
   readonly limits: Pick<EdgeLimits, "charge" | "giveBack">;
   readonly refusals: RefusalLog;
   readonly schemas: RegisteredSchemas;
+  readonly personal: PersonalData;
   /** Hears of specs that were refused for a secret, by the rule that found it. */
   readonly onSecret?: (rule: string) => void;
   /** Name of this edge, and the key that its coalescer signs with. */
@@ -211,11 +213,11 @@ export class PublishPipeline {
     try {
       item = this.#drafter.draft(intent, request.stamps.of(intent.type));
     } catch (refusal) {
-      return unlessKnown(this.#dependencies.reader, intent, refusal);
+      return unlessKnown(this.#dependencies, intent, refusal);
     }
     const guard = this.#aggregateOf(intent)?.guard;
     if (guard !== undefined) return this.#publishGuarded(request, intent, { item, guard });
-    return resultOf(await this.#append(request, [item]), item);
+    return this.#resultOf(await this.#append(request, [item]), { item, intent });
   }
 
   async #publishGuarded(
@@ -228,9 +230,9 @@ export class PublishPipeline {
       const resource = await this.#dependencies.loader.load(request.tenantId, { aggregateType, aggregateId });
       const seen = resource?.generation ?? 0;
       const refusal = guardRefusal(guard, resource, { item, intent, definition: this.#definitionOf(intent) });
-      if (refusal !== undefined) return unlessKnown(this.#dependencies.reader, intent, refusal);
+      if (refusal !== undefined) return unlessKnown(this.#dependencies, intent, refusal);
       const outcome = await this.#append(request, [{ ...item, expectedGeneration: seen }]);
-      if (!wasOvertaken(outcome, intent)) return resultOf(outcome, item);
+      if (!wasOvertaken(outcome, intent)) return this.#resultOf(outcome, { item, intent });
       if (attempt === guardAttemptsMax) throw overtaken();
     }
   }
@@ -248,10 +250,11 @@ export class PublishPipeline {
       try {
         items = await this.#draftAll(request, readable);
       } catch (refusal) {
-        return unlessAllKnown(this.#dependencies.reader, readable, refusal);
+        return unlessAllKnown(this.#dependencies, readable, refusal);
       }
       const outcome = await this.#append(request, items);
       if (outcome.result !== "refused") return items.map((item, index) => resultAt(outcome, item, index));
+      if (outcome.code === "content_mismatch") return this.#unlessAllSame(readable, outcome);
       if (!wasOvertaken(outcome, readable[outcome.index])) throw inItem(refusalError(outcome), outcome.index);
       if (attempt === guardAttemptsMax) throw inItem(overtaken(), outcome.index);
     }
@@ -301,8 +304,28 @@ export class PublishPipeline {
     return { ...item, expectedGeneration: resource?.generation ?? 0 };
   }
 
-  #append(request: Request, items: readonly AppendItem[]): Promise<AppendOutcome> {
-    return this.#dependencies.log.append({ tenantId: request.tenantId, items }, request.options.signal);
+  async #append({ tenantId, options }: Request, items: readonly AppendItem[]): Promise<AppendOutcome> {
+    const { log, personal, schemas } = this.#dependencies;
+    const sealed = personal.seal(tenantId, items, schemas);
+    return log.append({ tenantId, items: sealed instanceof Promise ? await sealed : sealed }, options.signal);
+  }
+
+  /** Under other marks than it was stored with, the same intent would be sealed in another way: it is compared in its own. */
+  async #resultOf(
+    outcome: AppendOutcome,
+    { item, intent }: { readonly item: AppendItem; readonly intent: IntentRequest },
+  ): Promise<PublishResult> {
+    if (outcome.result !== "refused") return resultAt(outcome, item, 0);
+    if (outcome.code === "content_mismatch") return unlessKnown(this.#dependencies, intent, refusalError(outcome));
+    throw refusalError(outcome);
+  }
+
+  /** The same for an atomic list. */
+  #unlessAllSame(
+    intents: readonly IntentRequest[],
+    outcome: Extract<AppendOutcome, { result: "refused" }>,
+  ): Promise<readonly PublishResult[]> {
+    return unlessAllKnown(this.#dependencies, intents, inItem(refusalError(outcome), outcome.index));
   }
 }
 
@@ -327,11 +350,6 @@ function withinScope(
 ): readonly (IntentRequest | EventplaneError)[] {
   if (scope === undefined) return intents;
   return intents.map((each) => (each instanceof EventplaneError || scope.allowsType(each.type) ? each : forbidden()));
-}
-
-function resultOf(outcome: AppendOutcome, item: AppendItem): PublishResult {
-  if (outcome.result === "refused") throw refusalError(outcome);
-  return resultAt(outcome, item, 0);
 }
 
 function resultAt(

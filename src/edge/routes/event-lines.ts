@@ -111,7 +111,8 @@ async function* linesOf(
     assertStillAllowed(parts, caller);
     const rows = await parts.reader.read(tenantId, { filter, after: place, limit: readEvents });
     const visible = rows.filter((row) => row.position <= until && scope?.allows(row) !== false).slice(0, limit - count);
-    for (const { text, position } of chunksOf(visible)) {
+    const opened = await parts.personal.openRows(tenantId, visible);
+    for (const { text, position } of chunksOf(opened)) {
       assertStillAllowed(parts, caller);
       yield text;
       told.at(position);

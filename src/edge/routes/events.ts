@@ -57,7 +57,8 @@ export function addEventRoutes(routes: Routes, parts: EdgeParts): void {
       const { schema } = readQuery(request.query, ["schema"]);
       const row = await eventOf(parts, caller, request.params);
       const form = formWith(request, { of: "single", schema, app: parts.app });
-      return reply.type(form.mediaType).send(form.write(row));
+      const [text] = await parts.personal.openTexts(caller.tenantId, [form.write(row)]);
+      return reply.type(form.mediaType).send(text);
     },
   });
   routes.tenant({
@@ -130,7 +131,10 @@ async function readPage(parts: EdgeParts, { tenantId, scope, request, reply }: R
       },
     );
   }
+  // What is proven is what is stored: personal data stay sealed in it.
   const write = include === "proof" ? provenEventWriter() : form.write;
+  const open: Open =
+    include === "proof" ? (written) => written : (written) => parts.personal.openTexts(tenantId, written);
   const texts: string[] = [];
   let next: number | null = null;
   let place = direction === "forwards" ? after : before;
@@ -142,7 +146,10 @@ async function readPage(parts: EdgeParts, { tenantId, scope, request, reply }: R
       ({ position }) => position > (after ?? 0) && position < (before ?? Number.POSITIVE_INFINITY),
     );
     looked += rows.length;
-    for (const row of visibleRows(inside, scope)) bytes += texts[texts.push(write(row)) - 1]?.length ?? 0;
+    for (const text of await open(visibleRows(inside, scope).map(write))) {
+      texts.push(text);
+      bytes += text.length;
+    }
     place = inside.at(-1)?.position ?? place;
     next = rows.length < size || inside.length < rows.length ? null : (place ?? null);
     if (next === null) break;
@@ -167,7 +174,14 @@ async function readStream(parts: EdgeParts, { tenantId, scope, request, reply }:
   const stream = { aggregateType: aggregateTypeOf(names.aggregateType), aggregateId: aggregateIdOf(names.aggregateId) };
   const afterVersion = integerOf(query, "after", { min: 0, max: Number.MAX_SAFE_INTEGER }) ?? 0;
   const { texts, next } = await gather(
-    { after: afterVersion, limit, scope, write: form.write, placeOf: ({ version }) => version },
+    {
+      after: afterVersion,
+      limit,
+      scope,
+      open: (written) => parts.personal.openTexts(tenantId, written),
+      write: form.write,
+      placeOf: ({ version }) => version,
+    },
     (after, size) => parts.reader.readStream(tenantId, stream, { afterVersion: after, limit: size }),
   );
   // A stream of which nothing may be seen is none; of one of a type that is touched, a page may be empty.
@@ -187,6 +201,7 @@ async function readTrace(parts: EdgeParts, { tenantId, scope, request, reply }: 
       after: positionOf(query, "after") ?? 0,
       limit: traceEventsMax,
       scope,
+      open: (written) => parts.personal.openTexts(tenantId, written),
       write: form.write,
       placeOf: ({ position }) => position,
     },
@@ -198,17 +213,21 @@ async function readTrace(parts: EdgeParts, { tenantId, scope, request, reply }: 
   return sendPage(parts, { tenantId, scope, request, reply }, { form, texts, next });
 }
 
+/** Opens the personal data of events as they were written. */
+type Open = (written: readonly string[]) => Promise<readonly string[]> | readonly string[];
+
 interface GatherOptions {
   readonly after: number;
   readonly limit: number;
   readonly scope: Scope | undefined;
+  readonly open: Open;
   readonly write: Form["write"];
   readonly placeOf: (row: EventRow) => number;
 }
 
 /** Reads until there are `limit` events, or 8 MiB of them, or 10,000 were looked at. */
 async function gather(
-  { after, limit, scope, write, placeOf }: GatherOptions,
+  { after, limit, scope, open, write, placeOf }: GatherOptions,
   read: (after: number, limit: number) => Promise<readonly EventRow[]>,
 ): Promise<Page> {
   const texts: string[] = [];
@@ -217,7 +236,10 @@ async function gather(
     const size = Math.min(readEvents, limit - texts.length);
     const rows = await read(place, size);
     looked += rows.length;
-    for (const row of visibleRows(rows, scope)) bytes += texts[texts.push(write(row)) - 1]?.length ?? 0;
+    for (const text of await open(visibleRows(rows, scope).map(write))) {
+      texts.push(text);
+      bytes += text.length;
+    }
     const last = rows.at(-1);
     if (last !== undefined) place = placeOf(last);
     if (rows.length < size) return { texts, next: null };

@@ -24,7 +24,7 @@ export function addProjectionRoutes(routes: Routes, parts: EdgeParts): void {
       assertAllApplied(parts, scope, name);
       const query = tableQueryOf(request.query, ["minPosition"]);
       const minPosition = positionOf(otherParameters(request.query, parameters), "minPosition");
-      return parts.queries.query(tenantId, name, { ...query, minPosition });
+      return parts.personal.openValue(tenantId, await parts.queries.query(tenantId, name, { ...query, minPosition }));
     },
   });
 }

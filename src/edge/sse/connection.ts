@@ -19,6 +19,7 @@ import {
   filterKey,
   heartbeatFrame,
   isUnfiltered,
+  type OpenRows,
   type SubscribeFilter,
 } from "./frame.js";
 import type { TenantFeed } from "./tenant-feed.js";
@@ -44,6 +45,8 @@ export interface ConnectionDependencies {
   readonly feed: TenantFeed;
   /** Catch-up reads are held back while this is false. */
   readonly mayDeliver: () => boolean;
+  /** Opens the personal data of rows. */
+  readonly open: OpenRows;
 }
 
 /** Why a connection ended, as the client reads it. */
@@ -205,7 +208,7 @@ export class SseConnection {
 
   /** One page from the store, with back-pressure; moves the position also past events that the filter leaves out. */
   async #catchUpPage(): Promise<void> {
-    const { reader, feed, clock, mayDeliver } = this.#dependencies;
+    const { reader, feed, clock, mayDeliver, open } = this.#dependencies;
     await this.#drained();
     const known = feed.position;
     try {
@@ -213,7 +216,8 @@ export class SseConnection {
       const { scope, ...asked } = this.#filter;
       const filter = scope?.narrow(asked) ?? asked;
       const rows = await reader.read(this.tenantId, { after: this.#position, limit: pageEvents, filter });
-      for (const row of visibleRows(rows, scope)) await this.#writeCaughtUp(eventFrame(row).bytes, row.position);
+      const visible = await open(this.tenantId, visibleRows(rows, scope));
+      for (const row of visible) await this.#writeCaughtUp(eventFrame(row).bytes, row.position);
       const looked = rows.length < pageEvents ? known : (rows.at(-1)?.position ?? 0);
       if (!this.#ended.signal.aborted) this.#position = Math.max(this.#position, looked);
       if (this.#position - this.#toldPosition >= limits.bookmarkPositions) this.#writeBookmark();

@@ -5,7 +5,7 @@
  */
 import type { EventKind, EventRow } from "../../event/index.js";
 import { eventLine } from "../../event/index.js";
-import { type SseFrame, sseFrame, sseHeartbeat } from "../../kernel/index.js";
+import { type SseFrame, sseFrame, sseHeartbeat, type TenantId } from "../../kernel/index.js";
 import type { ReadFilter } from "../../store/index.js";
 import type { Scope } from "../scope.js";
 
@@ -19,6 +19,12 @@ export interface Frame {
   readonly correlationId: string;
   readonly bytes: Buffer;
 }
+
+/** Rows of one tenant as a subscriber may read them, in their order. */
+export type OpenRows = (
+  tenantId: TenantId,
+  rows: readonly EventRow[],
+) => Promise<readonly EventRow[]> | readonly EventRow[];
 
 /** What a subscriber may ask for; all given parts must match. */
 export interface SubscribeFilter

@@ -9,7 +9,7 @@ import type { LogHub, LogReader } from "../../store/index.js";
 import type { ResourceClass } from "../authz/ruling.js";
 import type { Principal } from "../principal.js";
 import { SseConnection } from "./connection.js";
-import type { SubscribeFilter } from "./frame.js";
+import type { OpenRows, SubscribeFilter } from "./frame.js";
 import { TenantFeed } from "./tenant-feed.js";
 
 /** What the hub needs. */
@@ -18,6 +18,8 @@ export interface SubscriptionHubDependencies {
   /** Closed by {@link SubscriptionHub.close}. */
   readonly log: LogHub;
   readonly clock: Clock;
+  /** Opens the personal data of rows, in their order. */
+  readonly open: OpenRows;
   /** False while this edge cannot prove that it knows the latest keys. */
   readonly mayDeliver: () => boolean;
   /** Whether the credential of an open connection may still be used. */

@@ -26,7 +26,14 @@ async function bench(): Promise<Bench> {
   const { tenantId } = events;
   const { reader } = events.store;
   const log = createLogHub({ reader, doorbell: createDoorbell(), clock });
-  const feed = new TenantFeed(tenantId, { reader, log, clock, mayDeliver: () => true, report: () => undefined });
+  const feed = new TenantFeed(tenantId, {
+    reader,
+    log,
+    clock,
+    open: (_tenantId, rows) => rows,
+    mayDeliver: () => true,
+    report: () => undefined,
+  });
   await feed.start();
   await clock.advance(1_000);
   const append = async (count: number): Promise<void> => {

@@ -7,7 +7,7 @@
  */
 import type { Clock, TenantId } from "../../kernel/index.js";
 import type { LogHub, LogReader } from "../../store/index.js";
-import { eventFrame, type Frame, FrameBatch } from "./frame.js";
+import { eventFrame, type Frame, FrameBatch, type OpenRows } from "./frame.js";
 
 /** Hears of every batch, in position order and without a gap. Must not throw and must not wait. */
 export type FeedListener = (batch: FrameBatch) => void;
@@ -21,6 +21,8 @@ export interface FeedDependencies {
   readonly clock: Clock;
   /** While this is false nothing is given out, so that nobody whose key may be revoked is sent anything. */
   readonly mayDeliver: () => boolean;
+  /** Opens the personal data of rows. */
+  readonly open: OpenRows;
   /** Hears of reads that keep failing; the feed tries again. */
   readonly report: (failure: unknown) => void;
 }
@@ -123,12 +125,13 @@ export class TenantFeed {
 
   /** Gives out what the log's hub gives; ends with the abort. */
   async #follow(signal: AbortSignal): Promise<void> {
-    const { log, clock, mayDeliver } = this.#dependencies;
+    const { log, clock, mayDeliver, open } = this.#dependencies;
     for await (const page of log.pages(this.#tenantId, { after: this.#position, signal })) {
       while (!mayDeliver() && !signal.aborted) await clock.sleep(heldBackMs, signal).catch(() => undefined);
       if (signal.aborted) return;
-      const frames = page.flatMap((item) => (item.type === "event" ? [eventFrame(item.event)] : []));
-      if (frames.length === 0) continue;
+      const rows = page.flatMap((item) => (item.type === "event" ? [item.event] : []));
+      if (rows.length === 0) continue;
+      const frames = (await open(this.#tenantId, rows)).map(eventFrame);
       this.#keep(frames);
       const batch = new FrameBatch(frames);
       for (const listener of this.#listeners) listener(batch);

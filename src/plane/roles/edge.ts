@@ -1,6 +1,7 @@
 /** The role that takes requests, over HTTP and from code of this process. */
 import { createEdge, type Edge, type EdgeDependencies } from "../../edge/index.js";
 import { systemIds } from "../../kernel/index.js";
+import { assertOpens, KeyRing, PersonalData, PostgresDataKeys, runUpkeep } from "../../personal/index.js";
 import {
   PostgresProjectionOverview,
   PostgresProjectionRows,
@@ -34,6 +35,8 @@ interface Reading {
   readonly loader: ResourceLoader;
   readonly resources: PostgresResourceReader;
   readonly projections: EdgeDependencies["projections"];
+  readonly personal: PersonalData;
+  readonly dataKeys: PostgresDataKeys;
 }
 
 /** Opens it, once the platform log has what must be there before anybody is served. */
@@ -41,6 +44,9 @@ export async function openEdge(options: PlaneOptions, shared: Shared): Promise<O
   const reader = new PostgresReader(shared.pools.edge);
   await bootstrap(options, shared, reader);
   const reading = openReading(options, shared, reader);
+  const upkeep = { ...shared, keys: reading.dataKeys, logger: options.logger };
+  await assertOpens(upkeep);
+  shared.loops.start("data_keys", (signal) => runUpkeep(upkeep, signal));
   const intakes = new Intakes({ ...shared, logger: options.logger });
   const webhooks = openWebhookDesk(options, shared);
   const edge = await createEdge(dependenciesOf(options, shared, { reader, reading, intakes, webhooks }));
@@ -63,12 +69,16 @@ async function bootstrap(
 }
 
 function openReading(options: PlaneOptions, shared: Shared, reader: PostgresReader): Reading {
-  const { folding, pools, verifier } = shared;
+  const { folding, pools, verifier, keks, clock } = shared;
   const logger = options.logger.child({ role: "edge" });
   const snapshots = openSnapshots({ ...shared, reader, logger, snapshots: new PostgresSnapshots(pools.edge) });
   const loader = new ResourceLoader({ reader, verifier, app: withPlatform(folding), snapshots });
+  const dataKeys = new PostgresDataKeys(pools.edge);
+  const ring = new KeyRing({ store: dataKeys, keks, clock, ids: systemIds });
   return {
     loader,
+    personal: new PersonalData({ app: folding, ring }),
+    dataKeys,
     resources: new PostgresResourceReader(pools.edge),
     projections: { rows: new PostgresProjectionRows(pools.edge), overview: new PostgresProjectionOverview(pools.edge) },
   };

@@ -1,5 +1,6 @@
 /** The role that calls outside. */
-import { systemRandom } from "../../kernel/index.js";
+import { systemIds, systemRandom } from "../../kernel/index.js";
+import { KeyRing, PersonalData, PostgresDataKeys } from "../../personal/index.js";
 import { PostgresReader } from "../../store/postgres/index.js";
 import { PostgresWorkStore } from "../../work/postgres/index.js";
 import { WorkerRuntime } from "../../worker/index.js";
@@ -13,13 +14,15 @@ export function startWorkers(options: PlaneOptions, shared: Shared): void {
 }
 
 function openWorkers(options: PlaneOptions, shared: Shared): WorkerRuntime {
-  const { app, pools, logs, verifier, clock, doorbell, metrics } = shared;
+  const { app, pools, logs, verifier, clock, doorbell, metrics, keks } = shared;
+  const ring = new KeyRing({ store: new PostgresDataKeys(pools.runtime), keks, clock, ids: systemIds });
   return new WorkerRuntime({
     app,
     work: new PostgresWorkStore(pools.runtime, { codeVersion: app.version }),
     coalescer: logs.runtime,
     reader: new PostgresReader(pools.runtime),
     verifier,
+    personal: new PersonalData({ app, ring }),
     clock,
     random: systemRandom,
     ...(options.workerStopGraceMs === undefined ? {} : { stopGraceMs: options.workerStopGraceMs }),

@@ -1,15 +1,21 @@
 /** Which places of a value a JSON Schema marks as sensitive or personal. */
-import { dataMarks, EventplaneError, type JsonObject, type JsonValue } from "../kernel/index.js";
+import { dataMarks } from "./data-marks.js";
+import { EventplaneError } from "./errors.js";
+import type { JsonObject, JsonValue } from "./json-types.js";
 
 /** Keywords whose schemas speak of the same value: one, a list of them, or some by name. */
 const sameValue = ["if", "then", "else", "not"] as const;
 const sameValueLists = ["allOf", "anyOf", "oneOf"] as const;
 const references = ["$ref", "$dynamicRef"] as const;
-const marks = Object.keys(dataMarks);
+/** Name of a mark. */
+export type DataMark = keyof typeof dataMarks;
+const allMarks = Object.keys(dataMarks) as readonly DataMark[]; // the table is keyed by them
 
 /** A place in a value, and below it. */
 export interface MarkedPlace {
   readonly isMarked: boolean;
+  /** The values of the marks here, those of all branches. */
+  readonly marks: readonly JsonValue[];
   /** The place of a member; undefined when nothing is marked there or below. */
   member(name: string): MarkedPlace | undefined;
   /** The same for an element of a list. */
@@ -20,12 +26,17 @@ export interface MarkedPlace {
  * Follows the marks of a schema down a value: through members, elements, local references and every branch of a union, whichever of them
  * the value takes. What is marked in one branch is marked.
  *
+ * @param marks those that count; default all
  * @returns undefined when nothing is marked
  * @throws EventplaneError `config_invalid` for a reference that cannot be followed: a mark behind it would be without effect
  */
-export function markedPlaces(topic: string, schema: JsonObject): MarkedPlace | undefined {
+export function markedPlaces(
+  topic: string,
+  schema: JsonObject,
+  marks: readonly DataMark[] = allMarks,
+): MarkedPlace | undefined {
   const parts = partsOf(schema);
-  if (!parts.some(isMarking)) return undefined;
+  if (!parts.some((part) => marksOf(part, marks).length > 0)) return undefined;
   const follow = (reference: string): JsonObject => {
     const found = referred(schema, { reference, parts });
     if (found !== undefined) return found;
@@ -35,7 +46,7 @@ export function markedPlaces(topic: string, schema: JsonObject): MarkedPlace | u
     );
   };
   for (const part of parts) for (const reference of referencesOf(part)) follow(reference);
-  return new Places(follow).of([schema]);
+  return new Places(follow, marks).of([schema]);
 }
 
 /** Types of values that have nothing below them. */
@@ -67,11 +78,13 @@ const namesRemembered = 256;
 /** The places of one schema: each set of schemas that may speak of a value is one place, made once. */
 class Places {
   readonly #follow: Follow;
+  readonly #marks: readonly DataMark[];
   readonly #numbers = new Map<JsonObject, number>();
   readonly #places = new Map<string, MarkedPlace>();
 
-  constructor(follow: Follow) {
+  constructor(follow: Follow, marks: readonly DataMark[]) {
     this.#follow = follow;
+    this.#marks = marks;
   }
 
   of(schemas: readonly JsonObject[]): MarkedPlace | undefined {
@@ -90,7 +103,13 @@ class Places {
     const members = remembered((name: string) => this.of(all.flatMap((schema) => memberSchemas(schema, name))));
     const elements = remembered((index: number) => this.of(all.flatMap((schema) => elementSchemas(schema, index))));
     // Behind those that have a schema each, all elements have the same.
-    return { isMarked: all.some(isMarking), member: members, element: (index) => elements(Math.min(index, firstMax)) };
+    const marks = all.flatMap((schema) => marksOf(schema, this.#marks));
+    return {
+      isMarked: marks.length > 0,
+      marks,
+      member: members,
+      element: (index) => elements(Math.min(index, firstMax)),
+    };
   }
 
   #numberOf(schema: JsonObject): number {
@@ -184,8 +203,11 @@ function partsOf(schema: JsonObject): readonly JsonObject[] {
   return found;
 }
 
-function isMarking(schema: JsonObject): boolean {
-  return marks.some((mark) => Object.hasOwn(schema, mark) && schema[mark] !== false);
+function marksOf(schema: JsonObject, marks: readonly DataMark[]): readonly JsonValue[] {
+  return marks.flatMap((mark) => {
+    const value = Object.hasOwn(schema, mark) ? schema[mark] : undefined;
+    return value === undefined || value === false ? [] : [value];
+  });
 }
 
 function schemasIn(values: readonly (JsonValue | undefined)[]): readonly JsonObject[] {

@@ -1,0 +1,10 @@
+export { concealed, resealed } from "./conceal.js";
+export type { DataKeyStore, DataKeyUpkeep, ListedKey, TenantWrappedKey, WrappedKey } from "./data-key-port.js";
+export { erasedType, subjectAggregate, subjectErased, subjectName } from "./erased-fact.js";
+export { KeyEncryptionKeys } from "./key-encryption-keys.js";
+export { KeyRing } from "./key-ring.js";
+export { MemoryDataKeys } from "./memory/index.js";
+export { type OpenedInput, PersonalData } from "./personal-data.js";
+export { PostgresDataKeys } from "./postgres/index.js";
+export type { OpenedValue } from "./sealed-texts.js";
+export { assertOpens, runUpkeep } from "./upkeep.js";

@@ -1,0 +1,1 @@
+export { MemoryDataKeys } from "./memory-data-keys.js";

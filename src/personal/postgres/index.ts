@@ -1,0 +1,1 @@
+export { PostgresDataKeys } from "./postgres-data-keys.js";

@@ -1,0 +1,245 @@
+/** Personal data in a whole plane on PostgreSQL: nowhere in the clear but where they are read, and nowhere once erased. */
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { z } from "zod";
+import { createClient, type EventplaneClient, type SubjectClient } from "../src/client/index.js";
+import { defineAggregate, defineApp, defineController, done, pending } from "../src/controller/index.js";
+import { verifyLink } from "../src/event/index.js";
+import { PostgresDataKeys } from "../src/personal/index.js";
+import { defineProjection, documents } from "../src/projection/index.js";
+import { dataKeyContract } from "../src/testing/index.js";
+import { defineWorker } from "../src/worker/index.js";
+import { PlaneFixture, type PlaneTenant, until } from "./support/plane-fixture.js";
+import { type Installation, installEventplane } from "./support/postgres-installation.js";
+
+dataKeyContract({ describe, it, beforeAll, afterAll }, "PostgreSQL", async () => {
+  const installation = await installEventplane();
+  const keys = new PostgresDataKeys(installation.pool("edge"));
+  return { keys, edge: installation.edge, close: () => installation.close() };
+});
+
+const canary = "Ada-Lovelace-1815";
+const personal = z.string().meta({ "x-eventplane-personal": { subject: "aggregateId" } });
+const email = z.email().meta({ "x-eventplane-personal": { subject: "aggregateId" } });
+const calls: object[] = [];
+
+const customer = defineAggregate("customer", {
+  spec: z.object({ email, name: personal, mode: z.string().optional() }),
+  status: { greeting: z.object({ to: personal, id: z.string() }) },
+  intents: { create: { creates: true }, change: {} },
+  guard: (_resource, intent) => (intent.spec["name"] === `${canary} refused` ? "No." : undefined),
+});
+const mailer = defineWorker({
+  name: "mailer",
+  input: z.object({ to: email, name: personal, mode: z.string() }),
+  output: z.object({ id: z.string(), echo: z.string() }),
+  retry: { attempts: 1 },
+  run: ({ input }) => {
+    calls.push(input);
+    if (input.mode === "breaks") throw new Error(`cannot reach ${input.to}`);
+    return { id: "m_1", echo: input.name };
+  },
+});
+const greeting = defineController({
+  name: "greeting",
+  watches: customer,
+  reconcile: ({ resource: { spec }, effects }) => {
+    const sent = effects.get(mailer, { to: spec.email, name: spec.name, mode: spec.mode ?? "works" });
+    return sent.ok === undefined ? pending() : done({ to: spec.name, id: sent.ok.id });
+  },
+});
+const names = defineProjection({
+  name: "names",
+  tables: { customers: documents(z.object({ name: z.string() })) },
+  apply: {
+    "customer.create": (event, { customers }) =>
+      customers.merge(event.aggregateId, { name: String(event.spec["name"]) }),
+  },
+});
+const app = defineApp({
+  version: "v1",
+  aggregates: [customer],
+  controllers: [greeting],
+  workers: [mailer],
+  projections: [names],
+});
+
+let plane: PlaneFixture;
+let acme: PlaneTenant;
+let subjects: SubjectClient;
+beforeAll(async () => {
+  plane = await PlaneFixture.open({}, { app });
+  acme = await plane.tenant("acme");
+  subjects = createClient({ baseUrl: plane.url, apiKey: plane.adminKey }).admin.subjects;
+}, 60_000);
+afterAll(async () => {
+  await plane.close();
+});
+
+const spec = { email: `${canary}@example.com`, name: canary };
+const publish = (aggregateId: string, more: object = {}, id?: string) =>
+  acme.client.publish({
+    type: "customer.create",
+    aggregateId,
+    spec: { ...spec, ...more },
+    ...(id === undefined ? {} : { id }),
+  });
+const ready = (aggregateId: string) =>
+  until(`${aggregateId} to be ready`, async () => {
+    const found = await acme.client.resource("customer", aggregateId).catch(() => undefined);
+    return found?.phase === "Ready" ? found : undefined;
+  });
+
+/** Every row of every table as text. */
+async function dumped(installation: Installation): Promise<string> {
+  const tables = await installation.asSuperuser<{ name: string }>(
+    `select format('%I.%I', n.nspname, c.relname) as name from pg_class c join pg_namespace n on n.oid = c.relnamespace
+     where c.relkind = 'r' and (n.nspname = 'eventplane' or n.nspname like 'projection%')`,
+  );
+  const rows = await Promise.all(
+    tables.map(({ name }) => installation.asSuperuser<{ row: string }>(`select t::text as row from ${name} t`)),
+  );
+  return rows
+    .flat()
+    .map(({ row }) => row)
+    .join("\n");
+}
+
+/** What a reader gets from everywhere. */
+async function readEverywhere(client: EventplaneClient, key: string): Promise<readonly string[]> {
+  const get = async (path: string, headers: Record<string, string> = {}): Promise<string> => {
+    const answer = await fetch(`${plane.url}/v1/tenants/acme/${path}`, {
+      headers: { authorization: `Bearer ${key}`, ...headers },
+    });
+    return answer.text();
+  };
+  const { events } = JSON.parse(await get("events?limit=500")) as { events: { id: string; correlationId: string }[] };
+  const [first] = events;
+  const subscribed: unknown[] = [];
+  for await (const item of client.subscribe({ after: 0 })) {
+    subscribed.push(item);
+    if (subscribed.length >= events.length) break;
+  }
+  return [
+    JSON.stringify(events),
+    JSON.stringify(subscribed),
+    await get("events?limit=500", { accept: "application/cloudevents-batch+json" }),
+    await get(`events/${first?.id}`),
+    await get("events", { accept: "application/x-ndjson" }),
+    await get("streams/customer/ada"),
+    await get(`traces/${first?.correlationId}`),
+    await get("resources/customer"),
+    await get("resources/customer/ada"),
+    await get("projections/names?table=customers"),
+    await get(`events/${first?.id}/proof`),
+    await get("events?include=proof"),
+  ];
+}
+
+describe("personal data", () => {
+  it("are stored encrypted everywhere, in copies too, and logged nowhere", async () => {
+    await publish("ada");
+    await ready("ada");
+    await publish("broken", { mode: "breaks" });
+    await until(
+      "the dead letter",
+      async () => (await plane.installation.asSuperuser("select 1 from eventplane.work where state = 'dead'"))[0],
+    );
+    await expect(publish("no", { name: `${canary} refused` })).rejects.toMatchObject({ code: "guard_refused" });
+    await expect(publish("no", { email: canary })).rejects.toMatchObject({ code: "schema_violation" });
+    const dump = await dumped(plane.installation);
+    expect(dump).toContain("sealed:v1:");
+    for (const text of [dump, plane.logged, await (await fetch(`${plane.url}/metrics`)).text()]) {
+      expect(text).not.toContain("Lovelace");
+      expect(text).not.toContain(Buffer.from(canary).toString("base64").slice(0, 16));
+      expect(text).not.toContain(Buffer.from(canary).toString("hex"));
+    }
+  });
+
+  it("are open to whoever may read, and to workers", async () => {
+    const resource = await ready("ada");
+    expect(resource).toMatchObject({ spec, status: { greeting: { to: canary, id: "m_1" } } });
+    expect(calls[0]).toEqual({ to: spec.email, name: canary, mode: "works" });
+    const everywhere = await readEverywhere(acme.client, acme.key);
+    for (const text of everywhere.slice(0, -2)) expect(text).toContain(canary);
+    // What is proven is what is stored.
+    for (const text of everywhere.slice(-2)) expect(text).not.toContain(canary);
+    expect(await plane.plane.as({ tenant: "acme", principal: { id: "app" } }).resource(customer, "ada")).toMatchObject({
+      spec,
+    });
+  });
+
+  it("are the same content again for an honest retry, at every edge and after restarts", async () => {
+    const id = "0190b7c2-1111-7000-8000-00000000000a";
+    const first = await publish("retried", {}, id);
+    const other = await plane.start();
+    const at = createClient({ baseUrl: other.url, tenant: "acme", apiKey: acme.key });
+    const again = await at.publish({ type: "customer.create", aggregateId: "retried", spec, id });
+    expect(again).toEqual({ ...first, repeated: true });
+    const changed = { type: "customer.create", aggregateId: "retried", spec: { ...spec, name: "Eve" }, id };
+    await expect(at.publish(changed)).rejects.toMatchObject({ code: "content_mismatch" });
+    await other.close();
+  });
+
+  it("of somebody else stay when a subject is erased, whose own are gone within a second at every edge", async () => {
+    await publish("bob", { name: "Bob-1", email: "bob@example.com" });
+    await ready("bob");
+    const id = "0190b7c2-1111-7000-8000-00000000000b";
+    await acme.client.publish({ type: "customer.change", aggregateId: "ada", spec: { name: canary }, id });
+    const other = await plane.start();
+    const at = createClient({ baseUrl: other.url, tenant: "acme", apiKey: acme.key });
+    expect((await at.resource("customer", "ada")).spec).toMatchObject({ name: canary });
+
+    for (const subject of ["ada", "broken", "retried"]) {
+      expect(await subjects.erase(subject, { tenant: "acme" })).toMatchObject({ repeated: false });
+      expect(await subjects.erase(subject, { tenant: "acme" })).toMatchObject({ repeated: true });
+    }
+    const erasedMs = performance.now();
+    await until("the other edge to forget", async () => {
+      const { spec: found } = await at.resource("customer", "ada");
+      return JSON.stringify(found).includes("$erased") ? true : undefined;
+    });
+    expect(performance.now() - erasedMs).toBeLessThan(2_000);
+    const everywhere = (await readEverywhere(acme.client, acme.key)).join();
+    expect(everywhere).not.toContain("Lovelace");
+    expect(everywhere).toContain("Bob-1");
+    expect((await acme.client.resource("customer", "ada")).spec).toEqual({
+      email: { $erased: true },
+      name: { $erased: true },
+    });
+    const retry = { type: "customer.change", aggregateId: "ada", spec: { name: canary }, id };
+    await expect(acme.client.publish(retry)).rejects.toMatchObject({
+      code: "subject_erased",
+      details: { status: 410 },
+    });
+    const { id: _, ...anew } = retry;
+    await expect(at.publish(anew)).rejects.toMatchObject({ code: "subject_erased" });
+    await other.close();
+  });
+
+  it("that were erased are in no row, log line or answer, and the log still verifies", async () => {
+    const dump = await dumped(plane.installation);
+    for (const text of [dump, plane.logged, ...(await readEverywhere(acme.client, acme.key))])
+      expect(text).not.toContain("Lovelace");
+    const kept = await all(subjects.kept({ tenant: "acme" }));
+    expect(kept.map(({ subject }) => subject)).toEqual(["bob"]);
+    const gone = await all(subjects.erased({ tenant: "acme" }));
+    expect(gone.map(({ subject }) => subject)).toEqual(["ada", "broken", "retried"]);
+    expect(await subjects.get("ada", { tenant: "acme" })).toMatchObject({ state: "erased" });
+    expect(await subjects.get("bob", { tenant: "acme" })).toMatchObject({ state: "kept" });
+    await expect(subjects.get("nobody", { tenant: "acme" })).rejects.toMatchObject({ code: "not_found" });
+    const verifier = await plane.verifier();
+    let link: ReturnType<typeof verifyLink> | undefined;
+    for (const row of await plane.log(acme.id)) {
+      link = verifyLink(row, link);
+      verifier.verify(row);
+    }
+    const [erasure] = (await plane.log(acme.id)).filter(({ type }) => type === "subject.erased");
+    expect(erasure).toMatchObject({ aggregateId: "ada", specText: '{"subject":"ada"}' });
+  });
+});
+
+async function all<Item>(items: AsyncIterable<Item>): Promise<readonly Item[]> {
+  const found: Item[] = [];
+  for await (const item of items) found.push(item);
+  return found;
+}
