@@ -6,6 +6,11 @@ export function isThenable(value: unknown): value is PromiseLike<unknown> {
   return typeof (value as { then?: unknown }).then === "function"; // any object may be asked
 }
 
+/** Whether a value is none that could be waited for; asks nothing of it. */
+export function isNoObject(value: unknown): boolean {
+  return value === undefined || (typeof value !== "object" && typeof value !== "function");
+}
+
 /** Calls a callback of the user. `failed` is told when it throws, or when the promise that it returned rejects. Never throws. */
 export function callBack(call: () => unknown, failed: () => void): void {
   try {

@@ -59,6 +59,13 @@ export class Delivery implements Laned {
   }
 }
 
+/** A delivery whose first call has begun. */
+export function firstDelivery(event: AcceptedEvent, settlement: Settlement | undefined): Delivery {
+  const delivery = new Delivery(event, settlement);
+  delivery.attempts = 1;
+  return delivery;
+}
+
 /** One call of a handler. */
 export class Attempt implements HandlerContext {
   readonly attempt: number;
