@@ -5,7 +5,7 @@ import { isEventplaneError, PLATFORM_TENANT_ID } from "../src/kernel/index.js";
 import { testDone } from "../src/testing/index.js";
 import { buildCommand, evtctl } from "./support/evtctl-process.js";
 import { type Received, Receivers, tenantWith, verified } from "./support/hooks-fixture.js";
-import { PlaneFixture } from "./support/plane-fixture.js";
+import { create, PlaneFixture, until } from "./support/plane-fixture.js";
 
 let plane: PlaneFixture;
 const receivers = new Receivers();
@@ -172,6 +172,11 @@ describe("evtctl webhook", () => {
     expect([failed.status, failed.stdout]).toEqual([1, expect.stringMatching(/^not delivered: status 503/)]);
     expect(failed.stderr).toContain("webhook_undelivered");
     expect(received).toHaveLength(2);
+    await create(tenant, "acme");
+    await until("an attempt", async () => (await tenant.hooks.deliveries(id))[0]);
+    expect((await run("deliveries", id)).stdout).toMatch(
+      /^AT +POSITION +EVENT +ATTEMPT +RESULT +ANSWER +MS\n(\S+ +\d+ +\S+ +1 +retried +503 +\d+\n)+$/,
+    );
     expect((await run("pause", id)).stdout).toBe(`webhook ${id} is paused\n`);
     expect((await run("show", id, "-o", "json")).stdout).toContain('"state": "paused"');
     expect((await run("resume", id)).stdout).toBe(`webhook ${id} goes on\n`);

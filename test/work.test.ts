@@ -210,9 +210,9 @@ describe("plans of the work table", () => {
   afterAll(() => installation.close());
 
   /** Blocks that a call touches, those within its functions included. */
-  async function blocksOf(call: string): Promise<number> {
+  async function blocksOf(call: string, role: "runtime" | "edge" = "runtime"): Promise<number> {
     const { rows: plans } = await installation
-      .pool("runtime")
+      .pool(role)
       .query<{ "QUERY PLAN": readonly [{ readonly Plan: Readonly<Record<string, number>> }] }>(
         `explain (analyze, buffers, format json) ${call}`,
       );
@@ -277,6 +277,37 @@ describe("plans of the work table", () => {
       .pool("runtime")
       .query("select component from eventplane.work where tenant_id = $1 and lease_token is not null", [flooded]);
     expect(leased).toHaveLength(10);
+  });
+
+  it("a webhook is claimed, counted and ended without a look at what waits for others", async () => {
+    const [hooks, mine, other] = [
+      "66666666-6666-4666-8666-666666666666",
+      "66666666-6666-4666-8666-000000000001",
+      "66666666-6666-4666-8666-000000000002",
+    ];
+    await installation.asSuperuser(
+      "insert into eventplane.webhooks (tenant_id, webhook_id, position) values ($1, $2, 9), ($1, $3, 9)",
+      [hooks, mine, other],
+    );
+    await installation.asSuperuser(
+      `insert into eventplane.work (tenant_id, aggregate_type, aggregate_id, component, state, due_at, woken_seq)
+       select $1, 'webhook', md5(n::text)::uuid, case when n <= 5 then $2 else $3 end, 'ready', now() - interval '1 hour', n
+       from generate_series(1, ${rows}) n`,
+      [hooks, `webhook:${mine}`, `webhook:${other}`],
+    );
+    const one = `array['${hooks}'::uuid], array['${mine}'::uuid]`;
+    const claim = `select * from eventplane.webhook_claim(${one}, array[8], array[2], 30000)`;
+    expect(await blocksOf(claim, "edge")).toBeLessThan(blocksMax);
+    const leased = await installation.asSuperuser<{ woken_seq: string; aggregate_id: string; lease_token: string }>(
+      "select woken_seq, aggregate_id, lease_token from eventplane.work where tenant_id = $1 and lease_token is not null order by 1",
+      [hooks],
+    );
+    expect(leased.map(({ woken_seq }) => woken_seq)).toEqual(["1", "2"]);
+    expect(await blocksOf(claim, "edge")).toBeLessThan(blocksMax);
+    expect(await blocksOf(`select * from eventplane.webhook_places(${one})`, "edge")).toBeLessThan(blocksMax);
+    const end = `select * from eventplane.webhook_end('${hooks}', '${mine}', '${leased[0]?.aggregate_id}',
+      '${leased[0]?.lease_token}', 'delivered', 204, null, 1, null, null, null, null, 100)`;
+    expect(await blocksOf(end, "edge")).toBeLessThan(blocksMax);
   });
 
   it("a dead letter, and what the log says of effects, touch rows of their own however many there are", async () => {

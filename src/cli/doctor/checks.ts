@@ -74,6 +74,7 @@ export function checkKeyFiles(dataDir: string): Finding {
     "keys/root.key",
     "keys/edge.key",
     "keys/runtime.key",
+    "keys/webhooks.key",
   ];
   const present = names.map((name) => join(dataDir, name)).filter((path) => existsSync(path));
   if (present.length === 0) return skipped("key files", `none in ${dataDir}`);
