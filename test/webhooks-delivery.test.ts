@@ -258,6 +258,28 @@ when { resource has aggregateType && resource.aggregateType == "organization" };
   });
 });
 
+describe("P13: an event that cannot be told", () => {
+  it("is a dead letter, and those behind it are sent", async () => {
+    const acme = await tenantWith(plane, "untold");
+    const [broken, whole] = [await create(acme, "a"), await create(acme, "b")];
+    await settled(acme);
+    for (const sql of [
+      "alter table eventplane.events disable trigger all",
+      `update eventplane.events set caused_by = '{}' where event_id = '${broken.id}'`,
+      "alter table eventplane.events enable trigger all",
+    ])
+      await plane.installation.asSuperuser(sql);
+    const receiver = await receivers.open();
+    const { id } = await acme.hooks.create({ url: receiver.url, after: 0, filter: { types: ["organization.create"] } });
+    await until("the other one", async () => (receiver.received.length === 1 ? true : undefined));
+    expect(receiver.ids()).toEqual([whole.id]);
+    const letters = await admin.deadLetters({ tenant: "untold", component: `webhook:${id}` });
+    expect(
+      letters.map(({ resource, failure }) => [resource.aggregateId, failure.message.includes("evtctl verify")]),
+    ).toEqual([["a", true]]);
+  });
+});
+
 describe("P13: a receiver that hangs", () => {
   it("keeps no other tenant waiting, whatever its own tenant asks for", async () => {
     const [bad, good] = [await tenantWith(plane, "hanging"), await tenantWith(plane, "prompt")];

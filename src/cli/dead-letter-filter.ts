@@ -16,7 +16,7 @@ export interface DeadLetterFilterFlags {
 /** Adds the options to a command. */
 export function addDeadLetterFilter(command: Command): Command {
   return command
-    .option("--component <name>", "of this controller, or of effect:WORKER")
+    .option("--component <name>", "of this controller, of effect:WORKER or webhook:ID")
     .option("--code <code>", "with this error code")
     .option("--code-version <version>", "made by this version of the app's code")
     .option("--resource <type[/id]>", "of this resource, or of all of a type")

@@ -10,7 +10,7 @@
 import { type ClientRequest, Agent as HttpAgent, request as httpRequest, type IncomingMessage } from "node:http";
 import { Agent as HttpsAgent, request as httpsRequest } from "node:https";
 import type { LookupFunction } from "node:net";
-import { type Clock, EventplaneError } from "../kernel/index.js";
+import type { Clock } from "../kernel/index.js";
 import type { AddressGuard } from "./address-guard.js";
 import { type Resolve, resolveByDns } from "./resolve.js";
 import { retryAfterMsOf } from "./retry-after.js";
@@ -208,7 +208,6 @@ function reasonOf(error: unknown, signal: AbortSignal): NoAnswer {
 }
 
 function codeOf(error: unknown): string {
-  if (error instanceof EventplaneError) return "";
   const code = (error as { readonly code?: unknown } | undefined)?.code; // only read; foreign errors may lack it
   return typeof code === "string" ? code : "";
 }

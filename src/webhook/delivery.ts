@@ -36,6 +36,12 @@ export interface Delivered {
 /** Handed back by who may not send now, it is looked at again after this. */
 const deferMs = 5_000;
 
+/** What cannot be told to anybody, because the log does not hold together there, is a dead letter: others go on. */
+export async function giveUp(parts: DeliveryParts, claim: DeliveryClaim, reason: string): Promise<Delivered> {
+  const told = { status: null, reason: "event_untold", tookMs: 0 } as const;
+  return end(parts, claim, { ...told, result: "dead", message: `The event could not be told: ${reason}` });
+}
+
 /** Sends one. @throws EventplaneError of a store that could not take the end; the lease runs out then, and it is sent again */
 export async function deliver(
   parts: DeliveryParts,

@@ -8,7 +8,7 @@ import { setMaxListeners } from "node:events";
 import { backoffMs, type Doorbell, isEventplaneError, type TenantId } from "../kernel/index.js";
 import type { Logger, Metrics } from "../observe/index.js";
 import { describeFailure, Wakeup } from "../work/index.js";
-import { type DeliveryOutcome, type DeliveryParts, deliver } from "./delivery.js";
+import { type DeliveryOutcome, type DeliveryParts, deliver, giveUp } from "./delivery.js";
 import type { Sight, WebhookEntry } from "./directory.js";
 import { Lane } from "./lane.js";
 import { offerNews, refillAt } from "./offers.js";
@@ -226,7 +226,10 @@ export class WebhookRunner {
     const startMs = clock.monotonicMs();
     let outcome: DeliveryOutcome = "lost";
     try {
-      const ended = await deliver(this.#options, lane, claim, this.#sending.signal);
+      const ended = await deliver(this.#options, lane, claim, this.#sending.signal).catch((error: unknown) => {
+        if (!isEventplaneError(error, "event_corrupt")) throw error;
+        return giveUp(this.#options, claim, error.message);
+      });
       outcome = ended.outcome;
       this.#note(lane, ended);
       if (outcome === "gone") metrics.webhookDisabled("gone");

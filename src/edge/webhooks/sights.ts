@@ -23,7 +23,6 @@ export interface SightParts {
 const believedMs = 500;
 
 interface Found {
-  readonly position: number;
   readonly atMs: number;
   readonly sight: Sight | undefined;
 }
@@ -33,7 +32,8 @@ export class WebhookSights {
   readonly #parts: SightParts;
   readonly #found = new Map<string, Found>();
   #keys: ReadonlyMap<string, readonly KeyEntry[]> = new Map();
-  #keysAt = -1;
+  /** Of the platform's log, that all of it was found at. */
+  #position = -1;
 
   constructor(parts: SightParts) {
     this.#parts = parts;
@@ -42,23 +42,23 @@ export class WebhookSights {
   /** Undefined: the owner has no key that may subscribe to any of it. */
   of(webhook: WebhookEntry): Sight | undefined {
     const { position } = this.#parts.platform.state;
+    if (position !== this.#position) {
+      this.#found.clear();
+      this.#keys = this.#keysByPrincipal();
+      this.#position = position;
+    }
     const atMs = this.#parts.clock.monotonicMs();
     const known = this.#found.get(webhook.id);
-    if (known !== undefined && known.position === position && atMs - known.atMs < believedMs) return known.sight;
+    if (known !== undefined && atMs - known.atMs < believedMs) return known.sight;
     const sight = this.#look(webhook);
-    this.#found.set(webhook.id, { position, atMs, sight });
+    this.#found.set(webhook.id, { atMs, sight });
     return sight;
-  }
-
-  /** Forgets a webhook that is no more. */
-  forget(id: string): void {
-    this.#found.delete(id);
   }
 
   #look({ tenantId, owner, filter }: WebhookEntry): Sight | undefined {
     const { clock, authorizer } = this.#parts;
     const nowUs = clock.nowUs();
-    const keys = this.#keysOf(tenantId, owner.id).filter((key) => isKeyUsable(key, nowUs));
+    const keys = (this.#keys.get(`${tenantId} ${owner.id}`) ?? []).filter((key) => isKeyUsable(key, nowUs));
     const views = keys
       .map(({ principal }) => viewOf(authorizer, principal, { tenantId, filter }))
       .filter(({ classes }) => classes.size > 0);
@@ -68,18 +68,15 @@ export class WebhookSights {
       views.some(({ classes, scope }) => classes.has(classOf(row.aggregateType)) && (scope?.allows(row) ?? true));
   }
 
-  #keysOf(tenantId: TenantId, principalId: string): readonly KeyEntry[] {
-    const { state } = this.#parts.platform;
-    if (this.#keysAt !== state.position) {
-      const keys = new Map<string, KeyEntry[]>();
-      for (const key of state.keys()) {
-        const name = `${key.tenantId} ${key.principal.id}`;
-        keys.set(name, [...(keys.get(name) ?? []), key]);
-      }
-      this.#keys = keys;
-      this.#keysAt = state.position;
+  #keysByPrincipal(): ReadonlyMap<string, readonly KeyEntry[]> {
+    const keys = new Map<string, KeyEntry[]>();
+    for (const key of this.#parts.platform.state.keys()) {
+      const name = `${key.tenantId} ${key.principal.id}`;
+      const known = keys.get(name);
+      if (known === undefined) keys.set(name, [key]);
+      else known.push(key);
     }
-    return this.#keys.get(`${tenantId} ${principalId}`) ?? [];
+    return keys;
   }
 }
 
