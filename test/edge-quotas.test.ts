@@ -94,6 +94,26 @@ describe("a quota", () => {
     expect((await fetch(`${first.url}/v1/tenants/acme/schemas`, call(acme.key))).status).toBe(200);
   });
 
+  test("of streams is kept by what makes one; what is there can be changed, and refused ones cost nothing", async () => {
+    const full = await first.tenant("full");
+    await operator().admin.quotas.set("full", { streams: 3 }, { follows: 0 });
+    const publish = async (body: object): Promise<Response> =>
+      fetch(`${first.url}/v1/tenants/full/intents`, call(full.key, { body }));
+    const note = { type: "note.create", spec: {} };
+    const made = await answerOf(await publish(note));
+    expect((await publish({ ...note, id: "not-a-uuid" })).status).toBe(400);
+    expect((await publish({ intents: [note, note], atomic: true })).status).toBe(201);
+    const refused = await publish(note);
+    expect([refused.status, await answerOf(refused)]).toMatchObject([
+      429,
+      { code: "streams_limited", of: "tenant", limit: "streams", quota: 3, retryable: false },
+    ]);
+    expect(refused.headers.get("ratelimit-policy")).toBe('"streams";q=3;qu="streams"');
+    const change = { type: "note.change", aggregateId: made.aggregateId, spec: { more: true } };
+    expect((await publish(change)).status).toBe(201);
+    expect(await operator().admin.quotas.get("full")).toMatchObject({ limits: { streams: 3 } });
+  });
+
   test("is read by its tenant's own admins, and set by nobody but the platform's", async () => {
     const own = createClient({ baseUrl: first.url, apiKey: acme.key }).admin.quotas;
     expect((await own.get("acme")).version).toBe(2);

@@ -57,6 +57,15 @@ const reader = (): PostgresResourceReader => new PostgresResourceReader(installa
 const organization = (aggregateId: string) => ({ aggregateType: "organization", aggregateId });
 
 describe("resources", () => {
+  it("are counted, those of the tenant alone, until there are enough", async () => {
+    const tenantId = newTenantId();
+    for (const id of ["acme", "globex", "initech"]) await create(tenantId, id);
+    await create(newTenantId(), "acme");
+    await projector().catchUp();
+    expect([await reader().count(tenantId, 1_000), await reader().count(tenantId, 2)]).toEqual([3, 2]);
+    expect(await reader().count(newTenantId(), 1_000)).toBe(0);
+  });
+
   it("are read one by one, without who asked", async () => {
     const tenantId = newTenantId();
     const position = await create(tenantId, "acme", "team");

@@ -17,6 +17,8 @@ export interface Quota {
   readonly bytesPerDay?: number;
   /** Subscriptions that are open at once. */
   readonly connections?: number;
+  /** Streams that it has; not limited by default. */
+  readonly streams?: number;
 }
 
 /** A quota as it is. */
@@ -28,7 +30,7 @@ export interface QuotaInfo {
   /** What was set. */
   readonly quota: Quota;
   /** What is in force. */
-  readonly limits: Required<Quota>;
+  readonly limits: Required<Omit<Quota, "streams">> & Pick<Quota, "streams">;
 }
 
 /** Needs a key that may administer the area quotas; to set them, one of the platform. Every method throws the problem that the edge answered. */

@@ -42,6 +42,8 @@ export interface ResourceSource {
     tenantId: TenantId,
     query: { readonly aggregateType: string; readonly after?: string; readonly limit: number },
   ): Promise<ResourcePage>;
+  /** How many there are of the tenant, deleted ones included; counting ends at `max`. */
+  count(tenantId: TenantId, max: number): Promise<number>;
   /** Everything up to this position of the tenant's log is in the resources. */
   position(tenantId: TenantId): Promise<number>;
 }

@@ -60,6 +60,7 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   events_limited: 429,
   bytes_limited: 429,
   connections_limited: 429,
+  streams_limited: 429,
   busy: 503,
   unavailable: 503,
   platform_stale: 503,

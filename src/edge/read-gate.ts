@@ -99,6 +99,7 @@ export function gatedResources(resources: ResourceSource, gate: ReadGate): Resou
   return {
     get: (tenantId, stream) => gate.run(tenantId, () => resources.get(tenantId, stream)),
     list: (tenantId, query) => gate.run(tenantId, () => resources.list(tenantId, query)),
+    count: (tenantId, max) => gate.run(tenantId, () => resources.count(tenantId, max)),
     position: (tenantId) => gate.run(tenantId, () => resources.position(tenantId)),
   };
 }
@@ -111,6 +112,7 @@ export function openedResources(resources: ResourceSource, personal: PersonalDat
       return resource === undefined ? undefined : personal.openValue(tenantId, resource);
     },
     list: async (tenantId, query) => personal.openValue(tenantId, await resources.list(tenantId, query)),
+    count: (tenantId, max) => resources.count(tenantId, max),
     position: (tenantId) => resources.position(tenantId),
   };
 }

@@ -45,6 +45,7 @@ const recordedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "events_limited",
   "bytes_limited",
   "connections_limited",
+  "streams_limited",
   "forbidden",
   "source_unverified",
   "delivery_expired",

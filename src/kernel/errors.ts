@@ -36,6 +36,7 @@ const finalCodes = [
   "source_unverified",
   "delivery_expired",
   "delivery_unmapped",
+  "streams_limited",
   "not_found",
   "method_not_allowed",
   // The state of the resource.

@@ -28,6 +28,8 @@ const quotaMembers = {
   bytesPerDay: { max: 1_000_000_000_000_000 },
   /** Subscriptions that are open at once. */
   connections: { max: 1_000_000 },
+  /** Streams that it has. Not limited unless it is set: counting them costs more the more there are. */
+  streams: { max: 1_000_000 },
 } as const;
 
 /** A member of a quota. */

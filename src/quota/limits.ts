@@ -16,6 +16,8 @@ export interface TenantLimits {
   readonly principalEvents: Rate;
   readonly bytesPerDay: number;
   readonly connections: number;
+  /** Undefined: as many as it likes. */
+  readonly streams: number | undefined;
 }
 
 /** What everybody has whose quota does not say otherwise. */
@@ -53,6 +55,7 @@ export function tenantLimits(quota: QuotaSpec, defaults: QuotaDefaults): TenantL
     principalEvents: within(events, principalEvents, quota.principalEventsBurst),
     bytesPerDay: quota.bytesPerDay ?? defaults.bytesPerDay,
     connections: quota.connections ?? defaults.connections,
+    streams: quota.streams,
   };
 }
 

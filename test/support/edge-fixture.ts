@@ -327,6 +327,10 @@ function resourcesFrom(reader: LogReader, loader: ResourceLoader): ResourceSourc
         next: ids.length > limit ? (ids[limit - 1] ?? null) : null,
       };
     },
+    count: async (tenantId, max) => {
+      const rows = await reader.read(tenantId, { limit: 1_000 });
+      return Math.min(max, new Set(rows.map((row) => `${row.aggregateType}/${row.aggregateId}`)).size);
+    },
     position: async (tenantId) => (await reader.head(tenantId)).position,
   };
 }

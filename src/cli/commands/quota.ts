@@ -21,6 +21,7 @@ const members: Readonly<Record<Member, string>> = {
   principalEventsBurst: "and at once",
   bytesPerDay: "bytes of specs that it stores in a day (UTC)",
   connections: "subscriptions that are open at once",
+  streams: "streams that it has; not limited by default",
 };
 const names = Object.keys(members) as readonly Member[]; // of a const table
 
@@ -31,7 +32,7 @@ interface Row {
 
 const columns: readonly Column<Row>[] = [
   { title: "LIMIT", value: ({ name }) => optionOf(name) },
-  { title: "IN FORCE", value: ({ name, info }) => info.limits[name] },
+  { title: "IN FORCE", value: ({ name, info }) => info.limits[name] ?? "-" },
   { title: "SET", value: ({ name, info }) => info.quota[name] ?? "-" },
 ];
 

@@ -12,11 +12,13 @@ import { DayLimit } from "./day-limit.js";
 import { type LimitHolder, type LimitName, limitError } from "./limit-error.js";
 import { RateLimit } from "./rate-limit.js";
 import { fieldsOf, type RateLimitFields } from "./rate-limit-fields.js";
+import type { StreamLimit } from "./stream-limit.js";
 import { takeAll } from "./take-all.js";
 
 /** What the limits need. */
 export interface EdgeLimitsDependencies {
   readonly allowances: Allowances;
+  readonly streams: StreamLimit;
   /** Open subscriptions. */
   readonly connections: Holdings;
   readonly quotas: Pick<QuotaBook, "of">;
@@ -31,6 +33,8 @@ export interface PublishCost {
   readonly events: number;
   /** Of their specs. */
   readonly bytes: number;
+  /** That are made. */
+  readonly streams: number;
 }
 
 const tendMs = 1_000;
@@ -99,13 +103,17 @@ export class EdgeLimits {
    * Counts what is published.
    *
    * @returns as `admit`
-   * @throws EventplaneError from the call or its promise: `events_limited`, `bytes_limited`; `busy`, `unavailable` when nobody can say
+   * @throws EventplaneError from the call or its promise: `events_limited`, `bytes_limited`, `streams_limited`; `busy`, `unavailable` when nobody can say
    */
-  charge(principal: Principal, { events, bytes }: PublishCost): Promise<void> | undefined {
+  charge(principal: Principal, { events, bytes, streams }: PublishCost): Promise<void> | undefined {
+    const { tenantId } = principal;
     return this.#noting(() => {
       const counted = takeAll(this.#chargedOf(principal).events, events);
-      const store = (): Promise<void> | undefined => this.#tenantOf(principal.tenantId).own.bytes.take(bytes);
-      return counted === undefined ? store() : counted.then(store);
+      const { own, limits } = this.#tenantOf(tenantId);
+      const store = (): Promise<void> | undefined => own.bytes.take(bytes);
+      const stored = counted === undefined ? store() : counted.then(store);
+      if (streams === 0 || limits.streams === undefined) return stored;
+      return this.#makeStreams(tenantId, { stored, bytes, streams, limit: limits.streams });
     });
   }
 
@@ -123,9 +131,10 @@ export class EdgeLimits {
     throw limitError({ ...connectionsName, quota: limit, waitMs: 1_000 });
   }
 
-  /** Takes back bytes that were counted and not stored. */
-  giveBack({ tenantId }: Principal, bytes: number): void {
+  /** Takes back what was counted and not stored. */
+  giveBack({ tenantId }: Principal, { bytes, streams }: Omit<PublishCost, "events">): void {
     if (bytes > 0) this.#tenantOf(tenantId).own.bytes.putBack(bytes);
+    if (streams > 0) void this.#dependencies.streams.putBack(tenantId, streams);
   }
 
   /** What a client is told of its limits with every answer. */
@@ -166,6 +175,27 @@ export class EdgeLimits {
       for (const each of [own.requests, own.events, own.bytes]) each.end();
     }
     await this.#dependencies.allowances.settled();
+  }
+
+  async #makeStreams(
+    tenantId: TenantId,
+    {
+      stored,
+      bytes,
+      streams,
+      limit,
+    }: Omit<PublishCost, "events"> & {
+      readonly stored: Promise<void> | undefined;
+      readonly limit: number;
+    },
+  ): Promise<void> {
+    await stored;
+    try {
+      await this.#dependencies.streams.take(tenantId, streams, limit);
+    } catch (error) {
+      this.#tenantOf(tenantId).own.bytes.putBack(bytes);
+      throw error;
+    }
   }
 
   #noting(take: () => Promise<void> | undefined): Promise<void> | undefined {

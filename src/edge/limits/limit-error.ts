@@ -32,6 +32,7 @@ const words: Readonly<Record<LimitName["policy"], (quota: number, windowSeconds:
   "principal-events": (quota, seconds) =>
     `One principal of this tenant may publish ${perWindow(quota, seconds, "events")}.`,
   connections: (quota) => `This tenant may have ${quota} subscriptions open.`,
+  streams: (quota) => `This tenant may have ${quota} streams.`,
   bytes: (quota) => `This tenant may store ${quota} bytes of specs in a day (UTC).`,
 };
 

@@ -5,6 +5,7 @@ import type { EdgeDependencies } from "../dependencies.js";
 import { failureFields } from "../failure-fields.js";
 import type { PlatformFold } from "../platform/fold.js";
 import { EdgeLimits } from "./edge-limits.js";
+import { StreamLimit } from "./stream-limit.js";
 
 /** What is left of limits, shared with the other edges; nothing runs yet. */
 export function openAllowances({ allowances: store, clock, logger, metrics }: EdgeDependencies): Allowances {
@@ -38,5 +39,6 @@ export function openLimits(
       else logger.warn(failureFields(failure), "Open subscriptions cannot be counted over all edges.");
     },
   });
-  return new EdgeLimits({ allowances, connections, quotas, defaults, clock, onReached });
+  const streams = new StreamLimit({ clock, count: (tenantId, max) => given.resources.count(tenantId, max) });
+  return new EdgeLimits({ allowances, streams, connections, quotas, defaults, clock, onReached });
 }

@@ -26,6 +26,7 @@ const units: Readonly<Record<string, string>> = {
   "principal-events": "events",
   bytes: "content-bytes",
   connections: "concurrent-requests",
+  streams: "streams",
 };
 
 /** The fields of limits whose items are texts already. */

@@ -25,6 +25,7 @@ import {
 const intentCodes: readonly ErrorCode[] = [
   "events_limited",
   "bytes_limited",
+  "streams_limited",
   "unknown_type",
   "forbidden_field",
   "spec_too_large",

@@ -296,7 +296,11 @@ export const shapes: Readonly<Record<string, JsonObject>> = {
     version: whole(),
     setAt: orNull(time()),
     quota: { ...quotaDefinition.specSchema, description: "What was set." },
-    limits: { ...quotaDefinition.specSchema, description: "What is in force.", required: [...quotaMemberNames] },
+    limits: {
+      ...quotaDefinition.specSchema,
+      description: "What is in force.",
+      required: quotaMemberNames.filter((name) => name !== "streams"),
+    },
   }),
   Replay: replay,
   Tenant: members({ id: uuid(), slug: text(), "createdAt?": time() }),

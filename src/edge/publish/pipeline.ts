@@ -118,14 +118,21 @@ export class PublishPipeline {
     const stamps = this.#stampsOf(principal, tenantId, options);
     try {
       const request = { tenantId, stamps, options };
-      return await counted(this.#dependencies.limits, { principal, intents }, () =>
-        this.#publishAll(request, principal, intents),
+      return await counted(
+        this.#dependencies.limits,
+        { principal, intents, creates: (intent) => this.#creates(intent) },
+        () => this.#publishAll(request, principal, intents),
       );
     } catch (error) {
       const resource = stamps.resourceOf(intents.length === 1 ? intents[0] : undefined);
       if (isEventplaneError(error)) this.#note(error, { principal, options, resource });
       throw error;
     }
+  }
+
+  #creates({ type }: IntentInput): boolean {
+    const aggregate = this.#dependencies.app.aggregates.get(typeRootOf(type));
+    return aggregate?.intents.get(type)?.effect === "creates";
   }
 
   async #publishAll(

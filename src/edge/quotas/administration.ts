@@ -69,8 +69,8 @@ export function quotaOf(
 ): JsonObject & { readonly version: number } {
   const { spec, version, setAtUs } = platform.state.quotas.of(tenantId);
   const limits = tenantLimits(spec, { ...quotaDefaults, ...parts.quotaDefaults });
-  const { requests, events, principalRequests, principalEvents, bytesPerDay, connections } = limits;
-  const inForce: Required<QuotaSpec> = {
+  const { requests, events, principalRequests, principalEvents, bytesPerDay, connections, streams } = limits;
+  const inForce: QuotaSpec = {
     requestsPerSecond: requests.perSecond,
     requestsBurst: requests.burst,
     eventsPerSecond: events.perSecond,
@@ -81,6 +81,7 @@ export function quotaOf(
     principalEventsBurst: principalEvents.burst,
     bytesPerDay,
     connections,
+    ...(streams === undefined ? {} : { streams }),
   };
   const setAt = setAtUs === null ? null : formatUs(setAtUs);
   return { tenantId, version, setAt, quota: { ...spec }, limits: { ...inForce } };

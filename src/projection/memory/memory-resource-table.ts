@@ -55,6 +55,11 @@ export class MemoryResourceTable implements ResourceTable {
     return { resources, next: all.length > limit ? (resources.at(-1)?.aggregateId ?? null) : null };
   }
 
+  /** How many resources the tenant has, deleted ones included; counting ends at `max`. */
+  async count(tenantId: TenantId, max: number): Promise<number> {
+    return Math.min(max, [...this.#folds.values()].filter((fold) => fold.tenantId === tenantId).length);
+  }
+
   /** Everything up to this position of the tenant's log is in the resources. */
   async position(tenantId: TenantId): Promise<number> {
     return this.#cursors.get(tenantId)?.position ?? 0;

@@ -61,6 +61,13 @@ export class PostgresResourceReader {
     return { resources, next: resources.length < limit ? null : (resources.at(-1)?.aggregateId ?? null) };
   }
 
+  /** How many resources the tenant has, deleted ones included; counting ends at `max`. */
+  async count(tenantId: TenantId, max: number): Promise<number> {
+    const values = [tenantId, max];
+    const [row] = await askInTenant<{ resources: string }>(this.#pool, tenantId, { ...sql.count, values });
+    return Number(row?.resources ?? 0);
+  }
+
   /** Every event of the tenant up to this position is in its resources. */
   async position(tenantId: TenantId): Promise<number> {
     const [row] = await askInTenant<{ position: string }>(this.#pool, tenantId, { ...sql.cursor, values: [tenantId] });

@@ -9,6 +9,13 @@ export const tenantsWithNews = {
     order by h.tenant_id limit $2::int`,
 } as const;
 
+/** $1 tenant, $2 where counting ends. */
+export const count = {
+  name: "ep_resources_count",
+  text: `select count(*) as resources from (
+    select 1 from eventplane.resources where tenant_id = $1::uuid limit $2::bigint) r`,
+};
+
 /** $1 tenant. */
 export const cursor = {
   name: "ep_resources_cursor",
