@@ -14,6 +14,7 @@ const byCode: Partial<Record<ErrorCode, string>> = {
   schema_violation: "Compare with `evtctl schema show TYPE` and send it again.",
   schema_changed: "Raise its schemaVersion, or take the change back; docs/how-to/evolve-a-schema.md shows how.",
   schema_incompatible: "Take the named changes back, or make a new type; docs/how-to/evolve-a-schema.md has the ways.",
+  schema_invalid: "Correct the schema at the places above; docs/how-to/register-your-own-types.md says what is taken.",
   upcast_failed: "Correct the upcaster in the configuration and start the plane again.",
   secret_found: "Keep the secret in a secret store and send a reference: vault:<path>#<key> or token:<id>.",
   unknown_type: "`evtctl schema list` shows the types that this plane takes.",

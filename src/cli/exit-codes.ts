@@ -39,6 +39,8 @@ const codesByStatus: Readonly<Record<number, readonly ErrorCode[]>> = {
     "webhook_target_refused",
     "policy_invalid",
     "schema_changed",
+    "schema_invalid",
+    "schema_limit",
     "upcast_failed",
     "schema_incompatible",
     "unauthenticated",

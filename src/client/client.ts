@@ -1,7 +1,7 @@
 /**
  * The typed client of the HTTP API, for browsers and Node: fetch and nothing else.
  */
-import type { EffectState, Event, ProofDocument, ProvenEvent, Resource } from "../event/index.js";
+import type { CompatibilityMode, EffectState, Event, ProofDocument, ProvenEvent, Resource } from "../event/index.js";
 import { EventplaneError } from "../kernel/errors.js";
 import type { JsonObject } from "../kernel/index.js";
 import { AdminClient } from "./admin-client.js";
@@ -84,7 +84,29 @@ export interface SchemaView {
   readonly effect: "creates" | "updates" | "deletes";
   /** Bytes of a spec, where the type has a budget of its own. */
   readonly specBytesMax?: number;
+  /** What its next version must be able to do. */
+  readonly compatibility?: CompatibilityMode;
+  /** When it was registered, of a type of the tenant's own; RFC 3339. */
+  readonly registeredAt?: string;
   readonly schema: JsonObject;
+}
+
+/** A schema for a type of the tenant's own. */
+export interface SchemaWish {
+  /** JSON Schema 2020-12. */
+  readonly schema: JsonObject;
+  /** Default: that of the version before; of the first `backward`. */
+  readonly compatibility?: CompatibilityMode;
+}
+
+/** What a schema would become if it were registered. */
+export interface SchemaCheckResult extends Required<SchemaWish> {
+  readonly type: string;
+  /** The version that it would be. */
+  readonly schemaVersion: number;
+  readonly compatible: boolean;
+  /** Why it may not follow the versions before it. */
+  readonly reasons: readonly string[];
 }
 
 interface Abortable {
@@ -302,6 +324,29 @@ export class EventplaneClient {
   /** One schema. @throws EventplaneError `not_found` */
   schema(type: string, version: number, { signal }: Abortable = {}): Promise<SchemaView> {
     return this.#get(this.#path(`/schemas/${encodeURIComponent(type)}/${version}`), { signal });
+  }
+
+  /**
+   * Registers a schema of a type of the tenant's own, which begins with `x-`, as this version: 1, or the one after the latest.
+   * The same again changes nothing. Needs the grant `admin`.
+   *
+   * @throws EventplaneError `schema_invalid` and `schema_incompatible` with every reason, `schema_limit`, `wrong_expected_generation`
+   */
+  async registerSchema(
+    type: string,
+    version: number,
+    { signal, ...wish }: SchemaWish & Abortable,
+  ): Promise<SchemaView> {
+    const path = this.#path(`/schemas/${encodeURIComponent(type)}/${version}`);
+    const { body } = await this.#transport.send({ method: "PUT", path, body: wish, repeatable: true, signal });
+    return body as SchemaView; // the route's answer
+  }
+
+  /** Says what {@link registerSchema} would, and registers nothing. @throws EventplaneError `schema_invalid` */
+  async checkSchema(type: string, { signal, ...wish }: SchemaWish & Abortable): Promise<SchemaCheckResult> {
+    const path = this.#path(`/schemas/${encodeURIComponent(type)}/check`);
+    const { body } = await this.#transport.send({ method: "POST", path, body: wish, repeatable: true, signal });
+    return body as SchemaCheckResult; // the route's answer
   }
 
   /** The introductions of signing keys. The root key in it is for comparison only: have it from elsewhere. */

@@ -21,7 +21,9 @@ export {
   type PublishReceipt,
   type ReadEventsQuery,
   type ResourceView,
+  type SchemaCheckResult,
   type SchemaView,
+  type SchemaWish,
 } from "./client.js";
 export { type ControllerChangeInfo, ControllerClient, type ControllerInfo } from "./controller-client.js";
 export {

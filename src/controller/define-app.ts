@@ -74,6 +74,10 @@ export function defineApp<
 >(config: AppConfig<Aggregates, Workers>): App<MessageOf<Aggregates[number]>, Workers[number]> {
   const aggregates = new Map<string, AggregateDefinition>();
   for (const { definition } of config.aggregates) {
+    if (definition.name.startsWith("x-"))
+      throw invalid(
+        `No aggregate may be called ${definition.name}: what begins with x- is of types that tenants register`,
+      );
     if (reservedAggregates.includes(definition.name))
       throw invalid(`No aggregate may be called ${definition.name}; the platform uses the name itself`);
     if (aggregates.has(definition.name)) throw invalid(`Two aggregates are called ${definition.name}`);

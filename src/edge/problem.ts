@@ -47,6 +47,8 @@ const statusByCode: Partial<Record<ErrorCode, number>> = {
   replay_ended: 409,
   replays_open: 409,
   replay_target_unknown: 422,
+  schema_invalid: 422,
+  schema_limit: 409,
   upcast_failed: 422,
   schema_changed: 409,
   schema_incompatible: 409,

@@ -94,6 +94,9 @@ export interface SystemFactRequest {
   readonly causationId?: string;
 }
 
+/** Types that a tenant has registered itself, where the application has none of the name. */
+export type TenantTypes = (tenantId: TenantId, type: string) => IntentDefinition | undefined;
+
 type DraftParts = Pick<
   DraftEvent,
   "kind" | "source" | "schemaVersion" | "specText" | "finalizersText" | "causedByText" | "occurredAt" | "traceparent"
@@ -103,13 +106,15 @@ type DraftParts = Pick<
 export class EventFactory {
   readonly #app: AppDefinition;
   readonly #ids: IdSource;
+  readonly #ofTenant: TenantTypes | undefined;
   /** The marks that open a generation, by aggregate, written out once. */
   readonly #openings: ReadonlyMap<string, Pick<DraftEvent, "finalizersText">>;
   /** The stamp of a request with many intents is written out once. */
   #stamp: { readonly causedBy: CausedBy; readonly text: string } | undefined;
 
-  constructor(options: { readonly app: AppDefinition; readonly ids: IdSource }) {
+  constructor(options: { readonly app: AppDefinition; readonly ids: IdSource; readonly ofTenant?: TenantTypes }) {
     this.#app = options.app;
+    this.#ofTenant = options.ofTenant;
     this.#ids = options.ids;
     this.#openings = openingsByAggregate(options.app);
   }
@@ -119,8 +124,8 @@ export class EventFactory {
    *
    * @throws EventplaneError `unknown_type`; `forbidden_field` for types that only the runtime makes
    */
-  definitionOf(type: string): IntentDefinition {
-    const definition = this.#app.aggregates.get(typeRoot(type))?.intents.get(type);
+  definitionOf(type: string, tenantId: TenantId): IntentDefinition {
+    const definition = this.#app.aggregates.get(typeRoot(type))?.intents.get(type) ?? this.#ofTenant?.(tenantId, type);
     if (definition !== undefined) return definition;
     if (reservedTails.includes(typeTail(type))) {
       throw new EventplaneError(
@@ -147,7 +152,7 @@ export class EventFactory {
    * @throws EventplaneError `request_invalid` with `details.pointer`, `unknown_type`, `forbidden_field`, `payload_too_large`
    */
   intent(request: IntentRequest, causedBy: CausedBy): AppendItem {
-    const definition = this.definitionOf(request.type);
+    const definition = this.definitionOf(request.type, request.tenantId);
     const root = typeRoot(request.type);
     if (request.aggregateType !== undefined && request.aggregateType !== root) {
       throw invalid("/aggregateType", `aggregateType must equal the first token of the type, ${root}.`);

@@ -70,6 +70,7 @@ export {
   type IntentRequest,
   type SystemFactRequest,
   type SystemFactType,
+  type TenantTypes,
 } from "./factory.js";
 export { allComplete, emptyFold, type FoldableRow, foldEvent } from "./fold.js";
 export type { IntakeDefinition } from "./intakes.js";

@@ -17,6 +17,15 @@ export interface SchemaProblem {
   readonly message: string;
 }
 
+/** Compiles patterns; Ajv tells those of one engine apart by their `toString`, and engines are told apart by `code`. */
+export type PatternEngine = ((
+  source: string,
+  flags: string,
+) => {
+  test(text: string): boolean;
+  toString(): string;
+}) & { readonly code: string };
+
 /** Says what is wrong with a value; an empty list means that it fits. */
 export type SchemaCheck = (value: unknown) => readonly SchemaProblem[];
 
@@ -37,6 +46,8 @@ const messageCharactersMax = 200;
  * `takesMarks`: the caller does what {@link dataMarks} ask for, or this one of them; elsewhere a schema that has them is refused, so that no
  * mark is without effect.
  *
+ * `engine`: the schema is of a stranger; its patterns run on this instead of V8, and what it refers to is compiled once.
+ *
  * @throws EventplaneError `config_invalid` when the schema itself is wrong
  */
 export function compileSchema(
@@ -44,10 +55,11 @@ export function compileSchema(
   {
     isPlain = false,
     takesMarks = false,
-  }: { readonly isPlain?: boolean; readonly takesMarks?: boolean | DataMark } = {},
+    engine,
+  }: { readonly isPlain?: boolean; readonly takesMarks?: boolean | DataMark; readonly engine?: PatternEngine } = {},
 ): SchemaCheck {
   const ownProperties = !isPlain || namesInherited(schema);
-  const first = compile(schema, { allErrors: false, ownProperties, takesMarks });
+  const first = compile(schema, { allErrors: false, ownProperties, takesMarks, engine });
   let all: ValidateFunction | undefined;
   const check: SchemaCheck = (value) => {
     if (first(value)) return [];
@@ -55,7 +67,7 @@ export function compileSchema(
       return choicesJoined(first.errors ?? [])
         .slice(0, 1)
         .map(problemOf);
-    all ??= compile(schema, { allErrors: true, ownProperties, takesMarks });
+    all ??= compile(schema, { allErrors: true, ownProperties, takesMarks, engine });
     all(value);
     return choicesJoined(all.errors ?? [])
       .slice(0, problemsMax)
@@ -81,6 +93,7 @@ interface Mode {
   readonly allErrors: boolean;
   readonly ownProperties: boolean;
   readonly takesMarks: boolean | DataMark;
+  readonly engine: PatternEngine | undefined;
 }
 
 function compile(schema: JsonObject, mode: Mode): ValidateFunction {
@@ -101,8 +114,8 @@ function compile(schema: JsonObject, mode: Mode): ValidateFunction {
 const compilers = new Map<string, Ajv2020>();
 
 /** One compiler for each mode, because making one costs more than compiling most schemas; it remembers no schema. */
-function compiler({ allErrors, ownProperties, takesMarks }: Mode): Ajv2020 {
-  const mode = `${allErrors} ${ownProperties} ${takesMarks}`;
+function compiler({ allErrors, ownProperties, takesMarks, engine }: Mode): Ajv2020 {
+  const mode = `${allErrors} ${ownProperties} ${takesMarks} ${engine?.code ?? ""}`;
   const known = compilers.get(mode);
   if (known !== undefined) return known;
   const ajv = new Ajv2020({
@@ -119,6 +132,8 @@ function compiler({ allErrors, ownProperties, takesMarks }: Mode): Ajv2020 {
     // A schema's $id is its own affair: another schema can neither clash with it nor refer to it.
     addUsedSchema: false,
     logger: false,
+    // Inlined, a part that is referred to often would be compiled as often.
+    ...(engine === undefined ? {} : { inlineRefs: false, code: { regExp: engine } }),
   });
   addFormats(ajv);
   ajv.addFormat(secretReferenceFormat, { type: "string", validate: isSecretReference });

@@ -27,6 +27,8 @@ const finalCodes = [
   "unknown_type",
   "schema_changed",
   "schema_incompatible",
+  "schema_invalid",
+  "schema_limit",
   "upcast_failed",
   "forbidden_field",
   "content_mismatch",

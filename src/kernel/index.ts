@@ -1,4 +1,4 @@
-export { compileSchema, type SchemaCheck, type SchemaProblem } from "./ajv.js";
+export { compileSchema, type PatternEngine, type SchemaCheck, type SchemaProblem } from "./ajv.js";
 export { type BackoffOptions, backoffMs } from "./backoff.js";
 export { Breaker, type BreakerOptions } from "./breaker.js";
 export { fields, i64be, sha256 } from "./bytes.js";

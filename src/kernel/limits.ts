@@ -46,6 +46,19 @@ export const limits = {
   /** What one event may do to the tables of a projection, and tables of a projection. */
   projectionWritesPerEventMax: 256,
   projectionTablesMax: 16,
+  /**
+   * A schema that a tenant registers: its bytes, the schemas in it, the values of one `enum`, the instructions of its patterns, and the
+   * work of checking one value: its parts with references followed; of those that are asked of every element members count 5, branches 50.
+   */
+  schemaBytesMax: 65_536,
+  schemaPartsMax: 1_000,
+  schemaEnumMax: 1_000,
+  schemaPatternInstructionsMax: 1_000,
+  schemaWorkMax: 2_500,
+  /** Types that a tenant registers, all versions of their schemas, bytes, and the bytes of a spec of one. */
+  tenantTypesMax: 200,
+  tenantSchemasBytesMax: 1_048_576,
+  tenantSpecBytesMax: 32_768,
   /** Tokens and characters of a type; characters of an aggregate id. */
   typeTokensMax: 8,
   typeCharactersMax: 128,

@@ -1,8 +1,10 @@
+export { incompatibilities, incompatibilityText } from "./compatibility/compatibility.js";
 export { type FoundSecret, findSecret } from "./find-secret.js";
 export type { Infer, MergePatchOf, PlainJsonSchema, SchemaSource, StandardJsonSchema } from "./infer.js";
 export { patchSchema } from "./patch-schema.js";
 export type { PersonalRole } from "./personal-marks.js";
 export { readSchema } from "./read-schema.js";
+export { compileStrangerSchema, readStrangerSchema } from "./read-stranger-schema.js";
 export { type SecretReferenceSchema, secretReference } from "./secret-reference.js";
 export { isSecretRule, type SecretRule, secretRuleNames } from "./secret-rules.js";
 export { type DeclaredVersion, type SchemaVersion, VersionBook } from "./version-book.js";

@@ -18,6 +18,7 @@ export const areaNames = [
   "keys",
   "policies",
   "quotas",
+  "schemas",
   "projections",
   "controllers",
   "dead-letters",

@@ -12,6 +12,7 @@ export type Tag =
   | "Tenants"
   | "Keys"
   | "Policies"
+  | "Schemas"
   | "Dead letters"
   | "Effects"
   | "Projections"
@@ -29,6 +30,7 @@ export const tags: Readonly<Record<Tag, string>> = {
   Tenants: "Tenants. Needs a key of the platform with the grant `admin`.",
   Keys: "API keys. Needs the grant `admin`.",
   Policies: "Who may do what. Needs the grant `admin`.",
+  Schemas: "Types of the tenant's own. Needs the grant `admin`.",
   "Dead letters": "Work that has failed for good, and the decisions on it. Needs the grant `admin`.",
   Effects: "Outside calls without a result, and the decisions on them. Needs the grant `admin`.",
   Projections: "How projections stand, and what is asked of them. Needs the grant `admin`.",

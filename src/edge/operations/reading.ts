@@ -1,7 +1,8 @@
 /** Reads and subscriptions. */
-import type { JsonObject, JsonValue } from "../../kernel/index.js";
+import { compatibilityModes } from "../../event/index.js";
+import { type JsonObject, type JsonValue, limits } from "../../kernel/index.js";
 import { cloudEventTypes } from "../publish/cloudevents.js";
-import { exampleCloudEvent, exampleEvent, exampleIds, exampleProof, exampleResource } from "./examples.js";
+import { exampleCloudEvent, exampleEvent, exampleIds, exampleProof, exampleResource, exampleTime } from "./examples.js";
 import { type Answer, type Content, json, type Operations, type Parameter } from "./operation.js";
 import {
   accessToken,
@@ -60,8 +61,23 @@ const schemaShape = members({
   schemaVersion: whole(1),
   effect: oneOf(["creates", "updates", "deletes"]),
   "specBytesMax?": whole(),
+  "compatibility?": oneOf(compatibilityModes),
+  "registeredAt?": time(),
   schema: anyObject(),
 });
+const schemaWish = json(
+  members({ schema: anyObject(), "compatibility?": oneOf(compatibilityModes) }, { additionalProperties: false }),
+  { schema: { type: "object", properties: { total: { type: "integer" } } } },
+);
+const exampleOwnSchema: JsonValue = {
+  type: "x-order.placed",
+  schemaVersion: 1,
+  effect: "updates",
+  specBytesMax: limits.tenantSpecBytesMax,
+  compatibility: "backward",
+  registeredAt: exampleTime,
+  schema: { type: "object", properties: { total: { type: "integer" } }, additionalProperties: false },
+};
 const exampleSchema: JsonValue = {
   type: "organization.delete",
   schemaVersion: 1,
@@ -199,7 +215,7 @@ export const readingOperations: Operations = {
   "GET /v1/tenants/:t/schemas": {
     id: "listSchemas",
     tag: "Reading",
-    summary: "List the schemas of intents",
+    summary: "List the schemas of all types",
     answers: {
       200: {
         description: "All that the key may see.",
@@ -214,6 +230,55 @@ export const readingOperations: Operations = {
     summary: "Read one schema",
     answers: { 200: { description: "The schema.", content: json(schemaShape, exampleSchema) } },
     errors: ["not_found"],
+  },
+  "PUT /v1/tenants/:t/schemas/:type/:version": {
+    id: "registerSchema",
+    tag: "Schemas",
+    summary: "Register a schema of a type of the tenant's own",
+    description:
+      "As version 1, or as the one after the latest. The type begins with `x-`; no controller watches it. The same again has the same answer.",
+    body: schemaWish,
+    answers: { 200: { description: "The schema, closed.", content: json(schemaShape, exampleOwnSchema) } },
+    errors: [
+      "forbidden_field",
+      "schema_violation",
+      "content_mismatch",
+      "schema_invalid",
+      "schema_incompatible",
+      "schema_limit",
+      "wrong_expected_generation",
+      "disk_full",
+    ],
+  },
+  "POST /v1/tenants/:t/schemas/:type/check": {
+    id: "checkSchema",
+    tag: "Schemas",
+    summary: "Say whether a schema could be registered",
+    body: schemaWish,
+    answers: {
+      200: {
+        description: "What it would be, and why it may not follow the versions before it.",
+        content: json(
+          members({
+            type: text(),
+            schemaVersion: whole(1),
+            compatible: { type: "boolean" },
+            reasons: list(text()),
+            compatibility: oneOf(compatibilityModes),
+            schema: anyObject(),
+          }),
+          {
+            type: "x-order.placed",
+            schemaVersion: 2,
+            compatible: false,
+            reasons: ["version 1, backward: /required requires total, which may be missing"],
+            compatibility: "backward",
+            schema: { type: "object", properties: { total: { type: "integer" } }, required: ["total"] },
+          },
+        ),
+      },
+    },
+    errors: ["forbidden_field", "schema_invalid"],
   },
   "GET /v1/tenants/:t/subscribe": {
     id: "subscribe",

@@ -3,8 +3,13 @@
  *
  * Ids are deterministic wherever two edges could do the same thing at once, so both write one event (DESIGN §13.8).
  */
-import type { AggregateDefinition, AppDefinition, IntentDefinition } from "../../event/index.js";
-import { type JsonObject, PLATFORM_TENANT_ID, type TenantId, uuid8 } from "../../kernel/index.js";
+import {
+  type AggregateDefinition,
+  type AppDefinition,
+  compatibilityModes,
+  type IntentDefinition,
+} from "../../event/index.js";
+import { type JsonObject, limits, PLATFORM_TENANT_ID, type TenantId, uuid8 } from "../../kernel/index.js";
 import { quotaAggregate, quotaDefinition } from "../../quota/index.js";
 import { replayDefinition } from "../../replay/index.js";
 import { webhookDefinition } from "../../webhook/index.js";
@@ -13,6 +18,7 @@ import { policyLimits } from "../authz/policy-text.js";
 import { networksMax } from "../networks.js";
 import { grantNames } from "../principal.js";
 import { scopePattern, scopesMax } from "../scope.js";
+import { schemaRegisterType } from "./schema-book.js";
 
 /** The slug of the tenant that holds tenants, keys and schemas themselves. */
 export const PLATFORM_SLUG = "platform";
@@ -159,6 +165,38 @@ const policy: AggregateDefinition = {
   ]),
 };
 
+const schemaSpec: JsonObject = {
+  type: "object",
+  additionalProperties: false,
+  required: ["tenantId", "type", "schema", "compatibility"],
+  properties: {
+    tenantId: { type: "string", pattern: uuidPattern },
+    type: { type: "string", maxLength: limits.typeCharactersMax },
+    schema: { type: "object", additionalProperties: true },
+    compatibility: { type: "string", enum: [...compatibilityModes] },
+  },
+};
+
+/** The schemas of one type of a tenant; each intent brings the next version, whose number is the generation. */
+const schema: AggregateDefinition = {
+  name: "schema",
+  specSchema: schemaSpec,
+  statusSchemas: {},
+  intents: new Map([
+    [
+      schemaRegisterType,
+      {
+        type: schemaRegisterType,
+        effect: "updates",
+        fold: "replace",
+        schemaVersion: 1,
+        schema: schemaSpec,
+        defaultExpectedVersion: "any",
+      },
+    ],
+  ]),
+};
+
 /** What may be asked of the platform tenant; only the edge's administration asks it. */
 export const platformApp: AppDefinition = {
   version: "platform",
@@ -167,6 +205,7 @@ export const platformApp: AppDefinition = {
     ["key", key],
     ["policy", policy],
     [quotaAggregate, quotaDefinition],
+    ["schema", schema],
     [replayDefinition.name, replayDefinition],
     [webhookDefinition.name, webhookDefinition],
   ]),

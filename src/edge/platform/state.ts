@@ -10,7 +10,7 @@ import { PLATFORM_SLUG } from "./definitions.js";
 import { KeyBook, type KeyEntry } from "./key-book.js";
 import { QuotaBook } from "./quota-book.js";
 import { specOf, textOf } from "./row-values.js";
-import { SchemaBook, schemaFactType } from "./schema-book.js";
+import { SchemaBook, schemaFactType, schemaRegisterType } from "./schema-book.js";
 import { WebhookBook } from "./webhook-book.js";
 
 /** A tenant that exists. */
@@ -111,6 +111,7 @@ export class PlatformState {
     else if (row.type === policyApplyType) this.#policies.apply(row);
     else if (row.type === schemaFactType) this.#schemas.applyRegistered(row);
     else if (row.type === quotaSetType) this.#quotas.apply(row);
+    else if (row.type === schemaRegisterType) this.#schemas.applyRegister(row);
     else if (row.type === "replay.create") this.#createReplay(row);
     else if (row.type === "signing-key.introduced") this.#introductions.push(specOf(row));
     else if (row.aggregateType === webhookAggregate) this.#webhooks.apply(row);

@@ -7,8 +7,10 @@ import {
   type IntentDefinition,
   type IntentRequest,
   liftSpec,
+  type TenantTypes,
 } from "../../event/index.js";
 import {
+  assert,
   compileSchema,
   EventplaneError,
   type IdSource,
@@ -22,7 +24,8 @@ import {
   uuidVersion,
 } from "../../kernel/index.js";
 import type { PersonalData } from "../../personal/index.js";
-import { findSecret } from "../../schema/index.js";
+import { compileStrangerSchema, findSecret } from "../../schema/index.js";
+import type { SchemaBook } from "../platform/schema-book.js";
 import type { Principal } from "../principal.js";
 import type { IntentInput } from "./intent-input.js";
 import { secretFound } from "./refusal-errors.js";
@@ -44,13 +47,11 @@ const takesMarks = { takesMarks: "x-eventplane-personal" } as const;
 const publisherVersions: readonly number[] = [4, 7];
 const envelopeBytes = 1_024;
 
-/** The schemas of earlier versions of types. */
-export interface RegisteredSchemas {
-  find(type: string, schemaVersion: number): { readonly schema: JsonObject } | undefined;
-}
+/** The schemas of earlier versions of types, and the types that tenants registered themselves. */
+export type RegisteredSchemas = Pick<SchemaBook, "find" | "tenantType" | "tenantVersion">;
 
-/** Compiled schemas of earlier versions, those used last. */
-const earlierChecksMax = 500;
+/** Compiled schemas of tenants' types, and of earlier versions. */
+const checksKept = 500;
 
 /** Names and checks intents. */
 export class Drafter {
@@ -58,7 +59,9 @@ export class Drafter {
   readonly #personal: PersonalData;
   readonly #types: ReadonlyMap<string, CheckedType>;
   readonly #schemas: RegisteredSchemas;
-  readonly #earlier = new LruMap<string, SchemaCheck>(earlierChecksMax);
+  /** Of types of tenants, by what was folded last; those used last. */
+  readonly #checked = new LruMap<IntentDefinition, CheckedType>(checksKept);
+  readonly #earlier = new LruMap<JsonObject, SchemaCheck>(checksKept);
 
   constructor(options: {
     readonly app: AppDefinition;
@@ -67,7 +70,8 @@ export class Drafter {
     readonly personal: PersonalData;
   }) {
     this.#personal = options.personal;
-    this.#factory = new EventFactory(options);
+    const ofTenant: TenantTypes = (tenantId, type) => options.schemas.tenantType(tenantId, type)?.definition;
+    this.#factory = new EventFactory({ ...options, ofTenant });
     this.#schemas = options.schemas;
     this.#types = checkedTypes(options.app);
   }
@@ -94,10 +98,9 @@ export class Drafter {
    */
   draft(intent: IntentRequest, causedBy: CausedBy): AppendItem {
     const item = this.#factory.intent(intent, causedBy);
-    const type = this.#types.get(intent.type);
-    if (type === undefined) return item;
+    const type = this.#types.get(intent.type) ?? this.#ofTenant(intent);
     refuseBeyondBudget(intent, type.definition);
-    const problems = this.#checkOf(type, intent.schemaVersion)(intent.spec);
+    const problems = this.#checkOf(type, intent)(intent.spec);
     if (problems.length > 0) throw misfit(intent.type, problems);
     // What could not be lifted would stand in the way of every reader.
     liftSpec(type.definition, item.event, intent.spec);
@@ -107,17 +110,31 @@ export class Drafter {
     return item;
   }
 
-  /** Publishers may lag behind: a version that was registered is taken as long as its type is. */
-  #checkOf({ definition, check }: CheckedType, schemaVersion = definition.schemaVersion): SchemaCheck {
-    if (schemaVersion === definition.schemaVersion) return check;
-    const key = `${definition.type} ${schemaVersion}`;
-    const known = this.#earlier.get(key);
+  /** The type that the tenant registered; the factory has found it just now. */
+  #ofTenant({ tenantId, type }: IntentRequest): CheckedType {
+    const found = this.#schemas.tenantType(tenantId, type);
+    assert(found !== undefined, "the factory refuses unknown types");
+    const { definition } = found;
+    const known = this.#checked.get(definition);
     if (known !== undefined) return known;
-    const registered = this.#schemas.find(definition.type, schemaVersion);
-    if (registered === undefined) throw unknownVersion(definition, schemaVersion);
-    const earlier = compileSchema(registered.schema, takesMarks);
-    this.#earlier.set(key, earlier);
-    return earlier;
+    const checked = { definition, check: compileStrangerSchema(definition.schema), isOfTenant: true };
+    this.#checked.set(definition, checked);
+    return checked;
+  }
+
+  /** Publishers may lag behind: a version that was registered is taken as long as its type is. */
+  #checkOf({ definition, check, isOfTenant }: CheckedType, { tenantId, schemaVersion }: IntentRequest): SchemaCheck {
+    if (schemaVersion === undefined || schemaVersion === definition.schemaVersion) return check;
+    const { type } = definition;
+    const earlier = isOfTenant
+      ? this.#schemas.tenantVersion(tenantId, type, schemaVersion)
+      : this.#schemas.find(type, schemaVersion);
+    if (earlier === undefined) throw unknownVersion(definition, schemaVersion);
+    const known = this.#earlier.get(earlier.schema);
+    if (known !== undefined) return known;
+    const compiled = isOfTenant ? compileStrangerSchema(earlier.schema) : compileSchema(earlier.schema, takesMarks);
+    this.#earlier.set(earlier.schema, compiled);
+    return compiled;
   }
 }
 
@@ -156,6 +173,7 @@ function requestOf(
 interface CheckedType {
   readonly definition: IntentDefinition;
   readonly check: SchemaCheck;
+  readonly isOfTenant: boolean;
 }
 
 /** The first token of a type. */
@@ -192,6 +210,9 @@ function misfit(type: string, problems: readonly SchemaProblem[]): EventplaneErr
 function checkedTypes(app: AppDefinition): ReadonlyMap<string, CheckedType> {
   const intents = [...app.aggregates.values()].flatMap((aggregate) => [...aggregate.intents.values()]);
   return new Map(
-    intents.map((definition) => [definition.type, { definition, check: compileSchema(definition.schema, takesMarks) }]),
+    intents.map((definition) => [
+      definition.type,
+      { definition, check: compileSchema(definition.schema, takesMarks), isOfTenant: false },
+    ]),
   );
 }
