@@ -103,6 +103,8 @@ describe("versions of schemas", () => {
     expect(JSON.stringify(page)).not.toContain("latest");
     const lifted = { ...stored, latest: { schemaVersion: 2, spec: { name: "Old", seats: 3 } } };
     expect(await get("/events?type=organization.create&limit=1&schema=latest")).toMatchObject({ events: [lifted] });
+    const read = await tenant.client.readPage({ type: "organization.create", limit: 1, schema: "latest" });
+    expect(read.events[0]?.latest).toEqual(lifted.latest);
     expect(await get("/streams/organization/old?limit=1&schema=latest")).toMatchObject({ events: [lifted] });
     expect(await get("/events?schema=first")).toMatchObject({ code: "request_invalid" });
   });

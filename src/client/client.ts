@@ -58,7 +58,12 @@ export interface ReadEventsQuery extends Omit<SubscribeQuery, "after"> {
   /** RFC 3339: recorded at or after, and before. */
   readonly recordedFrom?: string;
   readonly recordedBefore?: string;
+  /** Beside an older spec what it says in the latest version of its schema, as `latest`. */
+  readonly schema?: "latest";
 }
+
+/** An event as it is stored, and, where it was asked for and its schema is an older one, what it says in the latest version. */
+export type ReadEvent = Event & { readonly latest?: { readonly schemaVersion: number; readonly spec: JsonObject } };
 
 /** A resource as the edge shows it. */
 export type ResourceView = Omit<Resource, "origin" | "expected" | "effects" | "emits" | "reconciles"> & {
@@ -177,7 +182,7 @@ export class EventplaneClient {
   }
 
   /** Reads events page by page, in position order or backwards, until there are no more. */
-  async *read(query: ReadEventsQuery = {}, options: Abortable = {}): AsyncGenerator<Event, void, undefined> {
+  async *read(query: ReadEventsQuery = {}, options: Abortable = {}): AsyncGenerator<ReadEvent, void, undefined> {
     let page = await this.readPage(query, options);
     for (;;) {
       yield* page.events;
@@ -200,7 +205,7 @@ export class EventplaneClient {
   readPage(
     query: ReadEventsQuery = {},
     { signal }: Abortable = {},
-  ): Promise<{ readonly events: readonly Event[]; readonly next: number | null }> {
+  ): Promise<{ readonly events: readonly ReadEvent[]; readonly next: number | null }> {
     return this.#get(this.#path("/events"), { query: { ...query }, signal });
   }
 

@@ -19,6 +19,7 @@ export {
   EventplaneClient,
   type PublishItem,
   type PublishReceipt,
+  type ReadEvent,
   type ReadEventsQuery,
   type ResourceView,
   type SchemaCheckResult,

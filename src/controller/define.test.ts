@@ -127,8 +127,8 @@ describe("defineApp", () => {
     expect(() => defineApp({ aggregates: [], controllers: [quota] })).toThrow(configInvalid);
   });
 
-  test.each(["tenant", "key", "signing-key", "schema", "dead-letter", "refusal", "replay"])(
-    "refuses the platform's own aggregate %s",
+  test.each(["tenant", "key", "signing-key", "schema", "dead-letter", "refusal", "replay", "x-mine"])(
+    "refuses the aggregate %s, a name of the platform's own or of what tenants register",
     (name) => {
       expect(() => defineApp({ aggregates: [defineAggregate(name, { spec, intents: {} })] })).toThrow(configInvalid);
     },
