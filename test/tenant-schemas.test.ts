@@ -156,6 +156,27 @@ describe.each(edgeStores)("types of tenants over %s", (_name, open) => {
     expect(performance.now() - startedMs).toBeLessThan(2_000);
   });
 
+  test("what they mark as personal is encrypted in the log, of every version by its own marks, and the marks must stay", async () => {
+    const own = await edge.tenant("personal", all);
+    const client = clientOf(own);
+    const marked = { type: "string", "x-eventplane-personal": { subject: "aggregateId" } } as const;
+    await client.registerSchema(type, 1, { schema: order({ buyer: marked }) });
+    const bare = { schema: order({ buyer: { type: "string" } }) };
+    const reasons = ["version 1, mark: /properties/buyer has lost its mark x-eventplane-personal"];
+    expect(await client.checkSchema(type, bare)).toMatchObject({ compatible: false, reasons });
+    await client.registerSchema(type, 2, { schema: order({ buyer: marked, payer: marked }) });
+    const ids: string[] = [];
+    for (const schemaVersion of [1, 2]) {
+      const spec = { total: 1, buyer: "Ada Lovelace", ...(schemaVersion === 2 ? { payer: "Ada Lovelace" } : {}) };
+      const { id } = await client.publish({ type, aggregateId: "ada", spec, schemaVersion });
+      expect(await client.event(id)).toMatchObject({ schemaVersion, spec });
+      ids.push(id);
+    }
+    const rows = await edge.reader.readByIds(own.id, ids);
+    expect(rows).toHaveLength(2);
+    for (const { specText } of rows) expect(specText).not.toContain("Lovelace");
+  });
+
   test("their number and their bytes have a limit", async () => {
     const client = clientOf(await edge.tenant("limit", all));
     const filler = { type: "string", description: "x".repeat(60_000) };

@@ -8,6 +8,7 @@ import {
   LruMap,
   type MarkedPlace,
   markedPlaces,
+  type TenantId,
 } from "../kernel/index.js";
 import { type FoundString, type Looking, stringsIn } from "./strings-in-text.js";
 
@@ -19,11 +20,14 @@ const fieldsMax = 1_000;
 const marks: readonly DataMark[] = ["x-eventplane-personal"];
 
 /** What of an event is looked at. */
-export type MarkedEvent = Pick<DraftEvent, "type" | "schemaVersion" | "aggregateId" | "specText">;
+export type MarkedEvent = Pick<DraftEvent, "tenantId" | "type" | "schemaVersion" | "aggregateId" | "specText">;
 
-/** The schemas of versions that the app does not declare any more, which publishers may still send. */
+type VersionedEvent = Pick<MarkedEvent, "tenantId" | "type" | "schemaVersion">;
+
+/** The schemas of versions that the app does not declare any more, which publishers may still send, and of types that tenants registered. */
 export interface EarlierSchemas {
   find(type: string, schemaVersion: number): { readonly schema: JsonObject } | undefined;
+  tenantVersion(tenantId: TenantId, type: string, schemaVersion: number): { readonly schema: JsonObject } | undefined;
 }
 
 /** Places of earlier versions that are remembered. */
@@ -43,23 +47,23 @@ export class PersonalFields {
   }
 
   /** Whether such intents may hold personal data. */
-  has(event: Pick<MarkedEvent, "type" | "schemaVersion">, schemas?: EarlierSchemas): boolean {
+  has(event: VersionedEvent, schemas?: EarlierSchemas): boolean {
     return this.#placeOf(event, schemas) !== undefined;
   }
 
   #placeOf(
-    { type, schemaVersion }: Pick<MarkedEvent, "type" | "schemaVersion">,
+    { tenantId, type, schemaVersion }: VersionedEvent,
     schemas: EarlierSchemas | undefined,
   ): MarkedPlace | undefined {
     const declared = this.#declared.get(type);
-    if (declared === undefined || declared.schemaVersion === schemaVersion || schemas === undefined)
-      return declared?.place;
-    const name = `${type} ${schemaVersion}`;
+    if (schemas === undefined || declared?.schemaVersion === schemaVersion) return declared?.place;
+    const name = `${declared === undefined ? `${tenantId} ` : ""}${type} ${schemaVersion}`;
     const known = this.#earlier.get(name);
     if (known !== undefined) return known ?? undefined;
-    const schema = schemas.find(type, schemaVersion)?.schema;
-    if (schema === undefined) return declared.place;
-    const place = markedPlaces(name, schema, marks);
+    const registered =
+      declared === undefined ? schemas.tenantVersion(tenantId, type, schemaVersion) : schemas.find(type, schemaVersion);
+    if (registered === undefined) return declared?.place;
+    const place = markedPlaces(type, registered.schema, marks);
     this.#earlier.set(name, place ?? null);
     return place;
   }

@@ -78,9 +78,10 @@ const refused: readonly (readonly [string, JsonObject, string])[] = [
   ["what is no object", { type: "string" }, '/type: must be "object"'],
   [
     "a mark without effect",
-    object({ a: { ...text, "x-eventplane-personal": true } }),
-    "/properties/a/x-eventplane-personal: is no keyword",
+    object({ a: { ...text, "x-eventplane-sensitive": true } }),
+    "x-eventplane-sensitive: is no keyword",
   ],
+  ["personal data of nobody", object({ a: { ...text, "x-eventplane-personal": true } }), "names no data subject"],
   [
     "unique objects without a bound",
     object({ a: { type: "array", uniqueItems: true } }),

@@ -16,6 +16,7 @@ import {
 } from "../kernel/index.js";
 import { closeSchema } from "./close-schema.js";
 import { linearEngine, linearPattern } from "./linear-engine.js";
+import { assertPersonalMarks } from "./personal-marks.js";
 import { followRef, isSchemaObject } from "./sub.js";
 import { subschemaEntries, visitSchemas } from "./walk-schema.js";
 
@@ -29,6 +30,7 @@ const keywords: ReadonlySet<string> = new Set(
     "items prefixItems minItems maxItems uniqueItems minLength maxLength pattern format",
     "multipleOf minimum maximum exclusiveMinimum exclusiveMaximum",
     "title description $comment examples deprecated readOnly writeOnly",
+    "x-eventplane-personal",
   ].flatMap((line) => line.split(" ")),
 );
 
@@ -60,13 +62,18 @@ export function readStrangerSchema(given: JsonObject): JsonObject {
   if (problems.length > 0) throw invalid(problems);
   const closed = closeSchema(schema);
   compileStrangerSchema(closed);
+  asInvalid(() => assertPersonalMarks(closed, "the type", "encrypts"));
   return closed;
 }
 
 /** The check of a closed schema of a stranger. @throws EventplaneError `schema_invalid` when Ajv does not take it */
 export function compileStrangerSchema(schema: JsonObject): SchemaCheck {
+  return asInvalid(() => compileSchema(schema, { engine: linearEngine, takesMarks: "x-eventplane-personal" }));
+}
+
+function asInvalid<Result>(action: () => Result): Result {
   try {
-    return compileSchema(schema, { engine: linearEngine });
+    return action();
   } catch (error) {
     if (isEventplaneError(error, "config_invalid")) throw invalid([`/: ${error.message}`]);
     throw error;
