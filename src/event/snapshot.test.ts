@@ -119,12 +119,14 @@ describe("what a fold depends on", () => {
   const digestOf = (aggregate: AggregateDefinition): string => foldDigest(aggregate).toString("hex");
   const base = digestOf(of("organization", { put: { schema: spec } }));
 
-  test("changes with the name, the effect, the way of folding, and the schemaVersion", () => {
+  test("changes with the name, the effect, the way of folding, the schemaVersion and the upcasters", () => {
     const changed = [
       of("other", { put: { schema: spec } }),
       of("organization", { put: { schema: spec, replaces: true } }),
       of("organization", { put: { schema: spec, creates: true } }),
       of("organization", { put: { schema: spec, schemaVersion: 2 } }),
+      of("organization", { put: { schema: spec, schemaVersion: 2, upcasters: { 1: (before) => before } } }),
+      of("organization", { put: { schema: spec, schemaVersion: 2, upcasters: { 1: () => ({}) } } }),
       of("organization", { put: own }),
       of("organization", { put: { ...own, fold: (before) => ({ ...before, plan: "b" }) } }),
       of("organization", { put: { schema: spec }, more: {} }),
