@@ -1,4 +1,5 @@
 /** Personal data in a whole plane on PostgreSQL: nowhere in the clear but where they are read, and nowhere once erased. */
+import { randomBytes } from "node:crypto";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { z } from "zod";
 import { createClient, type EventplaneClient, type SubjectClient } from "../src/client/index.js";
@@ -235,6 +236,26 @@ describe("personal data", () => {
     }
     const [erasure] = (await plane.log(acme.id)).filter(({ type }) => type === "subject.erased");
     expect(erasure).toMatchObject({ aggregateId: "ada", specText: '{"subject":"ada"}' });
+  });
+
+  it("are wrapped anew under a new key-encryption key, and then the old one opens nothing", async () => {
+    const newer = randomBytes(32).toString("base64url");
+    const keksOf = async (): Promise<readonly string[]> => {
+      const rows = await plane.installation.asSuperuser<{ kek_id: string }>("select kek_id from eventplane.data_keys");
+      return rows.map(({ kek_id }) => kek_id);
+    };
+    const [before] = await keksOf();
+    await expect(plane.start({ personalKeys: [newer] })).rejects.toMatchObject({ code: "key_file_invalid" });
+    const rotating = await plane.start({ personalKeys: [newer, plane.personalKey] });
+    await until("the keys to be wrapped anew", async () =>
+      (await keksOf()).includes(before ?? "") ? undefined : true,
+    );
+    await rotating.close();
+    await expect(plane.start()).rejects.toMatchObject({ code: "key_file_invalid" });
+    const rotated = await plane.start({ personalKeys: [newer] });
+    const at = createClient({ baseUrl: rotated.url, tenant: "acme", apiKey: acme.key });
+    expect((await at.resource("customer", "bob")).spec).toMatchObject({ name: "Bob-1" });
+    await rotated.close();
   });
 });
 

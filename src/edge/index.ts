@@ -30,3 +30,4 @@ export { RefusalLog } from "./refusals.js";
 export { Scopes } from "./scope.js";
 export { unsentBytesMax } from "./sse/connection.js";
 export { stampOf } from "./stamp.js";
+export { type Erasure, type ErasureParts, eraseSubject } from "./subjects/erase-subject.js";

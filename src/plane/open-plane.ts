@@ -1,9 +1,9 @@
 /**
  * The composition root: adapters behind ports, and one process with the roles that it was given.
  */
-import type { Edge } from "../edge/index.js";
+import type { AdministrationRequest, Edge, Erasure } from "../edge/index.js";
 import { createVerifier, KeyDirectory } from "../event/index.js";
-import { assert, systemClock } from "../kernel/index.js";
+import { assert, systemClock, type TenantId } from "../kernel/index.js";
 import { createMetrics } from "../observe/index.js";
 import { KeyEncryptionKeys } from "../personal/index.js";
 import type { ProjectionQueries } from "../projection/index.js";
@@ -47,6 +47,8 @@ export interface Plane extends PlaneProcess {
   as(identity: CallerIdentity): EmbeddedCaller;
   /** Questions to projections for whoever may see all tenants. */
   readonly queries: ProjectionQueries;
+  /** Erases a data subject. @throws EventplaneError `request_invalid` for a name that no subject may have; `busy`, `unavailable` */
+  eraseSubject(tenantId: TenantId, subject: string, request: AdministrationRequest): Promise<Erasure>;
 }
 
 const everyRole: ReadonlySet<ProcessRole> = new Set(processRoles);
@@ -59,8 +61,8 @@ const everyRole: ReadonlySet<ProcessRole> = new Set(processRoles);
 export async function openPlane(options: Omit<PlaneOptions, "roles">): Promise<Plane> {
   const { process, edge } = await open({ ...options, roles: everyRole });
   assert(edge !== undefined, "a process with every role has an edge");
-  const { edge: taking, as, queries } = edge;
-  return { ...process, edge: taking, as, queries };
+  const { edge: taking, as, queries, eraseSubject } = edge;
+  return { ...process, edge: taking, as, queries, eraseSubject };
 }
 
 /**

@@ -4,6 +4,8 @@ import {
   Authorizer,
   type Cedar,
   type CreatedKey,
+  type ErasureParts,
+  eraseSubject,
   type Grant,
   type KeyWish,
   PlatformAdministration,
@@ -24,6 +26,7 @@ import {
   type TenantId,
 } from "../kernel/index.js";
 import type { Logger } from "../observe/index.js";
+import { subjectName } from "../personal/index.js";
 import { type CallerIdentity, type CallerParts, EmbeddedCaller } from "../plane/embedded/index.js";
 import {
   MemoryProjectionRows,
@@ -65,6 +68,7 @@ export class TestEdge {
   readonly #platform: PlatformFold;
   readonly #caller: CallerParts;
   readonly #administration: PlatformAdministration;
+  readonly #erasing: ErasureParts;
 
   constructor(parts: TestEdgeParts) {
     const { app, store, signer, verifier, clock, doorbell, logger, table, projections, personal } = parts;
@@ -107,6 +111,7 @@ export class TestEdge {
     // Nobody else writes to this platform's log, so what is known of it is never old.
     const platform = { fresh: () => this.#platform.state };
     const queries = new ProjectionQueries({ app, rows: new MemoryProjectionRows(projections), clock });
+    this.#erasing = { log, ids, personal, dataKeys: parts.dataKeys };
     this.#caller = {
       edge: { pipeline, platform },
       reader,
@@ -149,6 +154,13 @@ export class TestEdge {
       via: "system",
       resource: "area:keys",
     });
+  }
+
+  /** Erases the personal data of a data subject. */
+  async eraseSubject(tenantId: TenantId, subject: string): Promise<void> {
+    const request = { principal, requestId: ids.uuid7(), via: "system", resource: "area:subjects" } as const;
+    const stamp = this.#administration.stamp(request, tenantId);
+    await eraseSubject(this.#erasing, { tenantId, subject: subjectName(subject), stamp });
   }
 
   /** A principal at work in a tenant. @throws EventplaneError `forbidden` for a tenant that does not exist */

@@ -184,6 +184,15 @@ export class TestPlane<Message extends IntentMessage = IntentMessage> implements
     return this.#edge.createKey(this.#tenantId({ tenant }), wish);
   }
 
+  /**
+   * Erases the personal data of a data subject, for ever.
+   *
+   * @throws EventplaneError `request_invalid` for a name that no subject may have
+   */
+  eraseSubject(subject: string, where: InTenant = {}): Promise<void> {
+    return this.#edge.eraseSubject(this.#tenantId(where), subject);
+  }
+
   /** Makes one more tenant. */
   async createTenant(slug: string): Promise<TenantId> {
     const id = await this.#edge.createTenant(slug);

@@ -1,10 +1,9 @@
 /** Data subjects of a tenant: whose keys there are, who was erased, and the erasure itself. */
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { EventFactory, type EventRow } from "../../event/index.js";
+import type { EventRow } from "../../event/index.js";
 import { EventplaneError, formatUs, type JsonObject, limits, type TenantId } from "../../kernel/index.js";
-import { erasedType, subjectAggregate, subjectErased, subjectName } from "../../personal/index.js";
-import { platformApp } from "../platform/definitions.js";
-import { refusalError } from "../publish/refusal-errors.js";
+import { erasedType, subjectAggregate, subjectName } from "../../personal/index.js";
+import { eraseSubject } from "../subjects/erase-subject.js";
 import { administrationOf } from "./admin.js";
 import type { Caller, EdgeParts, Routes } from "./context.js";
 import { integerOf, limitOf, positionOf, readQuery } from "./query.js";
@@ -42,22 +41,13 @@ interface Exchange {
   readonly caller: Caller;
 }
 
-/**
- * The event first, because it is what counts: from its commit on no process is given the key any more. Whoever is cut off
- * between the two asks again, and so does the hourly sweep.
- */
 async function erase(parts: EdgeParts, { request, reply, caller }: Exchange): Promise<unknown> {
   const tenantId = tenantIn(parts, request, caller);
   const subject = subjectIn(request);
-  const factory = new EventFactory({ app: platformApp, ids: parts.ids });
   const stamp = parts.administration.stamp(administrationOf(request, caller), tenantId);
-  const item = factory.systemFact(subjectErased(tenantId, subject), stamp);
-  const outcome = await parts.log.append({ tenantId, items: [item] });
-  if (outcome.result === "refused") throw refusalError(outcome);
-  await parts.dataKeys.destroy(tenantId, subject);
-  parts.personal.forget(tenantId, subject);
-  if (outcome.result === "repeated") reply.header("idempotent-replayed", "true");
-  return reply.code(outcome.result === "repeated" ? 200 : 201).send({ receipt: outcome.receipts[0] });
+  const { receipt, repeated } = await eraseSubject(parts, { tenantId, subject, stamp });
+  if (repeated) reply.header("idempotent-replayed", "true");
+  return reply.code(repeated ? 200 : 201).send({ receipt });
 }
 
 async function list(parts: EdgeParts, request: FastifyRequest, caller: Caller): Promise<unknown> {

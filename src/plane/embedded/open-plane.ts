@@ -4,6 +4,7 @@ import type { App, IntentMessage } from "../../controller/index.js";
 import type {
   AdministrationRequest,
   CreatedKey,
+  Erasure,
   Grant,
   KeyWish,
   PlatformAdministration,
@@ -145,6 +146,19 @@ export class EmbeddedPlane<Message extends IntentMessage = IntentMessage> implem
       wish,
       requestOf(by, "area:keys"),
     );
+  }
+
+  /**
+   * Erases the personal data of a data subject of a tenant, for ever: see docs/how-to/protect-personal-data.md.
+   *
+   * @param tenant slug or id
+   * @param by who asked for it, for the tenant's log; default the application
+   * @throws EventplaneError `forbidden` for a tenant that does not exist, `request_invalid` for a name that no subject may
+   * have; `busy`, `unavailable`: ask again
+   */
+  eraseSubject(tenant: string, subject: string, by: CallerIdentity["principal"] = ownPrincipal): Promise<Erasure> {
+    const { tenantId } = this.as({ tenant, principal: by });
+    return this.#slot.standing.plane.eraseSubject(tenantId, subject, requestOf(by, "area:subjects"));
   }
 
   /**

@@ -1,7 +1,14 @@
 /** The role that takes requests, over HTTP and from code of this process. */
-import { createEdge, type Edge, type EdgeDependencies } from "../../edge/index.js";
-import { systemIds } from "../../kernel/index.js";
-import { assertOpens, KeyRing, PersonalData, PostgresDataKeys, runUpkeep } from "../../personal/index.js";
+import {
+  type AdministrationRequest,
+  createEdge,
+  type Edge,
+  type EdgeDependencies,
+  type Erasure,
+  eraseSubject,
+} from "../../edge/index.js";
+import { systemIds, type TenantId } from "../../kernel/index.js";
+import { assertOpens, KeyRing, PersonalData, PostgresDataKeys, runUpkeep, subjectName } from "../../personal/index.js";
 import {
   PostgresProjectionOverview,
   PostgresProjectionRows,
@@ -28,6 +35,7 @@ export interface OpenEdge {
   readonly intakes: Intakes;
   readonly queries: ProjectionQueries;
   readonly as: (identity: CallerIdentity) => EmbeddedCaller;
+  readonly eraseSubject: (tenantId: TenantId, subject: string, request: AdministrationRequest) => Promise<Erasure>;
 }
 
 /** Resources as the edge and embedded callers see them. */
@@ -53,7 +61,17 @@ export async function openEdge(options: PlaneOptions, shared: Shared): Promise<O
   if (webhooks !== undefined) startWebhooks(options, shared, { edge, desk: webhooks });
   const queries = new ProjectionQueries({ app: shared.app, rows: reading.projections.rows, clock: shared.clock });
   const caller = { ...shared, ...reading, reader, queries, edge, ids: systemIds };
-  return { edge, intakes, queries, as: (identity) => new EmbeddedCaller(caller, identity) };
+  const erasing = { ...reading, log: shared.logs.edge, ids: systemIds };
+  return {
+    edge,
+    intakes,
+    queries,
+    as: (identity) => new EmbeddedCaller(caller, identity),
+    eraseSubject: async (tenantId, name, request) => {
+      const stamp = edge.administration.stamp(request, tenantId);
+      return eraseSubject(erasing, { tenantId, subject: subjectName(name), stamp });
+    },
+  };
 }
 
 async function bootstrap(
