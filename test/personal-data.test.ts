@@ -9,6 +9,7 @@ import { PostgresDataKeys } from "../src/personal/index.js";
 import { defineProjection, documents } from "../src/projection/index.js";
 import { dataKeyContract } from "../src/testing/index.js";
 import { defineWorker } from "../src/worker/index.js";
+import { buildCommand, evtctl } from "./support/evtctl-process.js";
 import { PlaneFixture, type PlaneTenant, until } from "./support/plane-fixture.js";
 import { type Installation, installEventplane } from "./support/postgres-installation.js";
 
@@ -236,6 +237,21 @@ describe("personal data", () => {
     }
     const [erasure] = (await plane.log(acme.id)).filter(({ type }) => type === "subject.erased");
     expect(erasure).toMatchObject({ aggregateId: "ada", specText: '{"subject":"ada"}' });
+  });
+
+  it("are looked at and erased from the terminal too", async () => {
+    buildCommand();
+    const environment = { EVENTPLANE_URL: plane.url, EVENTPLANE_API_KEY: plane.adminKey, EVENTPLANE_TENANT: "acme" };
+    await publish("carl", { name: "Carl-1", email: "carl@example.com" });
+    const kept = await evtctl(["subject", "list"], { environment });
+    expect(kept.stdout).toMatch(/SUBJECT.*STATE[\s\S]*bob[\s\S]*carl/);
+    const shown = await evtctl(["subject", "show", "carl", "-o", "json"], { environment });
+    expect(JSON.parse(shown.stdout)).toMatchObject({ subject: "carl", state: "kept" });
+    const erase = ["subject", "erase", "acme", "carl"];
+    expect((await evtctl(erase, { environment })).stdout).toContain("data subject carl is erased: event ");
+    expect((await evtctl(erase, { environment })).stdout).toContain("data subject carl had been erased: event ");
+    const erased = await evtctl(["subject", "list", "--erased", "-o", "json"], { environment });
+    expect((JSON.parse(erased.stdout) as { subject: string }[]).map(({ subject }) => subject)).toContain("carl");
   });
 
   it("are wrapped anew under a new key-encryption key, and then the old one opens nothing", async () => {
