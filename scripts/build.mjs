@@ -41,11 +41,25 @@ function build({ flags, newest }) {
     process.exit(status ?? 1);
   }
   cpSync(join(root, "src"), fresh, { recursive: true, filter: isAsset });
+  copyReferencePage(join(fresh, "edge/reference-page"));
   const command = join(fresh, "cli/main.js");
   if (existsSync(command)) chmodSync(command, 0o755);
   writeFileSync(join(fresh, ".stamp"), "");
   utimesSync(join(fresh, ".stamp"), newest / 1000, newest / 1000);
   replaceDist(fresh);
+}
+
+/** The renderer of the reference page, with what its license asks for, becomes part of the package: its users install nothing for it. */
+function copyReferencePage(folder) {
+  const renderer = join(root, "node_modules/swagger-ui-dist");
+  for (const name of [
+    "swagger-ui-bundle.js",
+    "swagger-ui-bundle.js.LICENSE.txt",
+    "swagger-ui.css",
+    "LICENSE",
+    "NOTICE",
+  ])
+    cpSync(join(renderer, name), join(folder, name));
 }
 
 /** Another process may do the same at the same moment: whoever comes last wins, both builds are good. */

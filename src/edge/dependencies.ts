@@ -96,7 +96,7 @@ export interface EdgeDependencies {
   readonly allowedOrigins?: readonly string[];
   /** Wrong credentials that an address, and a key id, may show in a minute before further ones are answered 429; default 100. */
   readonly failedAttemptsPerMinute?: number;
-  /** `open` serves /openapi.json and /asyncapi.json to anybody; by default nobody is. */
+  /** `open` serves /docs, /openapi.json and /asyncapi.json to anybody; by default nobody is. */
   readonly reference?: "open" | "off";
   /** Where the edges share what is left of limits. */
   readonly allowances: AllowanceStore;

@@ -88,7 +88,7 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
   "edge.reference": {
     kind: "text",
     choices: ["open", "off"],
-    says: "open: serves /openapi.json and /asyncapi.json to anybody; by default open in `dev`, else off",
+    says: "open: serves /docs, /openapi.json and /asyncapi.json to anybody; by default open in `dev`, else off",
   },
   "process.roles": {
     kind: "list",

@@ -66,6 +66,34 @@ export const openOperations: Operations = {
     },
     errors: ["not_found"],
   },
+  "GET /docs": {
+    id: "referencePage",
+    tag: "Open",
+    summary: "This reference for people",
+    description: "Works without the internet. Served where `edge.reference` is `open`.",
+    answers: {
+      200: {
+        description: "The page.",
+        content: { "text/html": { schema: text(), examples: { example: "<!doctype html>" } } },
+      },
+    },
+    errors: ["not_found"],
+  },
+  "GET /docs/:file": {
+    id: "referenceFile",
+    tag: "Open",
+    summary: "A file of the page of this reference",
+    answers: {
+      200: {
+        description: "The file.",
+        content: {
+          "text/javascript": { schema: text(), examples: { example: "window.SwaggerUIBundle({});" } },
+          "text/css": { schema: text(), examples: { example: "main {}" } },
+        },
+      },
+    },
+    errors: ["not_found"],
+  },
   "GET /.well-known/eventplane-keys.json": {
     id: "signingKeys",
     tag: "Open",

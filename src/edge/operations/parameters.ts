@@ -9,6 +9,7 @@ type Named<Name extends string> = Readonly<Record<Name, Parameter>>;
 
 /** Those in the path, by the name that the address gives them. */
 export const pathParameters: Readonly<Record<string, Parameter>> = {
+  file: { schema: text({ minLength: 1 }), description: "Name of the file.", example: "swagger-ui.css" },
   t: { schema: text({ minLength: 1 }), description: "Id or slug of the tenant.", example: "acme" },
   id: { schema: uuid(), description: "The id.", example: exampleIds.event },
   aggregateType: { schema: aggregateType(), description: "Name of the aggregate.", example: "organization" },

@@ -1,9 +1,9 @@
 /** What the API is: its documents, for who builds against it. Served where the configuration says so. */
 import type { FastifyReply } from "fastify";
-import { EventplaneError } from "../../kernel/index.js";
 import { asyncApiDocument } from "../openapi/asyncapi.js";
 import { openApiDocument } from "../openapi/document.js";
 import type { EdgeParts, Routes } from "./context.js";
+import { addReferencePageRoutes, assertServesReference } from "./reference-page.js";
 
 const maxAgeSeconds = 60;
 
@@ -13,10 +13,11 @@ export function addReferenceRoutes(routes: Routes, parts: EdgeParts): void {
   const asyncApi = documentOf(() => asyncApiDocument(parts.app));
   routes.open("/openapi.json", async (_request, reply) => serve(parts, reply, openApi));
   routes.open("/asyncapi.json", async (_request, reply) => serve(parts, reply, asyncApi));
+  addReferencePageRoutes(routes, parts);
 }
 
-async function serve({ reference = "off" }: EdgeParts, reply: FastifyReply, text: () => string): Promise<unknown> {
-  if (reference === "off") throw notServed();
+async function serve(parts: EdgeParts, reply: FastifyReply, text: () => string): Promise<unknown> {
+  assertServesReference(parts);
   return reply.type("application/json; charset=utf-8").header("cache-control", `max-age=${maxAgeSeconds}`).send(text());
 }
 
@@ -24,10 +25,4 @@ async function serve({ reference = "off" }: EdgeParts, reply: FastifyReply, text
 function documentOf(make: () => unknown): () => string {
   let text: string | undefined;
   return () => (text ??= JSON.stringify(make()));
-}
-
-function notServed(): EventplaneError {
-  const message =
-    "This edge does not serve its reference: set edge.reference to open, or print it with evtctl openapi.";
-  return new EventplaneError("not_found", message);
 }
