@@ -41,7 +41,7 @@ const mayImport = {
   intake: ["kernel", "event", "store", "work", "observe"],
   quota: ["kernel", "event", "store"],
   webhook: ["kernel", "event", "store", "work", "outbound", "observe"],
-  transport: ["kernel", "event", "store", "observe"],
+  transport: ["kernel", "event", "store", "work", "observe"],
   audit: ["kernel", "event", "store", "observe"],
   edge: domain.filter((room) => room !== "bus"),
   client: ["kernel", "event"],

@@ -2,6 +2,7 @@
 import { Counter, collectDefaultMetrics, Gauge, Histogram, Registry } from "prom-client";
 import { type IntakeMetrics, intakeMetrics } from "./intake-metrics.js";
 import { label } from "./label.js";
+import { type RelayMetrics, relayMetrics } from "./relay-metrics.js";
 import { type WebhookMetrics, webhookMetrics } from "./webhook-metrics.js";
 
 /** How an offered event ended. */
@@ -31,7 +32,7 @@ export type SnapshotMetricResult =
   | "refused_log";
 
 /** What the parts of a process report. Methods never throw; durations are in seconds. */
-export interface Metrics extends IntakeMetrics, WebhookMetrics {
+export interface Metrics extends IntakeMetrics, WebhookMetrics, RelayMetrics {
   /** One append call to the store took so long. */
   appendCall(seconds: number): void;
   /** Events that were offered; `repeated` also counts an idempotent replay, `conflict` a conflict. */
@@ -159,6 +160,7 @@ export function createMetrics(): Metrics {
     },
     ...intakeMetrics(registry),
     ...webhookMetrics(registry),
+    ...relayMetrics(registry),
     text: () => registry.metrics(),
     contentType: registry.contentType,
   };

@@ -29,7 +29,7 @@ const checks: readonly string[] = [
      select from pg_policy p where p.polrelid = t.relid and p.polname = w.name and p.polcmd::text = w.command and p.polpermissive
        and case w.name
          when 'tenant' then pg_get_expr(p.polqual, p.polrelid) like '%eventplane.tenant_id%'
-           and not exists (select from unnest(p.polroles) r where r = 0 or r::regrole::text not in ($1 || '_edge', $1 || '_runtime', $1 || '_reader', $1 || '_projector', $1 || '_auditor'))
+           and not exists (select from unnest(p.polroles) r where r = 0 or r::regrole::text not in ($1 || '_edge', $1 || '_runtime', $1 || '_reader', $1 || '_projector', $1 || '_auditor', $1 || '_relay'))
          when 'owner_backup' then p.polroles = array[($1 || '_owner')::regrole::oid]
          else p.polroles = array[($1 || '_appender')::regrole::oid] end)`,
   `select format('%s: policy %s is not known', p.polrelid::regclass, p.polname) as defect from pg_policy p
@@ -37,7 +37,7 @@ const checks: readonly string[] = [
      and not (p.polrelid = 'eventplane.heads'::regclass and (
        p.polname = 'totals' and p.polcmd = 'r' and p.polroles = array[($1 || '_totals')::regrole::oid]
        or p.polname = 'appender_move' and p.polcmd = 'w' and p.polroles = array[($1 || '_appender')::regrole::oid]
-       or p.polname = 'news' and p.polcmd = 'r' and p.polroles <@ array[($1 || '_runtime')::regrole::oid, ($1 || '_projector')::regrole::oid]))`,
+       or p.polname = 'news' and p.polcmd = 'r' and p.polroles <@ array[($1 || '_runtime')::regrole::oid, ($1 || '_projector')::regrole::oid, ($1 || '_relay')::regrole::oid]))`,
   // Update, delete and truncate meet a trigger that fires in every session_replication_role.
   `select format('%s: no trigger that always refuses %s', t.relid::regclass, w.what) as defect
    from ${log} t cross join (values ('update', 16), ('delete', 8), ('truncate', 32)) w (what, bit)

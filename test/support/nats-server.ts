@@ -5,7 +5,7 @@
 import { type ChildProcess, execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
 import { readFileSync } from "node:fs";
-import { mkdtemp, rm } from "node:fs/promises";
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -39,12 +39,18 @@ kill "$guard" 2>/dev/null
 `;
 
 /** Starts one. Fails when there is no nats-server and none can be brought: a test that needs it is never skipped. */
-export async function startNats({ jetStream = true }: { readonly jetStream?: boolean } = {}): Promise<NatsServer> {
+export async function startNats(
+  options: { readonly jetStream?: boolean; readonly payloadBytesMax?: number } = {},
+): Promise<NatsServer> {
+  const { jetStream = true, payloadBytesMax = 1_048_576 } = options;
   const binary = execFileSync(process.execPath, [script], { encoding: "utf8" }).trim();
   const folder = await mkdtemp(join(tmpdir(), "eventplane-nats-"));
   const port = await freePort();
   const data = join(folder, "data");
-  let running: Running | undefined = await launch({ binary, folder, port, jetStream });
+  const config = join(folder, "server.conf");
+  const storing = jetStream ? `jetstream { store_dir: "${data}" }` : "";
+  await writeFile(config, `listen: "127.0.0.1:${port}"\nmax_payload: ${payloadBytesMax}\n${storing}\n`);
+  let running: Running | undefined = await launch({ binary, folder, port, config });
   const end = async (signal: NodeJS.Signals): Promise<void> => {
     const ending = running;
     running = undefined;
@@ -58,7 +64,7 @@ export async function startNats({ jetStream = true }: { readonly jetStream?: boo
     kill9: () => end("SIGKILL"),
     start: async ({ isWiped = false } = {}) => {
       if (isWiped) await rm(data, { recursive: true, force: true });
-      running = await launch({ binary, folder, port, jetStream });
+      running = await launch({ binary, folder, port, config });
     },
     close: async () => {
       await end("SIGTERM");
@@ -76,12 +82,10 @@ async function launch(options: {
   readonly binary: string;
   readonly folder: string;
   readonly port: number;
-  readonly jetStream: boolean;
+  readonly config: string;
 }): Promise<Running> {
-  const { binary, folder, port, jetStream } = options;
-  const storing = jetStream ? ["-js", "-sd", join(folder, "data")] : [];
-  const args = ["-a", "127.0.0.1", "-p", String(port), ...storing];
-  const shell = spawn("sh", ["-c", guardScript, "sh", binary, ...args], {
+  const { binary, folder, port, config } = options;
+  const shell = spawn("sh", ["-c", guardScript, "sh", binary, "-c", config], {
     stdio: ["pipe", "pipe", "ignore"],
     env: { ...process.env, FOLDER: folder },
   });

@@ -8,13 +8,13 @@ import { EventplaneError } from "../../kernel/index.js";
 import { scramVerifier } from "./scram.js";
 
 /** The roles that processes log in as, without the prefix. */
-export const loginRoles = ["edge", "runtime", "reader", "auditor", "projector"] as const;
+export const loginRoles = ["edge", "runtime", "reader", "auditor", "projector", "relay"] as const;
 /** One of the roles that processes log in as. */
 export type LoginRole = (typeof loginRoles)[number];
 /** Passwords of login roles; a role without one keeps what it has. */
 export type RolePasswords = Partial<Readonly<Record<LoginRole, string>>>;
 
-const groupRoles = ["owner", "appender", "relay", "totals"] as const;
+const groupRoles = ["owner", "appender", "totals"] as const;
 /** Longer names are cut by PostgreSQL. */
 const nameCharactersMax = 63;
 const prefixForm = /^[a-z][a-z0-9_]{0,39}$/;
@@ -42,6 +42,7 @@ const settingsOf: Readonly<Record<LoginRole, Readonly<Record<string, string>>>> 
   reader: { ...planSettings, ...shortTimeouts, statement_timeout: "30s", default_transaction_read_only: "on" },
   auditor: { ...planSettings, lock_timeout: "2s" },
   projector: { ...planSettings, lock_timeout: "2s" },
+  relay: { ...planSettings, lock_timeout: "2s", statement_timeout: "30s" },
 };
 
 /**

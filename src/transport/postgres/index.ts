@@ -1,0 +1,1 @@
+export { PostgresRelayStore, type PostgresRelayStoreOptions } from "./postgres-relay-store.js";
