@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClient, type EventplaneClient } from "../src/client/index.js";
+import { openNatsTransport } from "../src/transport/nats/index.js";
 import { buildCommand, evtctl, type Finished, freePort, Served } from "./support/evtctl-process.js";
+import { startNats } from "./support/nats-server.js";
 import { runAs } from "./support/postgres-installation.js";
 import { createTestDatabase, type TestDatabase } from "./support/postgres-server.js";
 
@@ -33,8 +35,8 @@ const owner = (): Readonly<Record<string, string>> => ({
 });
 const folderOf = (roles: string): string => join(folder, roles.replaceAll(",", "-"));
 
-async function start(roles: string): Promise<Served> {
-  const environment = serviceEnvironment(folderOf(roles));
+async function start(roles: string, more: Readonly<Record<string, string>> = {}): Promise<Served> {
+  const environment = { ...serviceEnvironment(folderOf(roles)), ...more };
   const served = Served.start(["start", "--config", config, "--roles", roles], await freePort(), { environment });
   running.set(roles, served);
   await served.ready();
@@ -69,7 +71,7 @@ afterAll(async () => {
 
 describe("role export", () => {
   it("gives each role its keys and passwords, and nothing else", async () => {
-    for (const roles of ["edge", "controllers,workers", "projections"]) {
+    for (const roles of ["edge", "controllers,workers", "projections", "relay"]) {
       const { status, stderr } = await evtctl(["role", "export", folderOf(roles), "--roles", roles], {
         environment: owner(),
       });
@@ -91,6 +93,7 @@ describe("role export", () => {
       ["database.json", "keys", "keys/root.pub"],
       ["projector", "reader"],
     ]);
+    expect(await content("relay")).toEqual([["database.json", "keys", "keys/root.pub"], ["relay"]]);
   });
 
   it("refuses a folder with files, a role that there is none of, and a folder that was never prepared", async () => {
@@ -109,7 +112,9 @@ describe("a process a role", () => {
   let client: EventplaneClient;
 
   it("edge, controllers with workers, and projections together are a plane", async () => {
-    const [edge, controllers] = await Promise.all(["edge", "controllers,workers", "projections"].map(start));
+    const [edge, controllers] = await Promise.all(
+      ["edge", "controllers,workers", "projections"].map((roles) => start(roles)),
+    );
     const environment = { ...owner(), EVENTPLANE_URL: edge?.url ?? "" };
     expect((await evtctl(["tenant", "create", "acme"], { environment })).status).toBe(0);
     const grants = ["--grants", "publisher,reader,subscriber"];
@@ -154,6 +159,32 @@ describe("a process a role", () => {
     await start("controllers,workers");
     await start("projections");
     await expect.poll(planOf, { timeout: 15_000 }).toBe("enterprise");
+  });
+
+  it("the relay hands what others appended to NATS, with its own login alone", async () => {
+    const missing = await refusedStart("relay", serviceEnvironment(folderOf("relay")));
+    expect([missing.status, missing.stderr]).toEqual([2, expect.stringContaining("needs nats.url")]);
+    const inside = { ...serviceEnvironment(folderOf("relay")), EVENTPLANE_NATS__URL: "nats://user:secret@127.0.0.1" };
+    const refused = await refusedStart("relay", inside);
+    expect([refused.status, refused.stderr]).toEqual([2, expect.stringContaining("nats.credential")]);
+    expect(refused.stderr).not.toContain("secret@");
+    const nats = await startNats();
+    try {
+      const relay = await start("relay", { EVENTPLANE_NATS__URL: nats.url });
+      expect(await loggedIn()).toContain("relay");
+      const transport = await openNatsTransport({ servers: [nats.url] });
+      const handed = async (): Promise<number> => (await transport.standing()).sequence;
+      await expect.poll(handed, { timeout: 15_000 }).toBeGreaterThan(5);
+      await transport.close();
+      expect(await (await fetch(`${relay.url}/metrics`)).text()).toContain("eventplane_relay_connected 1");
+      await nats.kill9();
+      const degraded = async (): Promise<string> => (await fetch(`${relay.url}/readyz`)).text();
+      await client.publish({ type: "organization.change-plan", aggregateId: "acme", spec: { plan: "team" } });
+      await expect.poll(degraded, { timeout: 15_000 }).toContain("relay_waiting: unavailable");
+      expect((await relay.end()).status).toBe(0);
+    } finally {
+      await nats.close();
+    }
   });
 
   const phase = async (): Promise<string | undefined> =>

@@ -92,7 +92,23 @@ export const settings: Readonly<Record<SettingName, Setting>> = {
   },
   "process.roles": {
     kind: "list",
-    says: "What this process does: edge, controllers, workers, projections; absent: all. With fewer, its data folder holds what these need and nothing else",
+    says: "What this process does: edge, controllers, workers, projections, relay; absent: all. With fewer, its data folder holds what these need and nothing else",
+  },
+  "nats.url": {
+    kind: "list",
+    says: "Addresses of nats-server that the relay publishes to, nats://host:4222; absent: nothing is relayed",
+  },
+  "nats.credential": {
+    kind: "text",
+    secret: true,
+    says: "How the relay shows itself to NATS: the seed of an nkey, the text of a .creds file, or a token",
+  },
+  "nats.replicas": {
+    kind: "integer",
+    default: "1",
+    min: 1,
+    max: 5,
+    says: "Copies of the JetStream stream, where the relay makes it",
   },
   "limits.requests-per-second": rateOf("Requests of a tenant in a second", 10_000),
   "limits.events-per-second": rateOf("Events that a tenant publishes in a second", 50_000),
@@ -169,6 +185,9 @@ export type SettingName =
   | "limits.connections"
   | "limits.bytes-per-day"
   | "personal.keys"
+  | "nats.url"
+  | "nats.credential"
+  | "nats.replicas"
   | "runtime.concurrency"
   | "runtime.threads"
   | "worker.stop-grace-ms"

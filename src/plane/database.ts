@@ -7,7 +7,7 @@ import { assertServiceRole, createPool, endPool, type LoginRole, type RolePasswo
 /** One of the roles that a plane logs in as. */
 export type PlaneRole = Exclude<LoginRole, "auditor">;
 
-const planeRoles: readonly PlaneRole[] = ["edge", "runtime", "projector", "reader"];
+const planeRoles: readonly PlaneRole[] = ["edge", "runtime", "projector", "reader", "relay"];
 
 /** Open pools of a process; looking at one of a login that it does not hold is a fault of ours. */
 export interface DatabasePools extends AsyncDisposable {
@@ -16,6 +16,7 @@ export interface DatabasePools extends AsyncDisposable {
   readonly projector: pg.Pool;
   /** Read-only: the events that projections fold come by it. */
   readonly reader: pg.Pool;
+  readonly relay: pg.Pool;
   /** Ends all connections. Idempotent. */
   close(): Promise<void>;
 }
@@ -88,6 +89,9 @@ export async function openPools(
     },
     get reader() {
       return of("reader");
+    },
+    get relay() {
+      return of("relay");
     },
     close,
     [Symbol.asyncDispose]: close,

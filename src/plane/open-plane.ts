@@ -20,6 +20,7 @@ import { holdingOf, type ProcessRole, processRoles } from "./process-roles.js";
 import { startControllers } from "./roles/controllers.js";
 import { type OpenEdge, openEdge } from "./roles/edge.js";
 import { startProjections } from "./roles/projections.js";
+import { startRelay } from "./roles/relay.js";
 import { startWorkers } from "./roles/workers.js";
 import { openLogs, type Shared, withPlatform } from "./shared.js";
 import { openSigners } from "./signers.js";
@@ -76,8 +77,9 @@ export async function openProcess(options: PlaneOptions): Promise<PlaneProcess> 
 }
 
 async function open(
-  options: PlaneOptions,
+  given: PlaneOptions,
 ): Promise<{ readonly process: PlaneProcess; readonly edge: OpenEdge | undefined }> {
+  const options = { ...given, roles: rolesIn(given) };
   const { roles } = options;
   const closing: (() => Promise<void>)[] = [];
   const close = once(async () => {
@@ -101,6 +103,11 @@ async function open(
     await close();
     throw error;
   }
+}
+
+/** Without a transport nothing is relayed, and nobody logs in for it. */
+function rolesIn({ roles, transport }: PlaneOptions): ReadonlySet<ProcessRole> {
+  return transport === undefined ? new Set([...roles].filter((role) => role !== "relay")) : roles;
 }
 
 /** What is opened before any role; each part with its end. */
@@ -141,12 +148,14 @@ async function openShared(options: PlaneOptions, closing: (() => Promise<void>)[
   };
 }
 
-/** An edge learns them by its fold of the platform. */
+/** An edge learns them by its fold of the platform; a relay alone verifies nothing. */
 async function learnKeys({ roles }: PlaneOptions, shared: Shared): Promise<void> {
   const { pools, signers, loops } = shared;
+  const { keys, logins } = holdingOf(roles);
+  if (!logins.has("runtime") && !logins.has("reader")) return;
   const introductions = new Introductions({
     ...shared,
-    reader: new PostgresReader(holdingOf(roles).keys.has("runtime") ? pools.runtime : pools.reader),
+    reader: new PostgresReader(keys.has("runtime") ? pools.runtime : pools.reader),
   });
   await introductions.read();
   for (const { signer } of signers.held) await introductions.waitFor(signer.keyId);
@@ -158,6 +167,7 @@ async function startRoles(options: PlaneOptions, shared: Shared): Promise<void> 
   if (roles.has("controllers")) await startControllers(options, shared);
   if (roles.has("workers")) startWorkers(options, shared);
   if (roles.has("projections")) await startProjections(options, shared);
+  if (roles.has("relay")) startRelay(options, shared);
   if (!roles.has("controllers") && !roles.has("workers")) return;
   const work = new PostgresWorkStore(shared.pools.runtime);
   shared.loops.start("backlog", (signal) => watchBacklog({ ...shared, work }, signal));

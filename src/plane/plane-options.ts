@@ -6,6 +6,7 @@ import type { RolePasswords } from "../store/postgres/index.js";
 import type { ProcessRole } from "./process-roles.js";
 import type { PlaneKeys } from "./signers.js";
 import type { ThreadsOptions } from "./threads/open-threads.js";
+import type { TransportOptions } from "./transport-config.js";
 import type { Watchdog } from "./watchdog/watchdog.js";
 
 /** How to open a plane. */
@@ -26,6 +27,8 @@ export interface PlaneOptions {
   readonly watchdog?: Watchdog;
   /** How long `close` waits for calls of workers before it aborts them; default: the runtime's. */
   readonly workerStopGraceMs?: number;
+  /** Where the relay publishes; absent: there is none, and no relay. */
+  readonly transport?: TransportOptions;
   readonly keys: PlaneKeys;
   /** Without `listen` it is reached by {@link Plane.as} only. */
   readonly edge: Pick<

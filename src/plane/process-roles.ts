@@ -3,7 +3,7 @@ import { EventplaneError } from "../kernel/errors.js";
 import type { PlaneRole } from "./database.js";
 
 /** The roles of a process, in the order in which they are named. */
-export const processRoles = ["edge", "controllers", "workers", "projections"] as const;
+export const processRoles = ["edge", "controllers", "workers", "projections", "relay"] as const;
 /** One of them. */
 export type ProcessRole = (typeof processRoles)[number];
 /** Tiers whose signing key a process holds. */
@@ -26,6 +26,7 @@ const holdings: Readonly<Record<ProcessRole, Holding>> = {
   controllers: { logins: ["runtime"], keys: ["runtime"], secrets: [], personal: false },
   workers: { logins: ["runtime"], keys: ["runtime"], secrets: [], personal: true },
   projections: { logins: ["projector", "reader"], keys: [], secrets: [], personal: false },
+  relay: { logins: ["relay"], keys: [], secrets: [], personal: false },
 };
 
 /** What these roles hold together. */

@@ -25,6 +25,7 @@ import type { PlaneOptions } from "./plane-options.js";
 import { holdingOf, parseProcessRoles, processRoles } from "./process-roles.js";
 import { quotaDefaultsOf } from "./quota-defaults.js";
 import { assertNoPassword, assertRoleFolder } from "./role-folder.js";
+import { transportOf } from "./transport-config.js";
 import type { Watchdog } from "./watchdog/watchdog.js";
 
 /** How to open one. */
@@ -244,8 +245,15 @@ function planeOptions(
   const count = config.integer("runtime.threads");
   const roles = rolesOf(config);
   const { logins, keys, secrets, personal } = holdingOf(roles);
+  const transport = transportOf(config);
+  if (transport === undefined && !isWhole(config) && roles.has("relay"))
+    throw new EventplaneError(
+      "config_invalid",
+      "The role relay needs nats.url: EVENTPLANE_NATS__URL=nats://host:4222.",
+    );
   return {
     roles,
+    ...(transport === undefined ? {} : { transport }),
     databaseUrl,
     rolePrefix: config.required("database.role-prefix"),
     passwords: databasePasswords(dataDir, isWhole(config) ? loginRoles : [...logins]),

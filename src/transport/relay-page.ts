@@ -1,6 +1,6 @@
 /** One page of a tenant's log on its way to the transport. */
 import { type EventRow, eventLine } from "../event/index.js";
-import { type EventplaneError, isEventplaneError } from "../kernel/index.js";
+import { EventplaneError, isEventplaneError } from "../kernel/index.js";
 import type { OutgoingMessage, Transport } from "./port.js";
 import { subjectOf } from "./subject.js";
 
@@ -11,7 +11,7 @@ export type RelayResult = "published" | "repeated" | "replaced";
 export interface PageOutcome {
   readonly acked: number;
   /** Why the next one is not. */
-  readonly failure: unknown;
+  readonly failure: EventplaneError | undefined;
 }
 
 /** How a page is handed over. */
@@ -32,13 +32,13 @@ const inFlightMax = 64;
 export async function relayPage(rows: readonly EventRow[], options: PageOptions): Promise<PageOutcome> {
   const isAcked = rows.map(() => false);
   const streams = new Map<string, Promise<void>>();
-  let failure: unknown;
+  let failure: EventplaneError | undefined;
   const send = async (row: EventRow, at: number): Promise<void> => {
     try {
       options.onResult(await relayOne(row, options.transport), row);
       isAcked[at] = true;
     } catch (error) {
-      failure ??= error;
+      failure ??= isEventplaneError(error) ? error : brokenDown(error);
     }
   };
   for (const [at, row] of rows.entries()) {
@@ -75,4 +75,8 @@ function messageOf(row: EventRow, text: string): OutgoingMessage {
 /** Where the event is, and why it is not here. */
 function noticeOf({ id, tenantId, kind, type, position }: EventRow, { code }: EventplaneError): string {
   return JSON.stringify({ id, tenantId, kind, type, position, omitted: code });
+}
+
+function brokenDown(cause: unknown): EventplaneError {
+  return new EventplaneError("internal", "An event could not be handed over. The cause is in the log.", { cause });
 }

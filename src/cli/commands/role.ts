@@ -24,7 +24,7 @@ folder is, as \`evtctl migrate up\` left it, and bring each process its own:
     .command("export")
     .argument("<folder>", "a new or empty folder")
     .description("write the keys and passwords that these roles need, and nothing else, to a folder")
-    .requiredOption("--roles <roles>", "edge, controllers, workers, projections, comma-separated")
+    .requiredOption("--roles <roles>", "edge, controllers, workers, projections, relay, comma-separated")
     .action(async (folder: string, _options: unknown, command: Command) => {
       const roles = await exportRoles(serveConfig(command.optsWithGlobals<ServeFlags>(), shell), folder);
       await shell.terminal.line(`${safe(folder)} has what ${roles.join(", ")} need${roles.length === 1 ? "s" : ""}`);

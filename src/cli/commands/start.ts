@@ -9,7 +9,7 @@ import type { Shell } from "../shell.js";
 export function register(program: Command, shell: Shell): void {
   withServeFlags(program.command("start"))
     .description("run all of a plane, or some of its roles, on the migrated database of DATABASE_URL")
-    .option("--roles <roles>", "edge, controllers, workers, projections, comma-separated (default all)")
+    .option("--roles <roles>", "edge, controllers, workers, projections, relay, comma-separated (default all)")
     .addHelpText(
       "after",
       `
