@@ -15,6 +15,7 @@ const checks = {
   types: [
     ["tsc", "-p", "tsconfig.json"],
     ["tsc", "-p", "tsconfig.examples.json"],
+    ["tsc", "-p", "examples/live-page/tsconfig.json"],
   ],
   boundaries: [[node, "scripts/check-boundaries.mjs"]],
   mutations: [[node, "scripts/check-mutations.mjs"]],

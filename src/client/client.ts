@@ -9,7 +9,7 @@ import { problemError } from "./problem-error.js";
 import type { ProjectionQueryView } from "./projection-client.js";
 import { type ReadAllQuery, readAll } from "./read-all.js";
 import type { StreamTokenInfo, StreamTokenRequest } from "./stream-token.js";
-import { type SubscribeQuery, type SubscriptionItem, subscribe } from "./subscription.js";
+import { type SubscribeOptions, type SubscribeQuery, type SubscriptionItem, subscribe } from "./subscription.js";
 import { type ClientOptions, ClientTransport } from "./transport.js";
 import { uuid7 } from "./uuid7.js";
 
@@ -306,8 +306,11 @@ export class EventplaneClient {
   }
 
   /** Follows the log: see {@link subscribe}. */
-  subscribe(query: SubscribeQuery = {}, { signal }: Abortable = {}): AsyncGenerator<SubscriptionItem, void, undefined> {
-    return subscribe(this.#transport, this.#path("/subscribe"), { query, signal });
+  subscribe(
+    query: SubscribeQuery = {},
+    options: SubscribeOptions = {},
+  ): AsyncGenerator<SubscriptionItem, void, undefined> {
+    return subscribe(this.#transport, this.#path("/subscribe"), { ...options, query });
   }
 
   /**

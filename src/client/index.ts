@@ -50,7 +50,7 @@ export { ReplayClient, type ReplayFilterInfo, type ReplayInfo, type ReplayWish }
 export { type SseMessage, SseParser } from "./sse-parser.js";
 export type { StreamTokenInfo, StreamTokenRequest, StreamTokenSource } from "./stream-token.js";
 export { type ErasureInfo, SubjectClient, type SubjectInfo } from "./subject-client.js";
-export type { SubscribeQuery, SubscriptionItem } from "./subscription.js";
+export type { SubscribeOptions, SubscribeQuery, SubscriptionItem } from "./subscription.js";
 export type { ClientOptions } from "./transport.js";
 export {
   type DeliveryInfo,

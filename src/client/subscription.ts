@@ -24,6 +24,13 @@ export type SubscriptionItem =
   | { readonly type: "event"; readonly event: Event }
   | { readonly type: "bookmark"; readonly position: number };
 
+/** How to subscribe. */
+export interface SubscribeOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Hears when the connection is open and when it broke; it is opened again by itself. Must not throw. */
+  readonly onConnection?: ((isOpen: boolean) => void) | undefined;
+}
+
 const reconnectFirstMs = 100;
 const reconnectMaxMs = 5_000;
 const gapsInARowMax = 3;
@@ -43,7 +50,7 @@ const finalCodes: ReadonlySet<string> = new Set(["unauthenticated", "forbidden",
 export async function* subscribe(
   transport: ClientTransport,
   path: string,
-  options: { readonly query: SubscribeQuery; readonly signal?: AbortSignal | undefined },
+  options: { readonly query: SubscribeQuery } & SubscribeOptions,
 ): AsyncGenerator<SubscriptionItem, void, undefined> {
   const { after, ...filter } = options.query;
   const place: Place = {
@@ -56,13 +63,14 @@ export async function* subscribe(
   const isAborted = (): boolean => options.signal?.aborted === true;
   while (!isAborted()) {
     try {
-      yield* connection(transport, { path, filter, place, signal: options.signal });
+      yield* connection(transport, { ...options, path, filter, place });
     } catch (error) {
       if (isAborted()) return;
       // A token that ended ends its connection; the next one is opened with another.
       const isOver = transport.renews && place.isOpen && isEventplaneError(error, "unauthenticated");
       if (!isOver && (!isEventplaneError(error) || !mayReconnect(error))) throw error;
     }
+    if (place.isOpen) options.onConnection?.(false);
     const waitMs = Math.min(reconnectMaxMs, reconnectFirstMs * 2 ** place.failures++);
     await transport.clock.sleep(waitMs, options.signal).catch(() => undefined);
   }
@@ -77,11 +85,10 @@ interface Place {
   isOpen: boolean;
 }
 
-interface ConnectionOptions {
+interface ConnectionOptions extends SubscribeOptions {
   readonly path: string;
   readonly filter: Omit<SubscribeQuery, "after">;
   readonly place: Place;
-  readonly signal: AbortSignal | undefined;
 }
 
 async function* connection(
@@ -104,6 +111,7 @@ async function* connection(
   });
   const response = await unlessSilent(opening, transport.clock, ended);
   place.isOpen = true;
+  options.onConnection?.(true);
   if (response.headers.get(filteredHeader) === "true") place.isFiltered = true;
   try {
     for await (const message of messagesOf(response, transport, ended)) {
