@@ -28,9 +28,10 @@ const note = defineAggregate("note", {
   status: {},
   intents: { create: { creates: true } },
 });
+const memo = defineAggregate("memo", { spec: { type: "object" }, status: {}, intents: { create: { creates: true } } });
 const common = { issuer, audience: ["eventplane", "other"], algorithms: ["RS256", "ES256", "EdDSA"] } as const;
 const app = defineApp({
-  aggregates: [note],
+  aggregates: [note, memo],
   controllers: [],
   authentication: {
     issuers: [
@@ -47,6 +48,14 @@ const app = defineApp({
         publicKeys: [jwkOf(ec)],
         tenant: "acme",
         grants: ["reader"],
+      },
+      {
+        ...common,
+        issuer: "https://narrow.example.com",
+        publicKeys: [jwkOf(ed)],
+        tenant: "acme",
+        grants: ["publisher", "reader"],
+        scopes: ["reader:note.*", "publisher:note.create"],
       },
     ],
   },
@@ -101,6 +110,17 @@ describe("a token that says the truth", () => {
     expect((await publish(tokenOf(ec, claims({ roles: "viewer editor" })))).status).toBe(201);
     const administer = await fetch(`${edge.url}/v1/admin/tenants/acme/keys`, call(tokenOf(ec, claims())));
     expect(administer.status).toBe(403);
+  });
+
+  test("does no more than the scopes of its issuer leave of its grants", async () => {
+    const token = tokenOf(ed, claims({ iss: "https://narrow.example.com" }));
+    const publish = async (type: string): Promise<number> =>
+      (await fetch(`${edge.url}/v1/tenants/acme/intents`, call(token, { body: { type } }))).status;
+    expect([await publish("note.create"), await publish("memo.create")]).toEqual([201, 403]);
+    await fetch(`${edge.url}/v1/tenants/acme/intents`, call(acme.key, { body: { type: "memo.create" } }));
+    const { events } = (await (await read(token)).json()) as { events: readonly { type: string }[] }; // a page
+    expect(new Set(events.map(({ type }) => type))).toEqual(new Set(["note.create"]));
+    expect((await fetch(`${edge.url}/v1/tenants/acme/resources/memo`, call(token))).status).toBe(403);
   });
 
   test("is stamped as an opaque user with the digest of the key, and never with the token or the name", async () => {

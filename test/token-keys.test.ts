@@ -174,6 +174,10 @@ describe("an issuer cannot be configured", () => {
     ["with a file as address", { publicKeys: undefined, jwksUri: "file:///etc/passwd" }],
     ["with a grant that there is not", { grants: ["root"] }],
     ["with roles that grant what there is not", { grants: { claim: "roles", roles: { a: ["root"] } } }],
+    ["with a scope that is none", { scopes: ["*"] }],
+    ["with an empty list of scopes", { scopes: [] }],
+    ["with scopes beside the grant admin", { grants: ["reader", "admin"], scopes: ["note.*"] }],
+    ["with a scope of a grant that it never gives", { grants: ["reader"], scopes: ["publisher:note.*"] }],
     ["with a claim and no tenants", { tenant: { claim: "org", tenants: {} } }],
   ])("%s", (_name, wrong) => {
     const issuers = [{ ...good, ...wrong } as TokenIssuer];

@@ -1,5 +1,5 @@
 /** The issuers of a configuration, checked where they are written. */
-import { type TokenIssuer, tokenAlgorithms } from "../event/index.js";
+import { scopePattern, scopesMax, type TokenIssuer, tokenAlgorithms } from "../event/index.js";
 import { EventplaneError } from "../kernel/index.js";
 
 const issuersMax = 64;
@@ -38,6 +38,27 @@ function checkIssuer(given: TokenIssuer): void {
     Array.isArray(list) && list.every((each: unknown) => grantNames.includes(String(each)));
   if (!(isGrants(grants) || ("claim" in grants && isText(grants.claim) && isMapOf(grants.roles, isGrants))))
     throw invalid(issuer, `grants must be some of ${grantNames.join(", ")}, or a claim and the grants of its roles`);
+  checkScopes(given);
+}
+
+function checkScopes({ issuer, grants, scopes }: TokenIssuer): void {
+  if (scopes === undefined) return;
+  const form = new RegExp(scopePattern);
+  if (
+    !Array.isArray(scopes) ||
+    scopes.length === 0 ||
+    scopes.length > scopesMax ||
+    !scopes.every((each) => isText(each) && form.test(each))
+  )
+    throw invalid(
+      issuer,
+      `scopes must be 1 to ${scopesMax} types such as organization.* and reader:organization.create`,
+    );
+  const given: readonly string[] = "claim" in grants ? Object.values(grants.roles).flat() : grants;
+  if (given.includes("admin"))
+    throw invalid(issuer, "with scopes it cannot give the grant admin, which makes keys without any");
+  const unknown = scopes.find((scope) => scope.includes(":") && !given.includes(scope.split(":")[0] ?? ""));
+  if (unknown !== undefined) throw invalid(issuer, `the scope ${unknown} names a grant that its tokens never have`);
 }
 
 function checkKeys({ issuer, jwksUri, publicKeys }: TokenIssuer): void {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
+import { scopePattern } from "../event/index.js";
 import { isNetwork, Networks } from "./networks.js";
-import { Scope, Scopes, scopePattern } from "./scope.js";
+import { Scope, Scopes } from "./scope.js";
 
 describe("a scope", () => {
   test("lets a type through by its name, and types by their beginning, never by a part of a word", () => {

@@ -9,13 +9,6 @@
 import type { EventRow } from "../event/index.js";
 import type { ReadFilter } from "../store/index.js";
 
-/** What one scope of a key looks like. */
-export const scopePattern =
-  "^((publisher|reader|subscriber):)?[a-z][a-z0-9_-]{0,63}(\\.[a-z0-9][a-z0-9_-]*){0,6}\\.(\\*|[a-z0-9][a-z0-9_-]*)$";
-
-/** At most so many scopes has a key. */
-export const scopesMax = 64;
-
 /** What a scope may be limited to besides types; all given parts must match. */
 export type ScopePart = Pick<ReadFilter, "kind" | "aggregateType" | "aggregateId" | "correlationId">;
 

@@ -109,6 +109,7 @@ export {
 } from "./proof.js";
 export { type ProvenEvent, provenEventWriter, rowsOfProvenEvents } from "./proven-event.js";
 export type { Condition, EffectFailure, EffectState, Effects, Phase, Resource, ResourceOrigin } from "./resource.js";
+export { scopePattern, scopesMax } from "./scope-text.js";
 export {
   createEd25519Signer,
   generateSigningKey,

@@ -39,4 +39,6 @@ export interface TokenIssuer {
   readonly grants:
     | readonly TokenGrant[]
     | { readonly claim: string; readonly roles: Readonly<Record<string, readonly TokenGrant[]>> };
+  /** What is left of the grants of its tokens, as scopes of API keys are; absent: all of it. Not with the grant `admin`. */
+  readonly scopes?: readonly string[];
 }

@@ -1,8 +1,8 @@
 /** The shapes that several routes take or answer: `#/components/schemas/…` of the document. */
+import { scopePattern } from "../../event/index.js";
 import { errorCodes, type JsonObject } from "../../kernel/index.js";
 import { quotaDefinition, quotaMemberNames } from "../../quota/index.js";
 import { grantNames } from "../principal.js";
-import { scopePattern } from "../scope.js";
 import {
   aggregateId,
   aggregateType,

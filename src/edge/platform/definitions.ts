@@ -8,6 +8,8 @@ import {
   type AppDefinition,
   compatibilityModes,
   type IntentDefinition,
+  scopePattern,
+  scopesMax,
 } from "../../event/index.js";
 import { type JsonObject, limits, PLATFORM_TENANT_ID, type TenantId, uuid8 } from "../../kernel/index.js";
 import { quotaAggregate, quotaDefinition } from "../../quota/index.js";
@@ -17,7 +19,6 @@ import { policyApplyType } from "../authz/policy-book.js";
 import { policyLimits } from "../authz/policy-text.js";
 import { networksMax } from "../networks.js";
 import { grantNames } from "../principal.js";
-import { scopePattern, scopesMax } from "../scope.js";
 import { schemaRegisterType } from "./schema-book.js";
 
 /** The slug of the tenant that holds tenants, keys and schemas themselves. */

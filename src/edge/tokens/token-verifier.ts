@@ -16,6 +16,7 @@ import {
 } from "../../kernel/index.js";
 import type { PlatformState } from "../platform/state.js";
 import { type Grant, grantNames, type Principal } from "../principal.js";
+import { Scopes } from "../scope.js";
 import { IssuerKeys, type IssuerKeysDependencies } from "./issuer-keys.js";
 import { type ReadToken, readToken } from "./read-token.js";
 
@@ -27,9 +28,18 @@ interface VerifiedToken {
   readonly issuer: string;
   readonly keyId: string;
   readonly grants: ReadonlySet<Grant>;
+  readonly scopes: Scopes | undefined;
   readonly endsAtUs: number;
   /** Kept until then, milliseconds of the monotonic clock. */
   readonly keptUntilMs: number;
+}
+
+/** An issuer of the configuration. */
+interface KnownIssuer {
+  readonly issuer: TokenIssuer;
+  /** One object for all of its tokens. */
+  readonly scopes: Scopes | undefined;
+  readonly keys: IssuerKeys;
 }
 
 /** Clocks may differ by so much. */
@@ -42,14 +52,17 @@ const secondUs = 1_000_000;
 /** Verifies tokens of the configured issuers. */
 export class TokenVerifier {
   readonly #clock: Clock;
-  readonly #issuers: ReadonlyMap<string, { readonly issuer: TokenIssuer; readonly keys: IssuerKeys }>;
+  readonly #issuers: ReadonlyMap<string, KnownIssuer>;
   readonly #kept = new Map<string, VerifiedToken>();
   readonly #grants = new Map<string, ReadonlySet<Grant>>();
 
   constructor(issuers: ReadonlyMap<string, TokenIssuer>, dependencies: IssuerKeysDependencies) {
     this.#clock = dependencies.clock;
     this.#issuers = new Map(
-      [...issuers].map(([name, issuer]) => [name, { issuer, keys: new IssuerKeys(issuer, dependencies) }]),
+      [...issuers].map(([name, issuer]) => {
+        const scopes = issuer.scopes === undefined ? undefined : new Scopes(issuer.scopes);
+        return [name, { issuer, scopes, keys: new IssuerKeys(issuer, dependencies) }];
+      }),
     );
   }
 
@@ -72,12 +85,12 @@ export class TokenVerifier {
     const { issuer, keys } = from;
     const algorithm = issuer.algorithms.find((each) => each === read.algorithm);
     if (algorithm === undefined || !(await isSigned(token, read, { keys, algorithm }))) return false;
-    const verified = this.#readClaims(read, issuer);
+    const verified = this.#readClaims(read, from);
     if (verified !== undefined) this.#keep(token, verified);
     return verified !== undefined;
   }
 
-  #readClaims({ kid, claims }: ReadToken, issuer: TokenIssuer): VerifiedToken | undefined {
+  #readClaims({ kid, claims }: ReadToken, { issuer, scopes }: KnownIssuer): VerifiedToken | undefined {
     const endsAtUs = this.#endOf(claims);
     const tenant = tenantOf(claims, issuer);
     const subject = claims[issuer.principal ?? "sub"];
@@ -89,6 +102,7 @@ export class TokenVerifier {
       issuer: issuer.issuer,
       keyId: uuid8("eventplane.token-key.v1", issuer.issuer, kid),
       grants: this.#grantsOf(claims, issuer),
+      scopes,
       endsAtUs,
       keptUntilMs: this.#clock.monotonicMs() + keptMs,
     };
@@ -122,12 +136,14 @@ export class TokenVerifier {
   }
 
   #principalOf(
-    { tenant, issuer, subject, keyId, grants, endsAtUs }: VerifiedToken,
+    { tenant, issuer, subject, keyId, grants, scopes, endsAtUs }: VerifiedToken,
     state: PlatformState,
   ): Principal | undefined {
     const entry = state.tenant(tenant);
     if (entry === undefined || entry.id === PLATFORM_TENANT_ID || this.#clock.nowUs() >= endsAtUs) return undefined;
-    return { type: "user", id: userIdOf(entry.id, issuer, subject), tenantId: entry.id, grants, keyId, endsAtUs };
+    const id = userIdOf(entry.id, issuer, subject);
+    const scoped = scopes === undefined ? {} : { scopes };
+    return { type: "user", id, tenantId: entry.id, grants, ...scoped, keyId, endsAtUs };
   }
 }
 
