@@ -89,7 +89,7 @@ describe("events as lines", () => {
   test.each([
     ["?direction=backwards", 400],
     ["?limit=0", 400],
-    ["?include=proof", 400],
+    ["?include=all", 400],
     ["?after=999999", 400],
   ])("of %s are refused as a problem", async (query, status) => {
     const response = await asked(query);

@@ -29,7 +29,13 @@ function Order(): ReactElement {
   return (
     <main>
       <p className={isLive ? "live" : "away"}>
-        {isLive ? "live" : error === undefined ? "connecting …" : String(error)}
+        {isLive
+          ? "live"
+          : error === undefined
+            ? "connecting …"
+            : error instanceof Error
+              ? error.message
+              : "something went wrong"}
       </p>
       <h1>
         {pieces} × {article}

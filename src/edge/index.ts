@@ -1,6 +1,6 @@
 export { Authorizer } from "./authz/authorizer.js";
 export { Cedar, prepareCedar } from "./authz/cedar.js";
-export { policyBaseType } from "./authz/policy-book.js";
+export { policyApplyType, policyBaseType } from "./authz/policy-book.js";
 export { basePolicySet } from "./authz/policy-set.js";
 export type { Action, Ruling } from "./authz/ruling.js";
 export { issueKey } from "./credentials.js";
@@ -20,6 +20,7 @@ export { PlatformFold } from "./platform/fold.js";
 export type { KeyEntry } from "./platform/key-book.js";
 export type { KeyWish } from "./platform/key-wish.js";
 export type { PlatformState, TenantEntry } from "./platform/state.js";
+export { explainRuling } from "./policies/explain.js";
 export type { Grant, Principal } from "./principal.js";
 export type { Problem } from "./problem.js";
 export type { IntentInput } from "./publish/intent-input.js";

@@ -37,7 +37,8 @@ export function eventJson(row: EventRow): string {
   return parts.join(",");
 }
 
-const lineBreaks = /[\r\n]+/g;
+/** What JSON text may have between its tokens, and a line may not. */
+export const lineBreaks: RegExp = /[\r\n]+/g;
 
 /** {@link eventJson} on one line, for NDJSON and SSE: in JSON text a raw line break is only ever white space. */
 export function eventLine(row: EventRow): string {

@@ -107,7 +107,7 @@ export {
   signCommit,
   storedProof,
 } from "./proof.js";
-export { type ProvenEvent, provenEventWriter, rowsOfProvenEvents } from "./proven-event.js";
+export { type ProvenEvent, provenEventLines, provenEventWriter, rowsOfProvenEvents } from "./proven-event.js";
 export type { Condition, EffectFailure, EffectState, Effects, Phase, Resource, ResourceOrigin } from "./resource.js";
 export { scopePattern, scopesMax } from "./scope-text.js";
 export {

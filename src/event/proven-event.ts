@@ -5,7 +5,7 @@
  * the parsed members, because white space in a stored text is part of what was hashed.
  */
 import { EventplaneError, isUuid, type JsonValue, parseUs } from "../kernel/index.js";
-import { eventJson } from "./codec.js";
+import { eventJson, lineBreaks } from "./codec.js";
 import type { DecisionStamp, Event, EventRow } from "./event.js";
 import { jsonEqual } from "./json-equal.js";
 import { isJsonObject } from "./merge-patch.js";
@@ -37,6 +37,12 @@ export function provenEventWriter(): (row: EventRow) => string {
     given.add(row.position - back);
     return provenEventJson(row, isGiven ? {} : { commit: base64url(row.commitProof) });
   };
+}
+
+/** The same, each on one line; white space of specs that breaks lines is told in the exact texts only. */
+export function provenEventLines(): (row: EventRow) => string {
+  const write = provenEventWriter();
+  return (row) => write(row).replace(lineBreaks, " ");
 }
 
 function provenEventJson(row: EventRow, commit: { readonly commit?: string }): string {

@@ -17,5 +17,6 @@ export {
   openIntakeTables,
 } from "./intake-admin.js";
 export { adminKeyFile } from "./key-files.js";
+export { explainFromFiles } from "./offline/explain-files.js";
 export { type ReferenceName, referenceDocument } from "./reference.js";
 export { type RunningPlane, type RunPlaneOptions, runPlane } from "./run-plane.js";

@@ -100,7 +100,7 @@ export const readingOperations: Operations = {
     tag: "Reading",
     summary: "Read events: a page, or a stream of lines",
     description:
-      "Of what the filters mean, in the order of positions. A page ends after 8 MiB. As application/x-ndjson: all up to the end of the log, one a line, with bookmarks where something is left out; the last line is `end`. Lines come forwards and without proofs, and take `access_token`.",
+      "Of what the filters mean, in the order of positions. A page ends after 8 MiB. As application/x-ndjson: all up to the end of the log, one a line, with bookmarks where something is left out; the last line is `end`. Lines come forwards, and take `access_token`.",
     query: {
       ...eventFilters,
       ...recordedBetween,

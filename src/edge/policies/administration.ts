@@ -128,7 +128,10 @@ function assertStaysIn(parts: EdgeParts, { tenantId, text }: PolicyWish, princip
 }
 
 /** The events that applied policies of a tenant, oldest first. */
-export async function* appliedRows(parts: EdgeParts, tenantId: TenantId): AsyncGenerator<EventRow> {
+export async function* appliedRows(
+  parts: { readonly reader: Pick<EdgeParts["reader"], "readStream"> },
+  tenantId: TenantId,
+): AsyncGenerator<EventRow> {
   const stream = { aggregateType: "policy", aggregateId: tenantId };
   for (let afterVersion = 0; ; ) {
     const rows = await parts.reader.readStream(PLATFORM_TENANT_ID, stream, { afterVersion, limit: pageRows });

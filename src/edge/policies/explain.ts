@@ -4,11 +4,12 @@
  */
 import type { CausedBy, EventRow } from "../../event/index.js";
 import { EventplaneError, formatUs, type JsonObject, PLATFORM_TENANT_ID, type TenantId } from "../../kernel/index.js";
+import type { LogReader } from "../../store/index.js";
+import type { Authorizer } from "../authz/authorizer.js";
 import { layerOf, noLayer, type PolicyLayer, policyBaseType } from "../authz/policy-book.js";
 import { basePolicySet, type PolicySet, policySetOf } from "../authz/policy-set.js";
 import { recordedQuestion } from "../authz/recorded-ruling.js";
 import type { Question, Ruling } from "../authz/ruling.js";
-import type { EdgeParts } from "../routes/context.js";
 import { appliedRows } from "./administration.js";
 
 /** Events that are looked through for a ruling's id, the latest. */
@@ -17,6 +18,12 @@ const pageEvents = 100;
 /** Origins of origins: an emitted intent is ruled on as the intent that it followed from. */
 const originsMax = 32;
 const basesMax = 100;
+
+/** What a ruling is made again from: the logs, and what rules. */
+export interface RulingSource {
+  readonly reader: Pick<LogReader, "read" | "readByIds" | "readStream">;
+  readonly authorizer: Pick<Authorizer, "ruleBy">;
+}
 
 interface FoundSet {
   readonly set: PolicySet;
@@ -31,7 +38,7 @@ interface FoundSet {
  * @param id of the event, or of the ruling, which is looked for in the latest 5,000 events
  * @throws EventplaneError `not_found`
  */
-export async function explainRuling(parts: EdgeParts, tenantId: TenantId, id: string): Promise<JsonObject> {
+export async function explainRuling(parts: RulingSource, tenantId: TenantId, id: string): Promise<JsonObject> {
   const named = await eventWith(parts, tenantId, id);
   const row = await originOf(parts, tenantId, named);
   const causedBy = JSON.parse(row.causedByText) as CausedBy; // as the edge wrote it
@@ -57,7 +64,7 @@ export async function explainRuling(parts: EdgeParts, tenantId: TenantId, id: st
   return { ...about, ...questionJson(question), ...rulingJson(found, ruling), note: noteOn(row, ruling) };
 }
 
-async function eventWith({ reader }: EdgeParts, tenantId: TenantId, id: string): Promise<EventRow> {
+async function eventWith({ reader }: RulingSource, tenantId: TenantId, id: string): Promise<EventRow> {
   const [event] = await reader.readByIds(tenantId, [id]);
   if (event !== undefined) return event;
   let before: number | undefined;
@@ -74,7 +81,7 @@ async function eventWith({ reader }: EdgeParts, tenantId: TenantId, id: string):
 }
 
 /** Derived events hold the stamp of the event that they followed from. */
-async function originOf({ reader }: EdgeParts, tenantId: TenantId, named: EventRow): Promise<EventRow> {
+async function originOf({ reader }: RulingSource, tenantId: TenantId, named: EventRow): Promise<EventRow> {
   let row = named;
   for (let step = 0; step < originsMax && row.decision !== null && row.causationId !== null; step++) {
     const [origin] = await reader.readByIds(tenantId, [row.causationId]);
@@ -86,7 +93,7 @@ async function originOf({ reader }: EdgeParts, tenantId: TenantId, named: EventR
 
 /** The set that was in force then, or just before or after: an edge may have been a moment behind. */
 async function setWith(
-  parts: EdgeParts,
+  parts: RulingSource,
   { principal, tenantId }: Question,
   { hash, atUs }: { readonly hash: string; readonly atUs: number },
 ): Promise<FoundSet | undefined> {
@@ -109,7 +116,7 @@ interface VersionedLayer {
 
 const noVersion: VersionedLayer = { version: 0, layer: noLayer };
 
-async function layersAround(parts: EdgeParts, tenantId: TenantId, atUs: number): Promise<readonly VersionedLayer[]> {
+async function layersAround(parts: RulingSource, tenantId: TenantId, atUs: number): Promise<readonly VersionedLayer[]> {
   let before: readonly VersionedLayer[] = [noVersion];
   for await (const row of appliedRows(parts, tenantId)) {
     const { text } = JSON.parse(row.specText) as { readonly text: string }; // checked by the type's schema
@@ -121,7 +128,7 @@ async function layersAround(parts: EdgeParts, tenantId: TenantId, atUs: number):
 }
 
 /** The base of this release, and of every release that ran on this log. */
-async function bases({ reader }: EdgeParts): Promise<readonly PolicyLayer[]> {
+async function bases({ reader }: RulingSource): Promise<readonly PolicyLayer[]> {
   const rows = await reader.read(PLATFORM_TENANT_ID, { filter: { type: policyBaseType }, limit: basesMax });
   const registered = rows.map(({ specText }) => (JSON.parse(specText) as { readonly policies: PolicyLayer }).policies); // as the plane wrote it
   return [basePolicySet.policies, ...registered];

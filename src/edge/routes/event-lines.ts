@@ -6,7 +6,7 @@
  */
 import { Readable } from "node:stream";
 import type { FastifyReply, FastifyRequest } from "fastify";
-import { type EventRow, eventLine } from "../../event/index.js";
+import { type EventRow, eventLine, provenEventLines } from "../../event/index.js";
 import { EventplaneError, isEventplaneError, limits } from "../../kernel/index.js";
 import type { ReadFilter } from "../../store/index.js";
 import { isCredentialUsable } from "../credential-usable.js";
@@ -15,7 +15,7 @@ import { asEventplaneError, problemOf } from "../problem.js";
 import { forbidden } from "../publish/refusal-errors.js";
 import type { Caller, EdgeParts } from "./context.js";
 import { assertReached } from "./position-reached.js";
-import { filterOf, integerOf, positionOf, readQuery } from "./query.js";
+import { filterOf, integerOf, invalidParameter, positionOf, readQuery } from "./query.js";
 
 const mediaType = "application/x-ndjson";
 /** Rows of one read: what the largest events of a page make a client hold here. */
@@ -50,20 +50,23 @@ interface Wanted {
   readonly until: number;
   /** At most so many events; they are counted behind the filter. */
   readonly limit: number;
+  readonly withProofs: boolean;
   readonly isFiltered: boolean;
 }
 
 /** Answers with lines. @throws EventplaneError `request_invalid` for a position behind the end; `busy` as pages are */
 export async function readLines(parts: EdgeParts, { request, reply, caller }: Exchange): Promise<unknown> {
   parts.unsent.assertRoom(caller.tenantId);
-  const query = readQuery(request.query, [...filterNames, "after", "before", "limit"]);
+  const query = readQuery(request.query, [...filterNames, "after", "before", "limit", "include"]);
+  if (query.include !== undefined && query.include !== "proof") throw invalidParameter("include", "may be proof");
   const filter = filterOf(query);
   const after = positionOf(query, "after") ?? 0;
   const before = positionOf(query, "before") ?? Number.POSITIVE_INFINITY;
   const limit = integerOf(query, "limit", { min: 1, max: Number.MAX_SAFE_INTEGER }) ?? Number.POSITIVE_INFINITY;
   const head = await assertReached(parts, caller, after);
   const isFiltered = caller.scope !== undefined || Object.keys(filter).length > 0;
-  const wanted = { filter, after, until: Math.max(after, Math.min(head, before - 1)), limit, isFiltered };
+  const until = Math.max(after, Math.min(head, before - 1));
+  const wanted = { filter, after, until, limit, withProofs: query.include === "proof", isFiltered };
   const lines = Readable.from(guarded(parts, { request, caller, wanted }), { objectMode: false, highWaterMark: 1 });
   return reply
     .type(`${mediaType}; charset=utf-8`)
@@ -111,8 +114,11 @@ async function* linesOf(
     assertStillAllowed(parts, caller);
     const rows = await parts.reader.read(tenantId, { filter, after: place, limit: readEvents });
     const visible = rows.filter((row) => row.position <= until && scope?.allows(row) !== false).slice(0, limit - count);
-    const opened = await parts.personal.openRows(tenantId, visible);
-    for (const { text, position } of chunksOf(opened)) {
+    // What is proven is what is stored: personal data stay sealed in it.
+    const shown = wanted.withProofs ? visible : await parts.personal.openRows(tenantId, visible);
+    // Of the events of one read that share a commit, the first brings its proof.
+    const write = wanted.withProofs ? provenEventLines() : eventLine;
+    for (const { text, position } of chunksOf(shown, write)) {
       assertStillAllowed(parts, caller);
       yield text;
       told.at(position);
@@ -156,10 +162,13 @@ class Told {
 }
 
 /** Lines of some 64 KiB together, so that a slow client makes little wait here. */
-function* chunksOf(rows: readonly EventRow[]): Generator<{ readonly text: string; readonly position: number }> {
+function* chunksOf(
+  rows: readonly EventRow[],
+  write: (row: EventRow) => string,
+): Generator<{ readonly text: string; readonly position: number }> {
   let text = "";
   for (const [index, row] of rows.entries()) {
-    text += `${eventLine(row)}\n`;
+    text += `${write(row)}\n`;
     if (text.length < chunkCharacters && index < rows.length - 1) continue;
     yield { text, position: row.position };
     text = "";
