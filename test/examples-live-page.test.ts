@@ -107,6 +107,30 @@ test("says that the connection broke, and goes on without a gap when it is mende
   expect(complaints).toEqual([]);
 });
 
+test("its browser's own EventSource goes on with the same address where it broke", async () => {
+  const seen = (): Promise<readonly number[]> => page.evaluate<number[]>("seen");
+  await page.evaluate(`(async () => {
+    const { token } = await (await fetch("/orders/4711/stream-token", { method: "POST" })).json();
+    const { edge, tenant } = document.documentElement.dataset;
+    window.seen = [];
+    window.source = new EventSource(edge + "/v1/tenants/" + tenant + "/subscribe?after=0&access_token=" + token);
+    for (const kind of ["intent", "fact", "internal"])
+      source.addEventListener(kind, ({ lastEventId }) => seen.push(Number(lastEventId)));
+  })()`);
+  const reached = (position: number): Promise<unknown> => page.waitForFunction(`seen.at(-1) >= ${position}`);
+  await reached((await client.resource("order", "4711")).position);
+  relay.cut();
+  await page.waitForFunction("source.readyState === EventSource.CONNECTING");
+  const { position } = await client.publish({ type: "order.change", aggregateId: "4711", spec: { pieces: 40 } });
+  relay.mend();
+  await reached(position);
+  await page.evaluate("source.close()");
+  const events = client.stream("order", "4711");
+  const positions: number[] = [];
+  for await (const event of events) if (event.position <= position) positions.push(event.position);
+  expect((await seen()).filter((each) => each <= position)).toEqual(positions);
+});
+
 test("has no key: what its server gives it opens this order alone", async () => {
   const seen = await page.evaluate(`(async () => {
     const { token } = await (await fetch("/orders/4711/stream-token", { method: "POST" })).json();
