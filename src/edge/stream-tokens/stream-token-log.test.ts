@@ -66,6 +66,18 @@ describe("stream tokens", () => {
     ]);
   });
 
+  test("that are made without end are one fact a minute", async () => {
+    for (let second = 0; second < 240; second++) {
+      await note(String(second));
+      await clock.advance(1_000);
+      log.sweep();
+    }
+    await log.close();
+    const counts = (await told()).map(({ count }) => count);
+    expect(counts.length).toBeLessThanOrEqual(6);
+    expect(counts.reduce((sum, count) => sum + count, 0)).toBe(240);
+  });
+
   test("of the next minute begin anew when nobody made any in one", async () => {
     await note("a");
     await clock.advance(60_000);

@@ -42,7 +42,8 @@ interface Tracked {
   minted: MintedToken;
   /** Resolves when the first of the window is in the log. */
   readonly opened: Promise<void>;
-  readonly fromMs: number;
+  /** When the window began. */
+  fromMs: number;
   sinceUs: number;
   untilUs: number;
   /** Of which no fact tells yet. */
@@ -139,6 +140,7 @@ export class StreamTokenLog {
     this.#writing.add(writing);
     tracked.count = 0;
     tracked.limits = new Map();
+    tracked.fromMs = this.#dependencies.clock.monotonicMs();
     tracked.sinceUs = tracked.untilUs;
   }
 
