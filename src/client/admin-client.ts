@@ -235,6 +235,13 @@ export class AdminClient {
     return (body as { readonly keys: readonly KeyInfo[] }).keys; // the route's answer
   }
 
+  /** One key of a tenant. @throws EventplaneError `not_found` */
+  async key(tenant: string, keyId: string, { signal }: Abortable = {}): Promise<KeyInfo> {
+    const path = `${tenantPath(tenant)}/keys/${encodeURIComponent(keyId)}`;
+    const { body } = await this.#transport.send({ path, repeatable: true, signal });
+    return body as KeyInfo; // the route's answer
+  }
+
   /**
    * Makes a key that takes the place of another, which works on for the overlap (seconds, by default a day); its text comes
    * this one time. It is sent once, as {@link createKey} is.
