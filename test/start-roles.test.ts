@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
-import { createClient, type EventplaneClient } from "../src/client/index.js";
+import { createClient, type EventplaneClient, type PlaneStatus } from "../src/client/index.js";
 import { openNatsTransport } from "../src/transport/nats/index.js";
 import { buildCommand, evtctl, type Finished, freePort, Served } from "./support/evtctl-process.js";
 import { startNats } from "./support/nats-server.js";
@@ -139,11 +139,58 @@ describe("a process a role", () => {
     ] as const) {
       expect((await fetch(`${url}${path}`, { method })).status).toBe(404);
     }
-    const busy = await refusedStart("controllers,workers", {
-      ...serviceEnvironment(folderOf("controllers,workers")),
-      PORT: new URL(url).port,
+    const args = ["start", "--config", config, "--roles", "controllers,workers", "--port", new URL(url).port];
+    const busy = await evtctl(args, { environment: serviceEnvironment(folderOf("controllers,workers")) });
+    expect([busy.status, busy.stderr]).toEqual([1, expect.stringContaining("error port_in_use")]);
+  });
+
+  it("is seen with its roles, and so is how far everything is and who leads", async () => {
+    const { url = "" } = running.get("edge") ?? {};
+    const environment = { ...owner(), EVENTPLANE_URL: url };
+    const shown = await evtctl(["status"], { environment });
+    expect([shown.status, shown.stderr]).toEqual([0, ""]);
+    for (const roles of ["edge", "controllers,workers", "projections"]) {
+      expect(shown.stdout).toMatch(new RegExp(`^\\w{8} +\\S+:\\d+ +${roles} +\\S+ .* ready$`, "m"));
+    }
+    expect(shown.stdout).toMatch(/^organizations_by_plan +\w{8} +\d+ +\d+\.\d s$/m);
+    const { processes, consumers, leaders } = JSON.parse(
+      (await evtctl(["status", "-o", "json"], { environment })).stdout,
+    ) as PlaneStatus;
+    const leader = processes.find(({ processId }) => processId === leaders[0]?.processId);
+    expect(leader?.roles).toEqual(["projections"]);
+    expect(consumers.map(({ consumer }) => consumer)).toEqual(expect.arrayContaining(["resources", "work"]));
+    expect(consumers.every(({ eventsBehind }) => eventsBehind === 0)).toBe(true);
+    await expect(createClient({ baseUrl: url, apiKey: await keyText(url) }).admin.status()).rejects.toMatchObject({
+      code: "forbidden",
     });
-    expect(busy.status).not.toBe(0);
+  });
+
+  it("that was killed is late, and is seen among the living again when it is back", async () => {
+    await running.get("controllers,workers")?.end("SIGKILL");
+    const { url = "" } = running.get("edge") ?? {};
+    const environment = { ...owner(), EVENTPLANE_URL: url };
+    const { processes } = JSON.parse((await evtctl(["status", "-o", "json"], { environment })).stdout) as PlaneStatus;
+    expect(processes.map(({ roles }) => roles.join(",")).sort()).toEqual([
+      "controllers,workers",
+      "edge",
+      "projections",
+    ]);
+    const old = processes.find(({ roles }) => roles.includes("workers"));
+    await runAs(
+      database.superuserUrl,
+      "update eventplane.processes set seen_at = seen_at - interval '1 minute' where process_id = $1",
+      [old?.processId],
+    );
+    expect((await evtctl(["status"], { environment })).stdout).toMatch(/ controllers,workers .* late$/m);
+    await runAs(
+      database.superuserUrl,
+      "update eventplane.processes set seen_at = seen_at - interval '2 hours' where process_id = $1",
+      [old?.processId],
+    );
+    await start("controllers,workers");
+    await expect
+      .poll(async () => (await evtctl(["status"], { environment })).stdout, { timeout: 15_000 })
+      .not.toMatch(/late$/m);
   });
 
   it("logs in as its role only, and what others do waits for them", async () => {

@@ -27,7 +27,7 @@ import { PostgresReplayProgress } from "../../dist/replay/index.js";
 import { Coalescer, ResourceLoader } from "../../dist/store/index.js";
 import { createPool, PostgresAppender, PostgresReader } from "../../dist/store/postgres/index.js";
 import { testCausedBy } from "../../dist/testing/index.js";
-import { PostgresWorkStore } from "../../dist/work/postgres/index.js";
+import { PostgresSystemStatus, PostgresWorkStore } from "../../dist/work/postgres/index.js";
 import { serveParent } from "../support/child.js";
 import { specOf } from "../support/payload.js";
 
@@ -112,6 +112,7 @@ async function open(databaseUrl: string): Promise<EdgeAnswer> {
     allowances: new PostgresAllowances(pool),
     personal: new PersonalData({ app, ring }),
     dataKeys,
+    status: new PostgresSystemStatus(pool),
     doorbell,
     verifier,
     keys,

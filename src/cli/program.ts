@@ -1,7 +1,7 @@
 /** All commands by name; each file is loaded when its command is called. */
 import { Command, Option } from "commander";
+import { packageVersion } from "../plane/index.js";
 import { outputFormats } from "./output.js";
-import { packageVersion } from "./package-version.js";
 import type { Shell } from "./shell.js";
 
 /** Adds one command, with its own subcommands, to the program. */
@@ -40,6 +40,7 @@ const commandFiles: Readonly<Record<string, () => Promise<{ readonly register: R
   projection: () => import("./commands/projection.js"),
   controllers: () => import("./commands/controllers.js"),
   intake: () => import("./commands/intake.js"),
+  status: () => import("./commands/status.js"),
   doctor: () => import("./commands/doctor.js"),
   config: () => import("./commands/config.js"),
   completion: () => import("./commands/completion.js"),

@@ -4,6 +4,7 @@ import { PolicyClient } from "./policy-client.js";
 import { ProjectionClient } from "./projection-client.js";
 import { QuotaClient } from "./quota-client.js";
 import { ReplayClient } from "./replay-client.js";
+import type { PlaneStatus } from "./status-client.js";
 import { SubjectClient } from "./subject-client.js";
 import type { ClientTransport } from "./transport.js";
 import { WebhookClient } from "./webhook-client.js";
@@ -321,6 +322,12 @@ export class AdminClient {
   /** Gives all that a filter means up for good. */
   async discardAll(wish: DecisionByFilterInfo, options: OfTenant = {}): Promise<DecidedInfo> {
     return this.#decideAll("/v1/admin/dead-letters/discard", wish, options);
+  }
+
+  /** How the whole plane stands. Needs a key of the platform. */
+  async status({ signal }: Abortable = {}): Promise<PlaneStatus> {
+    const { body } = await this.#transport.send({ path: "/v1/admin/status", repeatable: true, signal });
+    return body as PlaneStatus; // the route's answer
   }
 
   /** Effects without a result, those that wait for a decision first; by default of the key's own tenant. */

@@ -48,6 +48,7 @@ export { type Quota, QuotaClient, type QuotaInfo } from "./quota-client.js";
 export type { ReadAllQuery } from "./read-all.js";
 export { ReplayClient, type ReplayFilterInfo, type ReplayInfo, type ReplayWish } from "./replay-client.js";
 export { type SseMessage, SseParser } from "./sse-parser.js";
+export type { PlaneStatus, ProcessInfo } from "./status-client.js";
 export type { StreamTokenInfo, StreamTokenRequest, StreamTokenSource } from "./stream-token.js";
 export { type ErasureInfo, SubjectClient, type SubjectInfo } from "./subject-client.js";
 export type { SubscribeOptions, SubscribeQuery, SubscriptionItem } from "./subscription.js";

@@ -11,7 +11,7 @@ import type { AllowanceStore, QuotaDefaults } from "../quota/index.js";
 import type { ReplayProgressReader } from "../replay/index.js";
 import type { Append, AppendOutcome, LogReader } from "../store/index.js";
 import type { DeliveryReader, WebhookSecrets } from "../webhook/index.js";
-import type { ControllerRowReader, DeadLetterReader, EffectReader } from "../work/index.js";
+import type { ControllerRowReader, DeadLetterReader, EffectReader, SystemStatusReader } from "../work/index.js";
 
 /** Appends with the edge's key: the coalescer of tier `edge`. */
 export interface EventLog {
@@ -77,6 +77,8 @@ export interface EdgeDependencies {
   readonly personal: PersonalData;
   /** For looks at data subjects, and to destroy the key of one. */
   readonly dataKeys: Pick<DataKeyStore, "list" | "ofSubjects" | "destroy">;
+  /** Processes and consumers of the whole plane. */
+  readonly status: SystemStatusReader;
   readonly doorbell: Doorbell;
   readonly verifier: Verifier;
   readonly keys: KeyDirectory;

@@ -31,6 +31,7 @@ import { addReplayRoutes } from "./routes/replays.js";
 import { addResourceRoutes } from "./routes/resources.js";
 import { addSchemaRoutes } from "./routes/schemas.js";
 import { addSourceRoutes } from "./routes/sources.js";
+import { addStatusRoutes } from "./routes/status.js";
 import { addStreamTokenRoutes } from "./routes/stream-tokens.js";
 import { addSubjectRoutes } from "./routes/subjects.js";
 import { addSubscribeRoutes } from "./routes/subscribe.js";
@@ -108,6 +109,7 @@ function addRoutes(server: FastifyInstance, parts: EdgeParts): readonly string[]
     addControllerRoutes,
     addPolicyRoutes,
     addQuotaRoutes,
+    addStatusRoutes,
     addReferenceRoutes,
     addWebhookRoutes,
     addSubjectRoutes,

@@ -18,5 +18,6 @@ export {
 } from "./intake-admin.js";
 export { adminKeyFile } from "./key-files.js";
 export { explainFromFiles } from "./offline/explain-files.js";
+export { packageVersion } from "./package-version.js";
 export { type ReferenceName, referenceDocument } from "./reference.js";
 export { type RunningPlane, type RunPlaneOptions, runPlane } from "./run-plane.js";

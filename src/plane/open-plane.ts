@@ -1,20 +1,24 @@
 /**
  * The composition root: adapters behind ports, and one process with the roles that it was given.
  */
+import { hostname } from "node:os";
 import type { AdministrationRequest, Edge, Erasure } from "../edge/index.js";
 import { createVerifier, KeyDirectory } from "../event/index.js";
-import { assert, systemClock, type TenantId } from "../kernel/index.js";
+import { assert, systemClock, systemIds, type TenantId } from "../kernel/index.js";
 import { createMetrics } from "../observe/index.js";
 import { KeyEncryptionKeys } from "../personal/index.js";
 import type { ProjectionQueries } from "../projection/index.js";
 import { PostgresReader } from "../store/postgres/index.js";
-import { PostgresWorkStore } from "../work/postgres/index.js";
+import type { ProcessReport } from "../work/index.js";
+import { PostgresProcessRegister, PostgresWorkStore } from "../work/postgres/index.js";
 import { openPools } from "./database.js";
 import { createDoorbell } from "./doorbell/index.js";
 import type { CallerIdentity, EmbeddedCaller } from "./embedded-caller.js";
 import { type HealthServer, openHealthServer } from "./health-server.js";
+import { runHeartbeat } from "./heartbeat.js";
 import { Introductions } from "./introductions.js";
 import { Loops } from "./loops.js";
+import { packageVersion } from "./package-version.js";
 import type { PlaneOptions } from "./plane-options.js";
 import { holdingOf, type ProcessRole, processRoles } from "./process-roles.js";
 import { startControllers } from "./roles/controllers.js";
@@ -52,6 +56,8 @@ export interface Plane extends PlaneProcess {
   eraseSubject(tenantId: TenantId, subject: string, request: AdministrationRequest): Promise<Erasure>;
 }
 
+const nameCharactersMax = 128;
+const codeVersionCharactersMax = 256;
 const everyRole: ReadonlySet<ProcessRole> = new Set(processRoles);
 
 /**
@@ -96,6 +102,7 @@ async function open(
       );
     else await learnKeys(options, shared);
     await startRoles(options, shared);
+    startHeartbeat(options, shared);
     const url = await listen(options, shared, { edge, closing });
     const { rootPublicKey } = shared.signers;
     return { process: { url, rootPublicKey, close, [Symbol.asyncDispose]: close }, edge };
@@ -130,6 +137,7 @@ async function openShared(options: PlaneOptions, closing: (() => Promise<void>)[
   const given = watchdog?.watch(options.app) ?? options.app;
   const standing = new StandingWatch();
   return {
+    processId: systemIds.uuid4(),
     app: withPlatform(given),
     folding: watchdog?.watchFolds(given) ?? given,
     pools,
@@ -171,6 +179,24 @@ async function startRoles(options: PlaneOptions, shared: Shared): Promise<void> 
   if (!roles.has("controllers") && !roles.has("workers")) return;
   const work = new PostgresWorkStore(shared.pools.runtime);
   shared.loops.start("backlog", (signal) => watchBacklog({ ...shared, work }, signal));
+}
+
+/** Says in the register that this process runs, with the first login that it has. */
+function startHeartbeat({ roles }: PlaneOptions, shared: Shared): void {
+  const { pools, loops, degraded, clock, processId, app } = shared;
+  const [login] = [...holdingOf(roles).logins];
+  const version = packageVersion();
+  const register = new PostgresProcessRegister(pools[login ?? "edge"]);
+  const report = (): ProcessReport => ({
+    processId,
+    name: `${hostname()}:${process.pid}`.slice(0, nameCharactersMax),
+    roles: [...roles],
+    version,
+    codeVersion: (app.version ?? "").slice(0, codeVersionCharactersMax),
+    reasons: loops.stopped,
+    degraded: degraded.flatMap((tell) => tell()),
+  });
+  loops.start("heartbeat", (signal) => runHeartbeat({ register, clock, report }, signal));
 }
 
 async function listen(

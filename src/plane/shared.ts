@@ -15,6 +15,8 @@ import type { StandingWatch } from "./watch-backlog.js";
 
 /** What the parts of one plane share. */
 export interface Shared {
+  /** Of this process, as leases and the register of processes name it. */
+  readonly processId: string;
   readonly app: AppDefinition;
   /** The same for those parts that fold and guard: without the platform's aggregates. */
   readonly folding: AppDefinition;

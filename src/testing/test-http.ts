@@ -7,7 +7,7 @@ import { MemoryProjectionOverview, MemoryProjectionRows } from "../projection/in
 import { MemoryAllowances } from "../quota/index.js";
 import { MemoryReplayProgress } from "../replay/index.js";
 import { Coalescer, ResourceLoader } from "../store/index.js";
-import type { MemoryWorkStore } from "../work/index.js";
+import { MemorySystemStatus, type MemoryWorkStore } from "../work/index.js";
 import type { TestEdgeParts } from "./test-edge.js";
 
 /** What it needs beside the parts of the plane. */
@@ -37,6 +37,7 @@ export async function openTestHttp(parts: TestHttpParts): Promise<{ readonly edg
     allowances: new MemoryAllowances(clock),
     personal,
     dataKeys,
+    status: new MemorySystemStatus(),
     doorbell,
     verifier,
     keys: directory,

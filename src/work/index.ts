@@ -1,6 +1,6 @@
 export { deadLetterId } from "./dead-letter-id.js";
 export { describeFailure, type Failure } from "./failure.js";
-export { type MemoryWorkOptions, MemoryWorkStore } from "./memory/index.js";
+export { MemorySystemStatus, type MemoryWorkOptions, MemoryWorkStore } from "./memory/index.js";
 export type {
   ControllerRowReader,
   ControllerRows,
@@ -27,4 +27,5 @@ export type {
 } from "./port.js";
 export { effectRowType, heldCode } from "./port.js";
 export { PostgresWorkStore } from "./postgres/index.js";
+export type { ProcessRegister, ProcessReport, SystemStatus, SystemStatusReader } from "./system-status.js";
 export { Wakeup } from "./wakeup.js";

@@ -1,5 +1,6 @@
 /** `evtctl doctor`: looks for the usual causes, one line each, with what to do. */
 import type { Command } from "commander";
+import { packageVersion } from "../../plane/index.js";
 import {
   checkCredential,
   checkDatabase,
@@ -10,7 +11,6 @@ import {
   type Finding,
 } from "../doctor/checks.js";
 import { exitStatus } from "../exit-codes.js";
-import { packageVersion } from "../package-version.js";
 import { type ServeFlags, serveConfig } from "../serve.js";
 import type { Shell } from "../shell.js";
 import { safe, type Terminal } from "../terminal.js";

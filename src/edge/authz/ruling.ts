@@ -26,6 +26,7 @@ export const areaNames = [
   "replays",
   "webhooks",
   "subjects",
+  "processes",
 ] as const;
 
 /**

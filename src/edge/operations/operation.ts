@@ -20,6 +20,7 @@ export type Tag =
   | "Controllers"
   | "Webhooks"
   | "Data subjects"
+  | "Processes"
   | "Open";
 
 /** What each section is about, in their order. */
@@ -38,6 +39,7 @@ export const tags: Readonly<Record<Tag, string>> = {
   Controllers: "Controllers over living resources. Needs the grant `admin`.",
   Webhooks: "Events sent to an address, signed. Needs the grant `admin`.",
   "Data subjects": "Whose personal data are encrypted, and their erasure. Needs the grant `admin`.",
+  Processes: "How the whole plane stands. Needs a key of the platform with the grant `admin`.",
   Open: "What anybody may ask.",
 };
 

@@ -7,6 +7,7 @@ import { operatorOperations } from "./operators.js";
 import { publishingOperations } from "./publishing.js";
 import { quotaOperations } from "./quotas.js";
 import { readingOperations } from "./reading.js";
+import { statusOperations } from "./status.js";
 import { stuckWorkOperations } from "./stuck-work.js";
 import { subjectOperations } from "./subjects.js";
 import { webhookOperations } from "./webhooks.js";
@@ -21,6 +22,7 @@ export const operations: Operations = {
   ...operatorOperations,
   ...webhookOperations,
   ...subjectOperations,
+  ...statusOperations,
   ...openOperations,
 };
 

@@ -19,7 +19,7 @@ import { PostgresAllowances } from "../../quota/index.js";
 import { PostgresReplayProgress } from "../../replay/index.js";
 import { ResourceLoader } from "../../store/index.js";
 import { PostgresReader, PostgresSnapshots } from "../../store/postgres/index.js";
-import { PostgresWorkStore } from "../../work/postgres/index.js";
+import { PostgresSystemStatus, PostgresWorkStore } from "../../work/postgres/index.js";
 import { Bootstrap } from "../bootstrap.js";
 import { type CallerIdentity, EmbeddedCaller } from "../embedded-caller.js";
 import { Intakes } from "../intakes.js";
@@ -124,6 +124,7 @@ function dependenciesOf(
     replays: new PostgresReplayProgress(pools.edge),
     allowances: new PostgresAllowances(pools.edge),
     ...(webhooks === undefined ? {} : { webhooks }),
+    status: new PostgresSystemStatus(pools.edge),
     doorbell,
     verifier,
     keys: directory,

@@ -1,6 +1,5 @@
 /** The role that folds: the table of resources, and the application's projections. */
 import { liftOf } from "../../event/index.js";
-import { systemIds } from "../../kernel/index.js";
 import {
   assertInstalled,
   endProjectionLeases,
@@ -47,7 +46,7 @@ function openProjector(
 function openRunners(options: PlaneOptions, shared: Shared): ReadonlyMap<string, ProjectionRunner> {
   const { app, pools, clock, doorbell, metrics } = shared;
   const { rolePrefix } = options;
-  const holder = systemIds.uuid4();
+  const holder = shared.processId;
   const logger = options.logger.child({ role: "projections" });
   const reader = new PostgresReader(pools.reader);
   return new Map(

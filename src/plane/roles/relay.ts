@@ -1,5 +1,5 @@
 /** The role that hands the log to the transport. It holds no signing key: what it publishes was signed when it was appended. */
-import { systemIds, systemRandom } from "../../kernel/index.js";
+import { systemRandom } from "../../kernel/index.js";
 import { PostgresReader } from "../../store/postgres/index.js";
 import { Relay } from "../../transport/index.js";
 import { PostgresRelayStore } from "../../transport/postgres/index.js";
@@ -20,7 +20,7 @@ export function startRelay(options: PlaneOptions, shared: Shared): void {
       const { openNatsTransport } = await import("../../transport/nats/index.js");
       return openNatsTransport({ ...transport, keepMs });
     },
-    store: new PostgresRelayStore(pools.relay, { holder: systemIds.uuid4(), refillMs: keepMs }),
+    store: new PostgresRelayStore(pools.relay, { holder: shared.processId, refillMs: keepMs }),
     reader: new PostgresReader(pools.relay),
     clock,
     random: systemRandom,
