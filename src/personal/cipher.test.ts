@@ -51,9 +51,16 @@ test("a secret is opened by its key-encryption key for whom it was wrapped", () 
 
 test("texts are opened where a whole string is sealed, and nowhere else", () => {
   const sealed = sealText(key, place, '"x\\"y"');
-  const inside = JSON.stringify({ body: JSON.stringify({ a: sealed }), b: `Dear ${sealed}`, [sealed]: 1 });
+  const inside = JSON.stringify({
+    body: JSON.stringify({ a: sealed }),
+    b: `Dear ${sealed}`,
+    c: `"${sealed}`,
+    d: `\\"${sealed}`,
+    [sealed]: 1,
+  });
   const keys = new Map([[keyId, key]]);
   expect(openIn(inside, { keys })).toBe(inside);
+  expect(openIn(inside, { keys: new Map() })).toBe(inside);
   expect(openIn(`{"a":["${sealed}"],"n":1.0}`, { keys })).toBe('{"a":["x\\"y"],"n":1.0}');
   expect(openIn(`{"a":"${sealed}"}`, { keys: new Map() })).toBe('{"a":{"$erased":true}}');
   const forged = `{"a":"sealed:v1:${keyId}:${"A".repeat(60)}"}`;

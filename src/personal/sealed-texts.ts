@@ -6,10 +6,10 @@ import { type DataKey, openText } from "./cipher.js";
 const erasedValue = '{"$erased":true}';
 
 /**
- * A whole string that is sealed. Within a string the quotes would be escaped, so nothing is ever opened inside of another
- * string; the name of a member stays sealed.
+ * A whole string that is sealed. Within a string the quotes are escaped, and the backslash tells the first of them from a
+ * string's own, so nothing is ever opened inside of another string; the name of a member stays sealed.
  */
-const sealedString = /"sealed:v1:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([A-Za-z0-9_-]{38,})"(?!\s*:)/g;
+const sealedString = /(?<!\\)"sealed:v1:([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([A-Za-z0-9_-]{38,})"(?!\s*:)/g;
 
 /** Ids of the keys that the text's sealed values name. */
 export function keyIdsIn(text: string): readonly string[] {
