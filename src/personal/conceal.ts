@@ -6,12 +6,21 @@ import type { OpenedValue } from "./sealed-texts.js";
 const partCharactersMin = 4;
 const concealedPart = "[personal]";
 
-/** A text without the values that were opened. */
+/** A text without the values that were opened, the longest first: a first name must not leave the rest of the whole one. */
 export function concealed(text: string, opened: readonly OpenedValue[]): string {
-  return opened.reduce((rest, { json }) => {
-    const plain = JSON.parse(json) as string; // only strings are sealed
-    return rest === plain || plain.length >= partCharactersMin ? rest.replaceAll(plain, concealedPart) : rest;
-  }, text);
+  const plains = opened.map(({ json }) => JSON.parse(json) as string); // only strings are sealed
+  const forms = plains.flatMap((plain) => (plain.length >= partCharactersMin ? writtenForms(plain) : []));
+  if (plains.includes(text)) return concealedPart;
+  return forms
+    .toSorted((one, other) => other.length - one.length)
+    .reduce((rest, form) => rest.replaceAll(form, concealedPart), text);
+}
+
+/** As it is, and as it stands in JSON and in an address: texts of errors quote requests. */
+function writtenForms(plain: string): readonly string[] {
+  const inAddress = encodeURIComponent(plain);
+  const inForm = new URLSearchParams([["", plain]]).toString().slice(1);
+  return [...new Set([plain, JSON.stringify(plain).slice(1, -1), inAddress, inForm])];
 }
 
 /** A value in which opened strings are sealed again where they are whole, and hidden where they are part of others. */

@@ -73,6 +73,7 @@ const plane = () =>
       mailer: ({ input }) => {
         calls.push(input);
         if (input.mode === "terminal") throw new TerminalError(`no such box: ${input.to}`);
+        if (input.mode === "long") throw new TerminalError(`${"x".repeat(295)}${input.to}`);
         if (input.mode === "again") throw new TryAgainError(`${input.to} is busy`);
         return { echo: input.to, text: `Sent to ${input.to}.` };
       },
@@ -107,6 +108,14 @@ test.each(["terminal", "again"])("what a worker says that throws (%s) tells nobo
   const told = (await stored(p)) + JSON.stringify(await p.deadLetters()) + JSON.stringify(p.logged);
   expect(told).toContain("[personal]");
   expect(told).not.toContain(canary);
+});
+
+test("what is too long to be kept is cut behind what it was shown, not within", async () => {
+  const p = await plane();
+  await publish(p, "long");
+  await p.settle();
+  expect(await stored(p)).toContain("xxx");
+  expect(await stored(p)).not.toContain("ada@");
 });
 
 test("an emitted intent takes sealed values at marked places, and nothing in the clear", async () => {

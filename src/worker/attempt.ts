@@ -120,7 +120,8 @@ export class EffectAttempts {
     const { clock } = this.#options;
     const idempotencyKey = effectResultId(claim.tenantId, effect.ask.id, worker.name);
     const end = await makeCall({ worker, input: open.input, idempotencyKey, clock, signal });
-    const outcome = withoutPersonal(outcomeOf(worker, end), open);
+    const conceal = (text: string): string => concealed(text, open.opened);
+    const outcome = withoutPersonal(outcomeOf(worker, end, conceal), open);
     attempt.onCall(outcome.outcome === "answered" || outcome.outcome === "unfit");
     if (outcome.outcome === "answered") {
       const { result } = outcome;

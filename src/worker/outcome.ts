@@ -39,10 +39,14 @@ const messageCharactersMax = 300;
 /** A schema is compiled once in its life. */
 const outputChecks = new WeakMap<JsonObject, SchemaCheck>();
 
-/** Reads the end of a call. Never throws, whatever the worker returned or threw. */
-export function outcomeOf(worker: WorkerDefinition, end: CallEnd): Outcome {
+/**
+ * Reads the end of a call. Never throws, whatever the worker returned or threw.
+ *
+ * @param conceal hides what must not be told in what the worker said, before that is cut and escaped, which would hide it from whoever looks for it
+ */
+export function outcomeOf(worker: WorkerDefinition, end: CallEnd, conceal: Conceal): Outcome {
   try {
-    return read(worker, end);
+    return read(worker, end, conceal);
   } catch {
     // Members of what came may throw themselves, or be what no type says.
     if (end.end === "returned") return unfit(worker, "it cannot be read");
@@ -51,12 +55,14 @@ export function outcomeOf(worker: WorkerDefinition, end: CallEnd): Outcome {
   }
 }
 
-function read(worker: WorkerDefinition, end: CallEnd): Outcome {
+type Conceal = (text: string) => string;
+
+function read(worker: WorkerDefinition, end: CallEnd, conceal: Conceal): Outcome {
   switch (end.end) {
     case "returned":
       return returned(worker, end.output);
     case "threw":
-      return threw(worker, end.error);
+      return threw(worker, end.error, conceal);
     case "timedOut": {
       const message = `Worker ${worker.name} did not answer within ${worker.timeoutMs} ms; its call was aborted.`;
       return { outcome: "unknown", failure: { code: "effect_timeout", message } };
@@ -99,18 +105,22 @@ function unfit(worker: WorkerDefinition, misfit: string): Outcome {
   return { outcome: "unfit", failure: { code: "effect_output_invalid", message } };
 }
 
-function threw(worker: WorkerDefinition, error: unknown): Outcome {
+function threw(worker: WorkerDefinition, error: unknown, conceal: Conceal): Outcome {
   const { code, message, at } = describeFailure(error, `Worker ${worker.name}`);
   if (isNamed(error, "TerminalError")) {
-    const shown = terminalSafe(error.message.slice(0, messageCharactersMax));
+    const shown = shownText(error, conceal);
     return { outcome: "answered", result: { failed: { code: reasonOf(error) ?? code, message: shown } } };
   }
   if (isNamed(error, "TryAgainError")) {
-    const shown = terminalSafe(error.message.slice(0, messageCharactersMax));
+    const shown = shownText(error, conceal);
     return { outcome: "notDone", failure: { code: "try_again", message: shown } };
   }
   const failure = { code, message: at === undefined ? message : message.replace(` at ${at}`, "") };
   return { outcome: hasNeverConnected(error) ? "notDone" : "unknown", failure, at };
+}
+
+function shownText({ message }: Error, conceal: Conceal): string {
+  return terminalSafe(conceal(message).slice(0, messageCharactersMax));
 }
 
 /** By name: the team's file may have its classes from another copy of the package. */
