@@ -211,7 +211,7 @@ export class EventplaneClient {
 
   /** One page of events with their proofs and exact stored texts, for a verifier. */
   readProvenPage(
-    query: Pick<ReadEventsQuery, "after" | "limit"> = {},
+    query: Omit<ReadEventsQuery, "schema"> = {},
     { signal }: Abortable = {},
   ): Promise<{ readonly events: readonly ProvenEvent[]; readonly next: number | null }> {
     return this.#get(this.#path("/events"), { query: { ...query, include: "proof" }, signal });

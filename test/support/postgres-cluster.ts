@@ -252,7 +252,8 @@ async function logTail(cluster: Cluster): Promise<string> {
   return log.split("\n").slice(-20).join("\n");
 }
 
-function findBinDir(): string | undefined {
+/** Where PostgreSQL's own programs are on this machine; undefined when it has none. */
+export function findBinDir(): string | undefined {
   const versions = ["/usr/lib/postgresql", "/usr"].flatMap((root) =>
     subFolders(root)
       .filter((name) => root !== "/usr" || name.startsWith("pgsql-"))
