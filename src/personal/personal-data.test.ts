@@ -117,6 +117,25 @@ test("whose it is may stand in the spec, and is asked for where it does not", as
     expect(await codeOf(() => personal.check(item("pet.create", spec).event))).toBe("data_subject_missing");
 });
 
+test.each([
+  ["as it is", (text: string) => text],
+  ["behind an escape", (text: string) => text.replace("sealed", "\\u0073ealed")],
+])(
+  "a sealed value that a publisher brings (%s) is refused: it would be opened where it was brought",
+  async (_name, written) => {
+    const { process, item } = bench();
+    const event = await sealed(process(), item("customer.create", { email: "ada@example.com", plan: "team" }));
+    const { email } = JSON.parse(event.specText) as { readonly email: string };
+    const moved = (type: string, spec: object): (() => unknown) => {
+      const intent = item(type, {}, written(JSON.stringify(spec)));
+      return () => process().check(intent.event);
+    };
+    expect(await codeOf(moved("plain.create", { a: email }))).toBe("forbidden_field");
+    expect(await codeOf(moved("customer.change", { notes: ["x", email] }))).toBe("forbidden_field");
+    expect(await codeOf(moved("plain.create", { a: `see "${email}"` }))).toBe("done");
+  },
+);
+
 test("after the erasure nothing is sealed for the subject any more, and what was is a tombstone", async () => {
   const { process, item, erase, tenantId } = bench();
   const personal = process();

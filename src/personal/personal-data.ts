@@ -42,11 +42,16 @@ export class PersonalData {
   }
 
   /**
-   * Whether the intent says whose its personal data are.
+   * Whether the intent says whose its personal data are, and holds none that somebody else sealed: brought to another place, they
+   * would be opened there for whoever may read that.
    *
-   * @throws EventplaneError `data_subject_missing`, `payload_too_large`
+   * @throws EventplaneError `data_subject_missing`, `forbidden_field`, `payload_too_large`
    */
   check(event: MarkedEvent, schemas?: EarlierSchemas): void {
+    const { specText } = event;
+    // Escapes hide nothing: what is folded is printed again without them.
+    if ((specText.includes(sealedPrefix) || specText.includes("\\u")) && hasSealed(JSON.parse(specText)))
+      throw broughtSealed();
     this.#fields.of(event, schemas);
   }
 
@@ -170,6 +175,11 @@ function hasSealed(value: unknown): boolean {
   if (typeof value === "string") return value.startsWith(sealedPrefix);
   if (typeof value !== "object" || value === null) return false;
   return Array.isArray(value) ? value.some(hasSealed) : Object.values(value).some(hasSealed);
+}
+
+function broughtSealed(): EventplaneError {
+  const message = `The spec holds a string that begins with ${sealedPrefix}: only the edge seals personal data. Send them as they are, or an id of what holds them.`;
+  return new EventplaneError("forbidden_field", message, { details: { pointer: "/spec" } });
 }
 
 function untold({ id }: EventRow): EventplaneError {
