@@ -183,10 +183,18 @@ function referred(
 function atPointer(schema: JsonObject, pointer: string): JsonValue | undefined {
   let value: JsonValue | undefined = schema;
   for (const token of pointer.split("/")) {
-    const name = decodeURIComponent(token).replaceAll("~1", "/").replaceAll("~0", "~");
+    const name = decoded(token).replaceAll("~1", "/").replaceAll("~0", "~");
     value = Array.isArray(value) ? value[Number(name)] : asObject(value)?.[name];
   }
   return value;
+}
+
+function decoded(token: string): string {
+  try {
+    return decodeURIComponent(token);
+  } catch {
+    return token; // as it stands, then
+  }
 }
 
 /** Every object in the schema, the schema first. */

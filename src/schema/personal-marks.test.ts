@@ -27,6 +27,19 @@ test.each([
   expect(() => readSchema(source, "a test", "encrypts")).toThrow(why);
 });
 
+test("names of members cannot be encrypted, and their mark is refused", () => {
+  const names = { type: "object", propertyNames: { type: "string", ...bySubject }, additionalProperties: true };
+  const source = { type: "object", properties: { a: names } };
+  for (const role of ["encrypts", "holds"] as const)
+    expect(() => readSchema(source, "a test", role)).toThrow("the name of a member is never encrypted");
+});
+
+test.each([["/email"], ["/people/0"]])("a data subject is not named by a personal datum (%s)", (subject) => {
+  const personal = { type: "string", ...mark({ subject }) };
+  const properties = { email: personal, people: { type: "array", items: personal } };
+  expect(() => readSchema({ type: "object", properties }, "a test", "encrypts")).toThrow("named by a personal datum");
+});
+
 test("a mark where nothing is done about it is refused", () => {
   const source = { type: "object", properties: { a: { type: "string", ...bySubject } } };
   expect(() => readSchema(source, "a test")).toThrow("cannot be used");

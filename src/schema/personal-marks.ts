@@ -1,5 +1,5 @@
 /** What a schema may say of personal data: which strings are somebody's, and where the value says whose. */
-import { EventplaneError, type JsonObject, type JsonValue } from "../kernel/index.js";
+import { EventplaneError, type JsonObject, type JsonValue, type MarkedPlace, markedPlaces } from "../kernel/index.js";
 import { visitSchemas } from "./walk-schema.js";
 
 /**
@@ -14,11 +14,15 @@ const pointerForm = /^(?:\/(?:[^~/]|~[01])*)+$/;
 /**
  * Checks the marks of a schema.
  *
- * @throws EventplaneError `config_invalid` for a mark on anything but strings, and for one that must name the data subject and
- * does not
+ * @throws EventplaneError `config_invalid` for a mark on anything but strings or on names of members, for one that must name the data
+ * subject and does not, or by a personal datum, and for a reference that cannot be followed beside marks
  */
 export function assertPersonalMarks(schema: JsonObject, what: string, role: PersonalRole): void {
+  // As they are looked for when a value comes: a reference that cannot be followed then is refused here.
+  const places = role === "encrypts" ? markedPlaces(what, schema, [mark]) : undefined;
   visitSchemas(schema, (part, pointer) => {
+    if (part.propertyNames !== undefined && JSON.stringify(part.propertyNames).includes(`"${mark}"`))
+      throw unusable(what, `in ${pointer}/propertyNames: the name of a member is never encrypted`);
     const value = part[mark];
     if (value === undefined || value === false) return;
     if (!isTextual(part)) throw unusable(what, `at ${pointer || "/"}, which is no string: mark the strings in it`);
@@ -27,7 +31,23 @@ export function assertPersonalMarks(schema: JsonObject, what: string, role: Pers
         what,
         `at ${pointer || "/"} names no data subject: { subject: "aggregateId" }, or a pointer into the spec such as "/customerId"`,
       );
+    if (role === "encrypts" && isMarkedAt(places, value))
+      throw unusable(
+        what,
+        `at ${pointer || "/"} whose data subject is named by a personal datum: that name would stand in the clear`,
+      );
   });
+}
+
+function isMarkedAt(places: MarkedPlace | undefined, value: JsonValue): boolean {
+  const { subject } = value as { readonly subject: string }; // it names one
+  if (subject === "aggregateId") return false;
+  let place = places;
+  for (const token of subject.split("/").slice(1)) {
+    const name = token.replaceAll("~1", "/").replaceAll("~0", "~");
+    place = /^\d+$/.test(name) ? (place?.element(Number(name)) ?? place?.member(name)) : place?.member(name);
+  }
+  return place?.isMarked === true;
 }
 
 function namesSubject(value: JsonValue): boolean {

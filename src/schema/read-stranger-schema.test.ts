@@ -83,6 +83,19 @@ const refused: readonly (readonly [string, JsonObject, string])[] = [
   ],
   ["personal data of nobody", object({ a: { ...text, "x-eventplane-personal": true } }), "names no data subject"],
   [
+    "personal names of members",
+    object({ a: { type: "object", propertyNames: { ...text, "x-eventplane-personal": { subject: "aggregateId" } } } }),
+    "the name of a member is never encrypted",
+  ],
+  [
+    "a reference to nothing in an example beside marks, which every intent would stumble over",
+    object(
+      { a: { ...text, "x-eventplane-personal": { subject: "aggregateId" } } },
+      { examples: [{ $ref: "#/$defs/%zz" }] },
+    ),
+    "has marks and the reference",
+  ],
+  [
     "unique objects without a bound",
     object({ a: { type: "array", uniqueItems: true } }),
     "/properties/a/uniqueItems: needs items",
