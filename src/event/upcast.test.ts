@@ -50,6 +50,18 @@ describe("liftSpec", () => {
     expect(() => liftSpec(definitionOf([[2, () => ({})]]), event(2), {})).toThrow("/seats is required");
   });
 
+  test("what a controller passed on sealed fits the place that is marked", () => {
+    const email = { type: "string", format: "email", "x-eventplane-personal": { subject: "aggregateId" } };
+    const marked: JsonObject = { type: "object", properties: { email, other: { type: "string", format: "email" } } };
+    const upcast: Upcaster = ({ mail, ...rest }) => ({ ...rest, email: mail ?? null });
+    const definition = { ...definitionOf([[2, upcast]]), schema: marked };
+    const mail = `sealed:v1:7c9e6679-7425-40de-944b-e07fc1f90ae7:${"A".repeat(40)}`;
+    expect(liftSpec(definition, event(2), { mail })).toEqual({ email: mail });
+    expect(liftSpec(definition, event(2), { mail: "ada@example.com" })).toEqual({ email: "ada@example.com" });
+    expect(() => liftSpec(definition, event(2), { mail: "ada" })).toThrow("/email");
+    expect(() => liftSpec(definition, event(2), { mail, other: mail })).toThrow("/other");
+  });
+
   const broken: readonly (readonly [string, Upcaster])[] = [
     [
       "throws",
