@@ -190,6 +190,15 @@ describe.each(edgeStores)("types of tenants over %s", (_name, open) => {
     expect(codes).toEqual(["schema_limit"]);
   });
 
+  test("a type has a limited number of versions, so that holding one against all before has an end", async () => {
+    const client = clientOf(await edge.tenant("versions-limit", all));
+    for (let version = 1; version <= limits.tenantTypeVersionsMax; version++)
+      await client.registerSchema(type, version, { schema: order({ [`v${version}`]: {} }), compatibility: "none" });
+    const next = client.registerSchema(type, limits.tenantTypeVersionsMax + 1, { schema: order() });
+    await expect(next).rejects.toMatchObject({ code: "schema_limit" });
+    expect((await client.schema(type, limits.tenantTypeVersionsMax)).schemaVersion).toBe(limits.tenantTypeVersionsMax);
+  });
+
   test("another edge knows a new type at once when it is asked, and one that starts anew reads it from the log", async () => {
     const own = await edge.tenant("several", all);
     await clientOf(own).registerSchema(type, 1, { schema: order() });

@@ -23,6 +23,7 @@ import { PublishPipeline } from "./publish/pipeline.js";
 import { gatedReader, gatedResources, gatedRows, openedResources, ReadGate } from "./read-gate.js";
 import { RefusalLog } from "./refusals.js";
 import type { EdgeParts } from "./routes/context.js";
+import { SchemaTime } from "./schemas/schema-time.js";
 import { SubscriptionHub } from "./sse/hub.js";
 import { StreamTokenLog } from "./stream-tokens/stream-token-log.js";
 import { TokenVerifier } from "./tokens/token-verifier.js";
@@ -90,6 +91,7 @@ export function assemble(given: EdgeDependencies): EdgeParts {
     directory: webhookDirectory({ ...given, platform, authorizer }),
     positions,
     queries,
+    schemaTime: new SchemaTime(given.clock),
     unsent: new HeldBytes("Clients of this tenant have not taken the answers that they asked for."),
     unproven: new HeldBytes("Deliveries for this tenant are coming as much as is held at once. Send them again later."),
     coming: new HeldBytes("Clients of this tenant are sending as much as is held at once. Send the rest after it."),

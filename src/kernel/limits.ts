@@ -55,8 +55,9 @@ export const limits = {
   schemaEnumMax: 1_000,
   schemaPatternInstructionsMax: 1_000,
   schemaWorkMax: 2_500,
-  /** Types that a tenant registers, all versions of their schemas, bytes, and the bytes of a spec of one. */
+  /** Types that a tenant registers, versions of each, all versions of their schemas, bytes, and the bytes of a spec of one. */
   tenantTypesMax: 200,
+  tenantTypeVersionsMax: 100,
   tenantSchemasBytesMax: 1_048_576,
   tenantSpecBytesMax: 32_768,
   /** Tokens and characters of a type; characters of an aggregate id. */

@@ -24,6 +24,7 @@ import { scopeOf } from "../principal-scope.js";
 import type { PublishPipeline } from "../publish/pipeline.js";
 import { forbidden } from "../publish/refusal-errors.js";
 import type { RefusalLog } from "../refusals.js";
+import type { SchemaTime } from "../schemas/schema-time.js";
 import type { Scope } from "../scope.js";
 import type { SubscriptionHub } from "../sse/hub.js";
 import { credentialOfRequest } from "../stream-tokens/credential-of-request.js";
@@ -48,6 +49,7 @@ export interface EdgeParts extends EdgeDependencies {
   readonly directory: WebhookDirectory;
   readonly positions: PositionWaits;
   readonly queries: ProjectionQueries;
+  readonly schemaTime: SchemaTime;
   /** Answers that were made and not yet taken. */
   readonly unsent: HeldBytes;
   /** Bodies that are being sent. */

@@ -19,7 +19,7 @@ import {
 } from "../../kernel/index.js";
 import { incompatibilities, incompatibilityText, readStrangerSchema } from "../../schema/index.js";
 import { platformApp } from "../platform/definitions.js";
-import { schemaRegisterType, schemaStreamId, tenantTypePrefix } from "../platform/schema-book.js";
+import { type SchemaBook, schemaRegisterType, schemaStreamId, tenantTypePrefix } from "../platform/schema-book.js";
 import { refusalError } from "../publish/refusal-errors.js";
 import type { EdgeParts } from "../routes/context.js";
 
@@ -46,12 +46,20 @@ export interface SchemaReport {
 /**
  * Holds a schema against the bounds, and against the versions before it.
  *
- * @throws EventplaneError `request_invalid` for a type that no tenant may have; `schema_invalid` with every problem
+ * @throws EventplaneError `request_invalid` for a type that no tenant may have; `schema_invalid` with every problem; `busy` when the
+ * tenant's schemas have taken their share of the edge's time
  */
-export function checkSchema({ platform }: Pick<EdgeParts, "platform">, wish: SchemaWish): SchemaReport {
+export function checkSchema({ platform, schemaTime }: SchemaParts, wish: SchemaWish): SchemaReport {
+  assertOwnType(wish.type);
+  return schemaTime.take(wish.tenantId, () => reportOf(platform.state.schemas, wish));
+}
+
+interface SchemaParts extends Pick<EdgeParts, "schemaTime"> {
+  readonly platform: { readonly state: { readonly schemas: SchemaBook } };
+}
+
+function reportOf(schemas: SchemaBook, wish: SchemaWish): SchemaReport {
   const { tenantId, type } = wish;
-  assertOwnType(type);
-  const { schemas } = platform.state;
   const versions = schemas.tenantVersions(tenantId, type);
   const before = schemas.tenantType(tenantId, type)?.compatibility ?? compatibilityDefault;
   const compatibility = wish.compatibility ?? before;
@@ -117,10 +125,11 @@ function assertMayFollow(
   const { schemas } = platform.state;
   const types = schemas.tenantTypes(tenantId).length + (report.follows === 0 ? 1 : 0);
   const held = schemas.bytesOf(tenantId) + bytes;
-  if (types <= limits.tenantTypesMax && held <= limits.tenantSchemasBytesMax) return;
+  const hasVersionLeft = report.follows < limits.tenantTypeVersionsMax;
+  if (hasVersionLeft && types <= limits.tenantTypesMax && held <= limits.tenantSchemasBytesMax) return;
   throw new EventplaneError(
     "schema_limit",
-    `A tenant has at most ${limits.tenantTypesMax} types of its own, and their versions together at most ${limits.tenantSchemasBytesMax} bytes; this would be ${types} types and ${held} bytes.`,
+    `A tenant has at most ${limits.tenantTypesMax} types of its own, each of at most ${limits.tenantTypeVersionsMax} versions, all of them together of at most ${limits.tenantSchemasBytesMax} bytes; this would be ${types} types, version ${report.follows + 1} and ${held} bytes.`,
   );
 }
 

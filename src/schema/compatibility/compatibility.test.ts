@@ -203,3 +203,16 @@ describe("gapsBetween", () => {
     expect(performance.now() - startedMs).toBeLessThan(5_000);
   });
 });
+
+test("a check has its steps for all versions together, however many there are", () => {
+  const union = (more: object): object => ({
+    anyOf: Array.from({ length: 8 }, (_, index) => ({ minLength: index, ...more })),
+  });
+  const hard = (maxLength: number): JsonObject =>
+    read({ type: "object", properties: { a: { allOf: Array.from({ length: 4 }, () => union({ maxLength })) } } });
+  const earlier = Array.from({ length: 8 }, (_, index) => ({ schemaVersion: index + 1, schema: hard(100 + index) }));
+  const alone = incompatibilities(hard(90), earlier.slice(-1), "full_transitive");
+  expect(alone.map(({ reason }) => reason)).not.toContain("is too large to be compared");
+  const together = incompatibilities(hard(90), earlier, "full_transitive");
+  expect(together.at(-1)).toMatchObject({ version: 8, reason: "is too large to be compared" });
+});

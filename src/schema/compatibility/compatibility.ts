@@ -3,6 +3,7 @@ import type { CompatibilityMode } from "../../event/index.js";
 import type { JsonObject } from "../../kernel/index.js";
 import { referenceLoop } from "../reference-loops.js";
 import { visitSchemas } from "../walk-schema.js";
+import type { Budget } from "./alternatives.js";
 import { gapsBetween } from "./gaps.js";
 import { markLosses } from "./mark-losses.js";
 import type { SchemaGap } from "./rule.js";
@@ -23,6 +24,9 @@ export interface Incompatibility extends SchemaGap {
   readonly direction: "backward" | "forward" | "mark";
 }
 
+/** Steps of all comparisons of one check: with every version before, both ways. */
+const stepsTogetherMax = 40_000;
+
 /** Why the schema may not follow these versions; empty when it may. @param earlier the latest version last */
 export function incompatibilities(
   schema: JsonObject,
@@ -31,11 +35,12 @@ export function incompatibilities(
 ): readonly Incompatibility[] {
   if (mode === "none") return [];
   const looked = mode.endsWith("_transitive") ? earlier : earlier.slice(-1);
+  const budget = { steps: stepsTogetherMax };
   return looked.flatMap((version) => [
     ...(mode.startsWith("forward") || version.isLifted === true
       ? []
-      : found("backward", version, between(version.schema, schema))),
-    ...(mode.startsWith("backward") ? [] : found("forward", version, between(schema, version.schema))),
+      : found("backward", version, between(version.schema, schema, budget))),
+    ...(mode.startsWith("backward") ? [] : found("forward", version, between(schema, version.schema, budget))),
     ...found("mark", version, markLosses(version.schema, schema)),
   ]);
 }
@@ -54,9 +59,9 @@ function found(
 }
 
 /** What has names of its own, or comes back to itself, cannot be followed. */
-function between(from: JsonObject, to: JsonObject): readonly SchemaGap[] {
+function between(from: JsonObject, to: JsonObject, budget: Budget): readonly SchemaGap[] {
   const unclear = [unclearAt(from), unclearAt(to)].find((pointer) => pointer !== undefined);
-  if (unclear === undefined) return gapsBetween(from, to);
+  if (unclear === undefined) return gapsBetween(from, to, budget);
   return [{ pointer: unclear, reason: "refers in a way that cannot be followed" }];
 }
 

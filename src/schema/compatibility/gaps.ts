@@ -20,14 +20,26 @@ import { no, valueRules } from "./value-rules.js";
 const stepsMax = 20_000;
 const gapsMax = 20;
 
-/** What `to` may not take of what `from` takes, at most 20 places; empty when it takes everything. */
-export function gapsBetween(from: JsonObject, to: JsonObject): readonly SchemaGap[] {
+/**
+ * What `to` may not take of what `from` takes, at most 20 places; empty when it takes everything.
+ *
+ * @param together the steps that this and other comparisons have left, of which it takes its own; at most 20,000
+ */
+export function gapsBetween(
+  from: JsonObject,
+  to: JsonObject,
+  together: Budget = { steps: stepsMax },
+): readonly SchemaGap[] {
+  const own = Math.min(together.steps, stepsMax);
+  const budget = { steps: own };
   try {
-    const comparing = new Comparing();
+    const comparing = new Comparing(budget);
     return comparing.gaps([{ schema: from, root: from }], { schema: to, root: to }, "").slice(0, gapsMax);
   } catch (error) {
     if (error instanceof TooManySteps) return [{ pointer: "", reason: "is too large to be compared" }];
     throw error;
+  } finally {
+    together.steps -= own - Math.max(0, budget.steps);
   }
 }
 
@@ -60,9 +72,13 @@ const families: Readonly<Record<string, readonly string[]>> = {
 const wholeSchema: readonly string[] = ["unevaluatedProperties", "unevaluatedItems"];
 
 class Comparing implements Comparison {
-  readonly #budget: Budget = { steps: stepsMax };
+  readonly #budget: Budget;
   /** What is being compared further up: a recursive schema comes back to it at a member, where it may be taken to hold. */
   readonly #open: { readonly from: readonly JsonValue[]; readonly to: JsonValue }[] = [];
+
+  constructor(budget: Budget) {
+    this.#budget = budget;
+  }
 
   gaps(from: readonly Sub[], to: Sub, pointer: string): readonly SchemaGap[] {
     if (to.schema === true || from.some((sub) => sameSchema(sub, to))) return [];
