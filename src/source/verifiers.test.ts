@@ -178,4 +178,16 @@ describe("Standard Webhooks", () => {
     };
     await expect(verify("Standard Webhooks v1", { headers })).rejects.toMatchObject({ code: "source_unverified" });
   });
+
+  it("looks at eight signatures, so that nobody can have it compute thousands without a secret", async () => {
+    const headers = await scheme("Standard Webhooks v1").headers();
+    const after = (wrong: number): Record<string, string> => ({
+      ...headers,
+      "webhook-signature": `${"v1,AA== ".repeat(wrong)}${headers["webhook-signature"]}`,
+    });
+    expect(await verify("Standard Webhooks v1", { headers: after(7) })).toBe("msg_1");
+    await expect(verify("Standard Webhooks v1", { headers: after(8) })).rejects.toMatchObject({
+      code: "source_unverified",
+    });
+  });
 });
