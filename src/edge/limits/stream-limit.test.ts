@@ -50,7 +50,7 @@ test("near the limit is counted every second, so that what others made is seen",
 test("takes back what was not made", async () => {
   folded = 98;
   expect(await taken(2, 100)).toBe(true);
-  await limit.putBack(tenantId, 1);
+  limit.putBack(tenantId, 1);
   expect([await taken(1, 100), await taken(1, 100)]).toEqual([true, "streams_limited"]);
 });
 
@@ -64,7 +64,26 @@ test("is asked anew when counting fails, and lets nobody in", async () => {
     },
   });
   expect(await taken(1, 100)).toBe("unavailable");
-  await limit.putBack(tenantId, 1);
+  limit.putBack(tenantId, 1);
   away = false;
   expect(await taken(1, 100)).toBe(true);
+});
+
+test("those who come while it is counted go by one count, so that they do not pass the limit together", async () => {
+  const all = async (): Promise<unknown[]> => Promise.all(Array.from({ length: 100 }, () => taken(1, 10)));
+  expect((await all()).filter((each) => each === true)).toHaveLength(10);
+  folded = 5;
+  await clock.advance(10_000);
+  expect((await all()).filter((each) => each === true)).toHaveLength(5);
+  expect(counts).toBe(2);
+});
+
+test("what is put back after a new count makes no room beyond the limit", async () => {
+  folded = 5;
+  expect(await taken(5, 10)).toBe(true);
+  await clock.advance(10_000);
+  folded = 10;
+  expect(await taken(1, 10)).toBe("streams_limited");
+  limit.putBack(tenantId, 5);
+  expect(await taken(1, 10)).toBe("streams_limited");
 });

@@ -22,7 +22,9 @@ const nearShare = 1 / 16;
 const rememberedMax = 10_000;
 
 interface Count {
-  readonly streams: number;
+  /** Undefined: they are being counted. */
+  streams: number | undefined;
+  readonly counting: Promise<number>;
   readonly atMs: number;
   /** Created by this edge since, or about to be. */
   added: number;
@@ -31,7 +33,7 @@ interface Count {
 /** The limits of all tenants that have one. */
 export class StreamLimit {
   readonly #dependencies: StreamLimitDependencies;
-  readonly #counts = new Map<TenantId, Promise<Count>>();
+  readonly #counts = new Map<TenantId, Count>();
 
   constructor(dependencies: StreamLimitDependencies) {
     this.#dependencies = dependencies;
@@ -43,37 +45,46 @@ export class StreamLimit {
    * @throws EventplaneError `streams_limited`; `unavailable` and its kin when they cannot be counted
    */
   async take(tenantId: TenantId, streams: number, limit: number): Promise<void> {
-    const count = await this.#countOf(tenantId, limit);
-    if (count.streams + count.added + streams > limit)
+    const count = this.#countOf(tenantId, limit);
+    if ((await count.counting) + count.added + streams > limit)
       throw limitError({ ...name, quota: limit, waitMs: countedForMs });
     count.added += streams;
   }
 
-  /** Some of them were not created. Never throws. */
-  async putBack(tenantId: TenantId, streams: number): Promise<void> {
-    const count = await this.#counts.get(tenantId)?.catch(() => undefined);
-    if (count !== undefined) count.added -= streams;
+  /** Some of them were not created. What was counted anew meanwhile does not have them. */
+  putBack(tenantId: TenantId, streams: number): void {
+    const count = this.#counts.get(tenantId);
+    if (count !== undefined) count.added = Math.max(0, count.added - streams);
   }
 
-  async #countOf(tenantId: TenantId, limit: number): Promise<Count> {
-    const known = await this.#counts.get(tenantId);
+  /** The count that everybody goes by who comes now: who comes while it is made waits for it. */
+  #countOf(tenantId: TenantId, limit: number): Count {
+    const known = this.#counts.get(tenantId);
     if (known !== undefined && this.#isFresh(known, limit)) return known;
     const { clock, count } = this.#dependencies;
-    const atMs = clock.monotonicMs();
-    const counting = count(tenantId, limit).then((streams) => ({ streams, atMs, added: 0 }));
+    const counted: Count = {
+      streams: undefined,
+      counting: count(tenantId, limit),
+      atMs: clock.monotonicMs(),
+      added: 0,
+    };
+    counted.counting.then(
+      (streams) => {
+        counted.streams = streams;
+      },
+      () => {
+        if (this.#counts.get(tenantId) === counted) this.#counts.delete(tenantId);
+      },
+    );
     this.#counts.delete(tenantId);
-    this.#counts.set(tenantId, counting);
+    this.#counts.set(tenantId, counted);
     const [oldest] = this.#counts.keys();
     if (this.#counts.size > rememberedMax && oldest !== undefined) this.#counts.delete(oldest);
-    try {
-      return await counting;
-    } catch (error) {
-      this.#counts.delete(tenantId);
-      throw error;
-    }
+    return counted;
   }
 
   #isFresh({ streams, added, atMs }: Count, limit: number): boolean {
+    if (streams === undefined) return true;
     const isNear = streams + added >= limit * (1 - nearShare);
     return this.#dependencies.clock.monotonicMs() - atMs < (isNear ? countedNearForMs : countedForMs);
   }
