@@ -52,6 +52,14 @@ test("several processes pass the limit by what each opens between two answers at
   expect(sum).toBeLessThanOrEqual(64 + 4 * 4);
 });
 
+test("also when all of them come at once", async () => {
+  const all = ["a", "b", "c", "d"].map(open);
+  const each = all.map((one) => Promise.all(Array.from({ length: 100 }, () => one.take(tenantId, 64))));
+  const sum = (await Promise.all(each)).flat().filter(Boolean).length;
+  expect(sum).toBeGreaterThanOrEqual(64);
+  expect(sum).toBeLessThanOrEqual(64 + 4 * 4);
+});
+
 test("a small limit is asked about for each", async () => {
   const [one, other] = [open("one"), open("other")];
   expect([await taken(one, 5, 2), await taken(other, 5, 2)]).toEqual([2, 0]);

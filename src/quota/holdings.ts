@@ -56,10 +56,13 @@ export class Holdings {
    */
   async take(tenantId: TenantId, limit: number): Promise<boolean> {
     const held = this.#heldOf(tenantId);
-    const isFull = held.own + held.others >= limit;
+    const isFull = (): boolean => held.own + held.others >= limit;
+    const isAhead = (): boolean => held.ahead >= Math.max(1, Math.floor(limit * aheadShare));
     const isOld = this.#dependencies.clock.monotonicMs() - held.askedAtMs > freshMs;
-    if ((isFull && isOld) || held.ahead >= Math.max(1, Math.floor(limit * aheadShare))) await this.#say();
-    if (held.own + held.others >= limit) return false;
+    if ((isFull() && isOld) || isAhead()) await this.#say();
+    // Asked again after the answer: many may have waited for the same one.
+    while (!isFull() && isAhead()) await this.#say();
+    if (isFull()) return false;
     held.own++;
     held.ahead++;
     return true;
