@@ -24,7 +24,7 @@ const sweepMs = 10_000;
 /** Opens allowances, and asks for what they want. */
 export class Allowances {
   readonly #dependencies: AllowancesDependencies;
-  readonly #asking: Allowance[] = [];
+  #asking: Allowance[] = [];
   #calls: Promise<void> = Promise.resolve();
   #isCalling = false;
   #failing = false;
@@ -61,8 +61,24 @@ export class Allowances {
 
   async #askAll(): Promise<void> {
     this.#isCalling = true;
-    while (this.#asking.length > 0) await this.#call(this.#asking.splice(0, claimsMax));
+    while (this.#asking.length > 0) await this.#call(this.#next());
     this.#isCalling = false;
+  }
+
+  /**
+   * The first ones. One that was let go may still give back while another of its name asks already: a call has one claim of
+   * each name, and the other goes with the next.
+   */
+  #next(): readonly Allowance[] {
+    const next = new Map<string, Allowance>();
+    const later: Allowance[] = [];
+    for (const each of this.#asking) {
+      const key = `${each.rule.tenantId} ${each.rule.name}`;
+      if (next.size < claimsMax && !next.has(key)) next.set(key, each);
+      else later.push(each);
+    }
+    this.#asking = later;
+    return [...next.values()];
   }
 
   async #call(allowances: readonly Allowance[]): Promise<void> {
