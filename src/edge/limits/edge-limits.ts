@@ -42,6 +42,8 @@ const tendMs = 1_000;
 const forgetAfterMs = 60_000;
 /** Principals that are remembered; further ones have their tenant's limits only, until others are forgotten. */
 const principalsMax = 10_000;
+/** So many of each tenant are remembered all the same: no tenant takes the limits of another's principals away. */
+const principalsOfTenantMin = 100;
 
 const requestsName = (of: LimitHolder): LimitName => ({
   code: "requests_limited",
@@ -134,7 +136,7 @@ export class EdgeLimits {
   /** Takes back what was counted and not stored. */
   giveBack({ tenantId }: Principal, { bytes, streams }: Omit<PublishCost, "events">): void {
     if (bytes > 0) this.#tenantOf(tenantId).own.bytes.putBack(bytes);
-    if (streams > 0) void this.#dependencies.streams.putBack(tenantId, streams);
+    if (streams > 0) this.#dependencies.streams.putBack(tenantId, streams);
   }
 
   /** What a client is told of its limits with every answer. */
@@ -162,9 +164,9 @@ export class EdgeLimits {
     const before = this.#dependencies.clock.monotonicMs() - forgetAfterMs;
     for (const [tenantId, entry] of this.#tenants) {
       for (const [id, charged] of entry.principals) if (isForgotten(charged, before)) this.#forget(entry, id);
-      const isIdle = entry.principals.size === 0 && isForgotten(entry.charged, before);
+      const isIdle = isForgotten(entry.charged, before);
       entry.own.bytes.rest();
-      if (isIdle && entry.own.bytes.isAtRest) this.#tenants.delete(tenantId);
+      if (isIdle && entry.principals.size === 0 && entry.own.bytes.isAtRest) this.#tenants.delete(tenantId);
     }
   }
 
@@ -219,7 +221,7 @@ export class EdgeLimits {
   }
 
   #addPrincipal(entry: TenantEntry, { tenantId, id }: Pick<Principal, "tenantId" | "id">): Charged {
-    if (this.#principals >= principalsMax) return entry.charged;
+    if (this.#principals >= principalsMax && entry.principals.size >= principalsOfTenantMin) return entry.charged;
     const { limits, own } = entry;
     const { allowances } = this.#dependencies;
     const holder = uuid8(tenantId, "limits", id);
