@@ -71,6 +71,14 @@ describe("wrong credentials", () => {
     expect(limited).toEqual(["2001:db8:0::/48"]);
   });
 
+  test("of IPv4 addresses that came over IPv6 count for each address, not for all of them together", async () => {
+    await fail(30, from("::ffff:192.0.2.1"));
+    expect(await outcomeOf(from("::ffff:192.0.2.1"))).toBe(2);
+    expect(await outcomeOf(from("192.0.2.1"))).toBe(2);
+    expect(await outcomeOf(from("::ffff:192.0.2.2"))).toBe("unauthenticated");
+    expect(limited).toEqual(["192.0.2.0/24"]);
+  });
+
   test("at once are charged before they are looked at", async () => {
     let open: () => void = () => undefined;
     const gate = new Promise<void>((resolve) => {

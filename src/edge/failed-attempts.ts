@@ -13,6 +13,7 @@ import { isIP } from "node:net";
 import { type Clock, EventplaneError, PLATFORM_TENANT_ID, sha256 } from "../kernel/index.js";
 import type { Allowance, AllowanceRule, Allowances, Taken } from "../quota/index.js";
 import { type Takeable, takeAll } from "./limits/take-all.js";
+import { plainAddress } from "./networks.js";
 
 /** What counting needs. */
 export interface FailedAttemptsDependencies {
@@ -54,7 +55,8 @@ export class FailedAttempts {
    * @throws EventplaneError `rate_limited` before anything is looked at; `busy`, `unavailable` when nobody can say what is left; what `look` throws
    */
   async charge<Result>(attempt: Attempt, look: () => Promise<Result>): Promise<Result> {
-    const places = placesOf(attempt).map((place) => this.#placeOf(place, attempt.address));
+    const address = plainAddress(attempt.address);
+    const places = placesOf({ ...attempt, address }).map((place) => this.#placeOf(place, address));
     await takeAll(places, 1);
     try {
       const result = await look();

@@ -4,6 +4,7 @@ import { BlockList, isIP } from "node:net";
 /** At most so many networks has a key. */
 export const networksMax = 32;
 
+/** Of an IPv4 address that came over IPv6. */
 const mappedPrefix = "::ffff:";
 
 interface Range {
@@ -33,11 +34,16 @@ export class Networks {
 
   /** Whether the address is in one of them; an IPv4 address that came over IPv6 counts as what it is. */
   has(address: string): boolean {
-    const bare = address.startsWith(mappedPrefix) && isIP(address.slice(mappedPrefix.length)) === 4;
-    const text = bare ? address.slice(mappedPrefix.length) : address;
+    const text = plainAddress(address);
     const version = isIP(text);
     return version !== 0 && this.#list.check(text, version === 4 ? "ipv4" : "ipv6");
   }
+}
+
+/** The address as what it is: IPv4 also when it came over IPv6. */
+export function plainAddress(address: string): string {
+  const bare = address.slice(mappedPrefix.length);
+  return address.toLowerCase().startsWith(mappedPrefix) && isIP(bare) === 4 ? bare : address;
 }
 
 function readRange(text: string): Range | undefined {
