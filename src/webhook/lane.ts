@@ -15,6 +15,8 @@ export class Lane {
   place: WebhookPlace | undefined;
   /** The log was looked through up to here; at least as far as the place says. */
   looked = 0;
+  /** When the log was looked through for it, compared with the others of its tenant. */
+  turn = 0;
   inFlight = 0;
   /** There is more in the log than was looked at. */
   isBehind = false;

@@ -18,6 +18,11 @@ const windowMax = 256;
 /** A webhook that is behind gets new rows when so few are left. */
 export const refillAt: number = windowMax / 2;
 const pageEvents = 200;
+/**
+ * Pages that one look at a tenant's log reads. Its webhooks that stand apart take turns, so that no tenant keeps the others
+ * waiting, and one page at a time is in memory.
+ */
+const pagesMax = 4;
 /** A webhook that means none of them says so often how far it has looked. */
 const notedEvery = 1_000;
 
@@ -27,35 +32,57 @@ export interface OfferParts {
   readonly store: DeliveryStore;
 }
 
+/** A webhook that is looked at, and how many rows it may get. */
+interface Looking {
+  readonly lane: Lane;
+  readonly sight: Sight;
+  readonly room: number;
+}
+
 /** Makes rows for the webhooks of one tenant. @returns whether there may be more to look at */
 export async function offerNews(
   { reader, store }: OfferParts,
   tenantId: TenantId,
   lanes: readonly { readonly lane: Lane; readonly sight: Sight }[],
 ): Promise<boolean> {
-  const pages = new Map<number, Promise<readonly EventRow[]>>();
-  const pageAfter = (after: number): Promise<readonly EventRow[]> => {
-    const known = pages.get(after) ?? reader.read(tenantId, { after, limit: pageEvents });
-    pages.set(after, known);
-    return known;
-  };
-  let more = false;
-  for (const { lane, sight } of lanes) {
-    const room = windowMax - (lane.place?.waiting ?? windowMax);
-    if (room <= 0) continue;
-    const rows = await pageAfter(lane.looked);
-    const { events, looked } = meantOf(rows, { lane, sight, room });
-    const isMore = rows.length === pageEvents || looked < (rows.at(-1)?.position ?? 0);
-    lane.isBehind = isMore;
-    if ((await note(store, lane, { events, looked })) && events.length < room) more ||= isMore;
+  const places = placesOf(lanes);
+  const turn = Math.max(0, ...lanes.map(({ lane }) => lane.turn)) + 1;
+  let more = places.length > pagesMax;
+  for (const [after, there] of places.slice(0, pagesMax)) {
+    const rows = await reader.read(tenantId, { after, limit: pageEvents });
+    for (const looking of there) {
+      looking.lane.turn = turn;
+      if (await offerPage(store, looking, rows)) more = true;
+    }
   }
   return more;
+}
+
+/** Those that have room, by where they stand; the place of whoever waits longest first. */
+function placesOf(
+  lanes: readonly { readonly lane: Lane; readonly sight: Sight }[],
+): readonly (readonly [number, readonly Looking[]])[] {
+  const places = new Map<number, Looking[]>();
+  for (const { lane, sight } of [...lanes].sort((one, other) => one.lane.turn - other.lane.turn)) {
+    const room = windowMax - (lane.place?.waiting ?? windowMax);
+    if (room > 0) places.set(lane.looked, [...(places.get(lane.looked) ?? []), { lane, sight, room }]);
+  }
+  return [...places];
+}
+
+/** @returns whether there may be more for it at once */
+async function offerPage(store: DeliveryStore, looking: Looking, rows: readonly EventRow[]): Promise<boolean> {
+  const { lane, room } = looking;
+  const { events, looked } = meantOf(rows, looking);
+  const isMore = rows.length === pageEvents || looked < (rows.at(-1)?.position ?? 0);
+  lane.isBehind = isMore;
+  return (await note(store, lane, { events, looked })) && events.length < room && isMore;
 }
 
 /** The next events that a webhook is sent, and up to where the page was looked at for them. */
 function meantOf(
   rows: readonly EventRow[],
-  { lane, sight, room }: { readonly lane: Lane; readonly sight: Sight; readonly room: number },
+  { lane, sight, room }: Looking,
 ): { readonly events: readonly OfferedEvent[]; readonly looked: number } {
   const events: OfferedEvent[] = [];
   let { looked } = lane;
