@@ -10,6 +10,8 @@ export interface WebhookEntry extends WebhookSpec {
   readonly generation: number;
   /** Microseconds since 1970. */
   readonly createdAtUs: number;
+  /** When somebody last let it go on, microseconds since 1970; undefined: never. */
+  readonly resumedAtUs?: number;
 }
 
 /** Whether an event may be shown to a webhook's owner now. */

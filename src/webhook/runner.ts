@@ -42,6 +42,8 @@ export class WebhookRunner {
   readonly #options: WebhookRunnerOptions;
   readonly #lanes = new Map<string, Lane>();
   readonly #sights = new Map<string, Sight>();
+  /** Webhooks whose secret this process cannot make, with its hash. */
+  readonly #foreign = new Map<string, string>();
   readonly #news = new Set<TenantId>();
   readonly #running = new Set<Promise<void>>();
   readonly #sending = new AbortController();
@@ -108,21 +110,28 @@ export class WebhookRunner {
     await this.#place([...this.#lanes.values()].filter((lane) => isPoll || lane.place === undefined));
     const more = await this.#offer(isPoll);
     await this.#claim();
+    if (isPoll) await this.#forget();
     return more;
+  }
+
+  /** Last of all, so that what could not be forgotten holds up nothing; the next poll tries again. */
+  async #forget(): Promise<void> {
+    const { directory, store } = this.#options;
+    const gone = directory.deleted().slice(this.#forgotten, this.#forgotten + batchMax);
+    if (gone.length > 0) await store.forget(gone);
+    this.#forgotten += gone.length;
   }
 
   /** The lanes of those webhooks that are sent to and whose owners may see something. */
   async #know(): Promise<void> {
-    const { directory, store } = this.#options;
+    const { directory } = this.#options;
     if (this.#lanesAt !== directory.position) {
       this.#lanesAt = directory.position;
       const active = directory.active();
       const ids = new Set(active.map(({ id }) => id));
-      for (const id of this.#lanes.keys()) if (!ids.has(id)) this.#lanes.delete(id);
+      for (const known of [this.#lanes, this.#foreign])
+        for (const id of known.keys()) if (!ids.has(id)) known.delete(id);
       for (const webhook of active) this.#see(webhook);
-      const gone = directory.deleted().slice(this.#forgotten);
-      for (let from = 0; from < gone.length; from += batchMax) await store.forget(gone.slice(from, from + batchMax));
-      this.#forgotten += gone.length;
     }
     this.#sights.clear();
     for (const { webhook } of this.#lanes.values()) {
@@ -132,20 +141,28 @@ export class WebhookRunner {
   }
 
   #see(webhook: WebhookEntry): void {
-    const { clock, secrets, logger } = this.#options;
-    const lane = this.#lanes.get(webhook.id);
-    if (lane !== undefined) {
+    const { clock, secrets } = this.#options;
+    const { id, secret, tenantId } = webhook;
+    const lane = this.#lanes.get(id);
+    if (lane?.webhook.secret.hash !== secret.hash && !secrets.knows(id, secret)) {
+      this.#lanes.delete(id);
+      this.#refuseForeign(webhook);
+    } else if (lane !== undefined) {
       lane.webhook = webhook;
-    } else if (secrets.knows(webhook.id, webhook.secret)) {
-      this.#lanes.set(webhook.id, new Lane(webhook, clock));
-      this.#news.add(webhook.tenantId);
     } else {
-      const fields = { webhookId: webhook.id, tenantId: webhook.tenantId };
-      logger.error(
-        fields,
-        "A webhook waits: this process has another keys/webhooks.key than the one that its secret was made from",
-      );
+      this.#lanes.set(id, new Lane(webhook, clock));
+      this.#news.add(tenantId);
     }
+  }
+
+  /** Of each secret it is said once. */
+  #refuseForeign({ id, tenantId, secret }: WebhookEntry): void {
+    if (this.#foreign.get(id) === secret.hash) return;
+    this.#foreign.set(id, secret.hash);
+    this.#options.logger.error(
+      { webhookId: id, tenantId },
+      "A webhook waits: this process has another keys/webhooks.key than the one that its secret was made from",
+    );
   }
 
   /** Asks the store where these are; one that it does not know begins where its maker said. */
@@ -259,9 +276,11 @@ export class WebhookRunner {
     else if (dueAfterMs !== undefined) lane.dueAtMs = Math.min(lane.dueAtMs, nowMs + dueAfterMs);
   }
 
+  /** What failed before somebody let it go on is not held against it. */
   async #giveUp({ webhook }: Lane, failingSeconds: number): Promise<void> {
-    const { directory, logger, metrics } = this.#options;
-    if (failingSeconds < disableAfterSeconds) return;
+    const { directory, logger, metrics, clock } = this.#options;
+    const resumedSeconds = (clock.nowUs() - (webhook.resumedAtUs ?? Number.NEGATIVE_INFINITY)) / 1_000_000;
+    if (Math.min(failingSeconds, resumedSeconds) < disableAfterSeconds) return;
     await directory.disable(webhook, "failing");
     metrics.webhookDisabled("failing");
     logger.warn(

@@ -41,7 +41,8 @@ export class WebhookBook {
       this.#deleted.push({ id, tenantId: known.tenantId });
     } else if (known !== undefined) {
       // Each of the others brings whole members.
-      this.#webhooks.set(id, { ...known, ...specOf(row), generation });
+      const resumed = row.type === `${webhookAggregate}.resume` ? { resumedAtUs: row.recordedAtUs } : {};
+      this.#webhooks.set(id, { ...known, ...specOf(row), ...resumed, generation });
     }
   }
 }
