@@ -54,8 +54,10 @@ export interface WebhookDesk {
   readonly outbound: OutboundHttp;
   readonly secrets: WebhookSecrets;
   readonly deliveries: DeliveryReader;
-  /** How many tests of a tenant are under way. */
-  readonly testing: Map<TenantId, number>;
+  /** Ids of the messages of a tenant's tests that are under way. */
+  readonly testing: Map<TenantId, Set<string>>;
+  /** Ids of a tenant's webhooks that are being made in this process: the platform's fold may not have them yet. */
+  readonly making: Map<TenantId, Set<string>>;
 }
 
 /** Everything that an edge needs. */

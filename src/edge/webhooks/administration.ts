@@ -41,18 +41,22 @@ export async function createWebhook(
   { body, tenantId, owner }: { readonly body: JsonObject; readonly tenantId: TenantId; readonly owner: Principal },
   stamp: CausedBy,
 ): Promise<{ readonly id: string; readonly secret: string }> {
-  const { guard, secrets } = deskOf(parts);
+  const { guard, secrets, making } = deskOf(parts);
   const { webhooksMax } = webhookLimits;
-  if (parts.platform.state.webhooks.of(tenantId).length >= webhooksMax) {
+  const { webhooks } = parts.platform.state;
+  const unknown = [...(making.get(tenantId) ?? [])].filter((made) => webhooks.get(made) === undefined);
+  if (webhooks.of(tenantId).length + unknown.length >= webhooksMax) {
     const message = `This tenant has ${webhooksMax} webhooks, as many as it may have. Delete one first.`;
     throw new EventplaneError("webhook_limit", message, { details: { max: webhooksMax } });
   }
   const id = parts.ids.uuid7();
-  const { position } = await parts.reader.head(tenantId);
-  const spec = webhookSpecIn(body, { id, tenantId, owner, position, guard, secrets });
-  assertMaySubscribe(parts, owner, { tenantId, filter: spec.filter });
-  await publish(parts, { name: "create", id, aggregateId: id, spec: spec as unknown as JsonObject }, stamp);
-  return { id, secret: secrets.secret(id, spec.secret.version) };
+  return underWay(making, { tenantId, id }, async () => {
+    const { position } = await parts.reader.head(tenantId);
+    const spec = webhookSpecIn(body, { id, tenantId, owner, position, guard, secrets });
+    assertMaySubscribe(parts, owner, { tenantId, filter: spec.filter });
+    await publish(parts, { name: "create", id, aggregateId: id, spec: spec as unknown as JsonObject }, stamp);
+    return { id, secret: secrets.secret(id, spec.secret.version) };
+  });
 }
 
 /** Pauses one, or lets it go on where it was. @throws EventplaneError `not_found`, `wrong_expected_generation` */
@@ -105,25 +109,36 @@ export async function testWebhook(
 ): Promise<JsonObject> {
   const { outbound, secrets, testing } = deskOf(parts);
   const webhook = webhookOf(parts, tenantId, id);
-  const under = testing.get(tenantId) ?? 0;
-  if (under >= testsAtOnceMax)
+  if ((testing.get(tenantId)?.size ?? 0) >= testsAtOnceMax)
     throw new EventplaneError("busy", "Other tests of this tenant are under way. Wait for them.");
-  testing.set(tenantId, under + 1);
-  try {
+  const messageId = parts.ids.uuid7();
+  return underWay(testing, { tenantId, id: messageId }, async () => {
     const nowUs = parts.clock.nowUs();
     const secretVersions = signingSecrets(webhook, (time) => (parseUs(time) ?? 0) <= nowUs).map(
       ({ version }) => version,
     );
-    const message = testMessage({ id, tenantId, secretVersions }, { secrets, nowUs, id: parts.ids.uuid7() });
+    const message = testMessage({ id, tenantId, secretVersions }, { secrets, nowUs, id: messageId });
     const startMs = parts.clock.monotonicMs();
     const outcome = await outbound.post({ url: webhook.url, ...message });
     const tookMs = Math.round(parts.clock.monotonicMs() - startMs);
     const isDelivered = outcome.result === "answered" && outcome.status >= 200 && outcome.status < 300;
     return { delivered: isDelivered, ...outcome, tookMs };
+  });
+}
+
+/** Remembers a tenant's work while it lasts. */
+async function underWay<Result>(
+  all: Map<TenantId, Set<string>>,
+  { tenantId, id }: { readonly tenantId: TenantId; readonly id: string },
+  work: () => Promise<Result>,
+): Promise<Result> {
+  const ids = all.get(tenantId) ?? new Set();
+  all.set(tenantId, ids.add(id));
+  try {
+    return await work();
   } finally {
-    const left = (testing.get(tenantId) ?? 1) - 1;
-    if (left === 0) testing.delete(tenantId);
-    else testing.set(tenantId, left);
+    ids.delete(id);
+    if (ids.size === 0) all.delete(tenantId);
   }
 }
 

@@ -16,7 +16,8 @@ export function openWebhookDesk({ webhooks }: PlaneOptions, { clock, pools }: Sh
   const guard = new AddressGuard(webhooks.allowedNetworks);
   const outbound = new OutboundHttp({ guard, clock });
   const deliveries = new PostgresDeliveries(pools.edge);
-  return { guard, outbound, secrets: new WebhookSecrets(webhooks.key), deliveries, testing: new Map() };
+  const secrets = new WebhookSecrets(webhooks.key);
+  return { guard, outbound, secrets, deliveries, testing: new Map(), making: new Map() };
 }
 
 /** Sends what this edge's webhooks mean, from now on. */
