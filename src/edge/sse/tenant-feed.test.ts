@@ -1,7 +1,9 @@
 import { afterEach, expect, test } from "vitest";
+import type { EventId } from "../../kernel/index.js";
+import { subjectErased } from "../../personal/index.js";
 import { createDoorbell } from "../../plane/doorbell/index.js";
 import { createLogHub, type LogHub } from "../../store/index.js";
-import { appending, createTestLog, draftIntent, VirtualClock } from "../../testing/index.js";
+import { appending, createTestLog, draftIntent, draftSystemFact, VirtualClock } from "../../testing/index.js";
 import type { FrameBatch } from "./frame.js";
 import { TenantFeed } from "./tenant-feed.js";
 
@@ -10,6 +12,8 @@ interface Bench {
   readonly log: LogHub;
   /** Appends so many events and waits until the feed has given them out. */
   readonly append: (count: number) => Promise<void>;
+  /** Appends `subject.erased`, and waits likewise. */
+  readonly erase: () => Promise<void>;
 }
 
 const open: Bench[] = [];
@@ -40,8 +44,16 @@ async function bench(): Promise<Bench> {
     for (let done = 0; done < count; done++) await events.add(appending(draftIntent({ tenantId })));
     await clock.advance(1_000);
   };
-  open.push({ feed, log, append });
-  return { feed, log, append };
+  const erase = async (): Promise<void> => {
+    const { type, aggregateId, spec, id } = subjectErased(tenantId, "ada");
+    const place = { aggregateType: "subject", aggregateId, id: id as EventId }; // a UUIDv8
+    const event = draftSystemFact({ tenantId, type, ...place, specText: JSON.stringify(spec) });
+    await events.add({ event, effect: "system", expectedVersion: "any" });
+    await clock.advance(1_000);
+  };
+  const made = { feed, log, append, erase };
+  open.push(made);
+  return made;
 }
 
 const ignore = (): void => undefined;
@@ -68,4 +80,15 @@ test("what comes while somebody catches up is kept until the last one lets go", 
   expect(positions(feed.join(2, ignore))).toEqual([3]);
   other();
   expect(feed.join(2, ignore)).toBeUndefined();
+});
+
+test("what was opened before somebody was erased is kept for nobody", async () => {
+  const { feed, append, erase } = await bench();
+  feed.hold();
+  await append(1);
+  await erase();
+  await append(1);
+  expect(feed.join(0, ignore)).toBeUndefined();
+  expect(feed.join(1, ignore)).toBeUndefined();
+  expect(positions(feed.join(2, ignore))).toEqual([3]);
 });

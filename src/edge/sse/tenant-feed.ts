@@ -6,6 +6,7 @@
  * 80 times a second each, whatever the rate of events.
  */
 import type { Clock, TenantId } from "../../kernel/index.js";
+import { erasedType } from "../../personal/index.js";
 import type { LogHub, LogReader } from "../../store/index.js";
 import { eventFrame, type Frame, FrameBatch, type OpenRows } from "./frame.js";
 
@@ -133,6 +134,8 @@ export class TenantFeed {
       if (rows.length === 0) continue;
       const frames = (await open(this.#tenantId, rows)).map(eventFrame);
       this.#keep(frames);
+      // What is kept was opened before somebody was erased: whoever catches up reads it from the store again.
+      if (rows.some(({ type }) => type === erasedType)) this.#drop(this.#kept.length);
       const batch = new FrameBatch(frames);
       for (const listener of this.#listeners) listener(batch);
       const gatherMs = Math.min(gatherMsMax, Math.floor(this.#listeners.size / subscribersPerGatherMs));
