@@ -2,7 +2,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { createClient, type EventplaneClient } from "../src/client/index.js";
 import { type JsonObject, limits, PLATFORM_TENANT_ID } from "../src/kernel/index.js";
-import { type EdgeFixture, type FixtureTenant, startEdge } from "./support/edge-fixture.js";
+import { type EdgeFixture, eventually, type FixtureTenant, refusalsIn, startEdge } from "./support/edge-fixture.js";
 import { edgeStores } from "./support/edge-stores.js";
 
 const type = "x-order.placed";
@@ -175,6 +175,24 @@ describe.each(edgeStores)("types of tenants over %s", (_name, open) => {
     const rows = await edge.reader.readByIds(own.id, ids);
     expect(rows).toHaveLength(2);
     for (const { specText } of rows) expect(specText).not.toContain("Lovelace");
+  });
+
+  test("of which a spec does not say whose they are, it is refused, and the refusal is in the log without them", async () => {
+    const own = await edge.tenant("nobody", all);
+    const client = clientOf(own);
+    const buyer = { type: "string", "x-eventplane-personal": { subject: "/owner" } } as const;
+    await client.registerSchema(type, 1, { schema: order({ buyer, owner: { type: "string" } }) });
+    const bare = client.publish({ type, spec: { total: 1, buyer: "Ada Lovelace" } });
+    await expect(bare).rejects.toMatchObject({
+      code: "data_subject_missing",
+      message: expect.not.stringContaining("Lovelace"),
+    });
+    const refusals = await eventually(async () => {
+      const found = await refusalsIn(edge.reader, own.id);
+      return found.length === 0 ? undefined : found;
+    }, "the refusal");
+    expect(refusals).toMatchObject([{ code: "data_subject_missing", count: 1 }]);
+    expect(JSON.stringify(refusals)).not.toContain("Lovelace");
   });
 
   test("their number and their bytes have a limit", async () => {

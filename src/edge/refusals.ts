@@ -55,6 +55,7 @@ const recordedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "spec_too_large",
   "schema_violation",
   "secret_found",
+  "data_subject_missing",
   "unknown_type",
   "guard_refused",
   "request_invalid",
