@@ -1,7 +1,7 @@
 /**
  * NATS with JetStream as the transport: one JetStream stream holds what every relay publishes, core subscriptions hear it.
  *
- * Tried on nats-server 2.15 with @nats-io 3.4: an acknowledged message may be lost with the power, because the server syncs its
+ * Tried on nats-server 2.15 with @nats-io 3.3: an acknowledged message may be lost with the power, because the server syncs its
  * files every two minutes; publishes under way do not fail with the connection, so each has a time of its own.
  */
 import {
