@@ -118,6 +118,38 @@ describe("events as lines", () => {
     expect([ahead < (reads - before) / 2, reads - before]).toEqual([true, Math.ceil(position / 128)]);
   });
 
+  test("of large events that nobody takes are bounded for all clients of a tenant together: further ones end as busy", async () => {
+    const slow = await edge.tenant("slow");
+    const own = createClient({ baseUrl: edge.url, apiKey: slow.key, tenant: "slow" });
+    const pad = "x".repeat(240_000);
+    for (let n = 0; n < 8; n++)
+      await own.publishMany(Array.from({ length: 16 }, () => ({ type: "note.create", spec: { n, pad } })));
+    const url = new URL(`${edge.url}/v1/tenants/slow/events`);
+    const headers = { authorization: `Bearer ${slow.key}`, accept: "application/x-ndjson" };
+    /** Takes the first bytes of an answer, and nothing more. */
+    const open = (): Promise<{ readonly response: IncomingMessage; readonly begins: string }> =>
+      new Promise((resolve, reject) => {
+        const sent = request(url, { headers, agent: false }, (response) =>
+          response.once("data", (chunk: Buffer) =>
+            resolve({ response: response.pause(), begins: chunk.toString("utf8", 0, 200) }),
+          ),
+        );
+        sent.once("error", reject).end();
+      });
+    const opened = await Promise.all(Array.from({ length: 8 }, open));
+    const [events, busy] = [/^\{"id":/, /"code":"busy"/];
+    // Three pages of 30 MB are more than 64 MiB.
+    expect(opened.filter(({ begins }) => events.test(begins))).toHaveLength(3);
+    expect(opened.filter(({ begins }) => busy.test(begins))).toHaveLength(5);
+    expect((await asked("?limit=1")).status).toBe(200);
+    for (const { response } of opened) response.destroy();
+    await eventually(async () => {
+      const response = await fetch(`${url.href}?limit=1`, { headers });
+      const lines = await linesOf(response);
+      return response.status === 200 && lines.at(-1)?.end?.code === undefined ? true : undefined;
+    }, "room again");
+  });
+
   test("end with the reason when the key is revoked in the middle", async () => {
     const admin = createClient({ baseUrl: edge.url, apiKey: edge.adminKey }).admin;
     const made = await admin.createKey("acme", { name: "short", grants: ["reader"] });

@@ -22,10 +22,24 @@ export class HeldBytes {
     if ((this.#bytes.get(tenantId) ?? 0) >= tenantHeldBytesMax) throw new EventplaneError("busy", this.#refusal);
   }
 
-  /** Counts the bytes until the exchange is over. */
+  /**
+   * Counts the bytes until the exchange is over. Room is looked for again: many may have been let in before any of them held a byte.
+   *
+   * @throws EventplaneError `busy` when 64 MiB are held for the tenant
+   */
   hold(tenantId: TenantId, bytes: number, exchange: ServerResponse): void {
+    exchange.once("close", this.take(tenantId, bytes));
+  }
+
+  /**
+   * Counts the bytes until the function is called that it gives.
+   *
+   * @throws EventplaneError `busy` when 64 MiB are held for the tenant
+   */
+  take(tenantId: TenantId, bytes: number): () => void {
+    this.assertRoom(tenantId);
     this.#add(tenantId, bytes);
-    exchange.once("close", () => this.#add(tenantId, -bytes));
+    return () => this.#add(tenantId, -bytes);
   }
 
   #add(tenantId: TenantId, bytes: number): void {

@@ -1,7 +1,8 @@
 /**
  * The events of a log as lines of JSON (application/x-ndjson), from a position to the end of the log as it was at the beginning.
  *
- * What is not taken is not read: at most one page of rows and 64 KiB of lines wait for a client. The last line says how far everything
+ * What is not taken is not read: at most one page of rows and 64 KiB of lines wait for a client, and 64 MiB of rows for all clients of a
+ * tenant: beyond them a stream ends as `busy`. The last line says how far everything
  * was looked at, or why it ended before; without it the connection broke.
  */
 import { Readable } from "node:stream";
@@ -118,10 +119,15 @@ async function* linesOf(
     const shown = wanted.withProofs ? visible : await parts.personal.openRows(tenantId, visible);
     // Of the events of one read that share a commit, the first brings its proof.
     const write = wanted.withProofs ? provenEventLines() : eventLine;
-    for (const { text, position } of chunksOf(shown, write)) {
-      assertStillAllowed(parts, caller);
-      yield text;
-      told.at(position);
+    const giveBack = parts.unsent.take(tenantId, bytesOf(shown));
+    try {
+      for (const { text, position } of chunksOf(shown, write)) {
+        assertStillAllowed(parts, caller);
+        yield text;
+        told.at(position);
+      }
+    } finally {
+      giveBack(); // also when the client is gone
     }
     count += visible.length;
     place = rows.length < readEvents ? until : Math.min(until, rows.at(-1)?.position ?? until);
@@ -159,6 +165,11 @@ class Told {
     const silentMs = this.#clock.monotonicMs() - this.#atMs;
     return position - this.#position >= limits.bookmarkPositions || silentMs >= limits.bookmarkIntervalMs;
   }
+}
+
+/** What rows hold here while their lines are not taken, without what is small in all of them. */
+function bytesOf(rows: readonly EventRow[]): number {
+  return rows.reduce((sum, { specText, statusText }) => sum + specText.length + statusText.length, 0);
 }
 
 /** Lines of some 64 KiB together, so that a slow client makes little wait here. */
