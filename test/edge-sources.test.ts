@@ -7,7 +7,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
 import { defineAggregate, defineApp } from "../src/controller/index.js";
 import { foldEvent } from "../src/event/index.js";
-import { type Clock, PLATFORM_TENANT_ID, systemClock } from "../src/kernel/index.js";
+import { type Clock, limits, PLATFORM_TENANT_ID, systemClock } from "../src/kernel/index.js";
 import { defineSource, githubWebhooks, hmacWebhooks, standardWebhooks } from "../src/source/index.js";
 import { createMemoryStore } from "../src/store/index.js";
 import { answerOf, call, type EdgeFixture, type FixtureTenant, startEdge } from "./support/edge-fixture.js";
@@ -235,6 +235,17 @@ describe("a verified delivery that cannot be used", () => {
     expect(edge.logged()).toContain("The mapping of a source has thrown.");
     expect(edge.logged()).toContain("edge-sources.test.ts");
     expect(edge.logged()).not.toContain("c4n4ry");
+  });
+
+  test("is refused unread when it is larger than a delivery may be, which is less than other bodies", async () => {
+    const before = await facts();
+    const large = JSON.stringify({ ...payment(), pad: "x".repeat(limits.deliveryBytesMax) });
+    const refused = await send(signed(large));
+    expect([refused.status, await refused.json()]).toEqual([
+      413,
+      expect.objectContaining({ code: "payload_too_large", detail: expect.stringContaining("1048576") }),
+    ]);
+    expect(await facts()).toBe(before);
   });
 
   test("20 times in a row holds that source of that tenant back for 10 s, and nobody else", async () => {

@@ -182,7 +182,7 @@ function answerFailure(
   request: FastifyRequest,
   answer: { readonly reply: FastifyReply; readonly error: unknown },
 ): void {
-  const error = translate(answer.error);
+  const error = translate(answer.error, request.routeOptions.bodyLimit);
   const problem = problemOf(error, {
     requestId: request.id,
     preconditioned: request.headers["if-match"] !== undefined,
@@ -194,18 +194,18 @@ function answerFailure(
 }
 
 const fastifyCodes: Readonly<Record<string, readonly [ErrorCode, string]>> = {
-  FST_ERR_CTP_BODY_TOO_LARGE: [
-    "payload_too_large",
-    `The body is larger than ${limits.bodyBytesMax} bytes. Send it in several requests.`,
-  ],
   FST_ERR_CTP_INVALID_MEDIA_TYPE: ["unsupported_media_type", "Send the body as application/json."],
   FST_ERR_CTP_INVALID_CONTENT_LENGTH: ["request_invalid", "The body's length is not its Content-Length."],
   FST_ERR_BAD_URL: ["request_invalid", "The address is not a valid URL. Percent-encode it as UTF-8."],
 };
 
-function translate(error: unknown): EventplaneError {
+function translate(error: unknown, bodyBytesMax: number): EventplaneError {
   if (isEventplaneError(error)) return error;
   const foreign = error as Partial<FastifyError>; // only read, every member may be missing
+  if (foreign.code === "FST_ERR_CTP_BODY_TOO_LARGE") {
+    const message = `The body is larger than ${bodyBytesMax} bytes. Send it in several requests.`;
+    return new EventplaneError("payload_too_large", message);
+  }
   const known = fastifyCodes[foreign.code ?? ""];
   if (known !== undefined) return new EventplaneError(known[0], known[1]);
   if (foreign.code === "FST_ERR_CTP_EMPTY_JSON_BODY")

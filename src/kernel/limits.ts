@@ -4,6 +4,8 @@ export const limits = {
   eventBytesMax: 262_144,
   /** One HTTP request body, bytes. */
   bodyBytesMax: 4_194_304,
+  /** A delivery of a source, bytes: it is read before its signature can be checked. */
+  deliveryBytesMax: 1_048_576,
   /** Nesting of JSON objects and arrays. */
   jsonDepthMax: 32,
   /** JSON values in one body outside of the events' own payloads (their specs). */

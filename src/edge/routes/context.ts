@@ -147,6 +147,7 @@ export class Routes {
     this.#server.route({
       method: route.method,
       url: route.url,
+      bodyLimit: limits.deliveryBytesMax,
       onRequest: (request, reply, done) => {
         request.action = route.action;
         const { t } = request.params as { readonly t: string }; // every such address has one
@@ -250,7 +251,6 @@ export class Routes {
     const isOpen = headers["transfer-encoding"] !== undefined || headers["content-encoding"] === "gzip";
     const bytes = isOpen ? limits.bodyBytesMax : Number(headers["content-length"] ?? 0);
     if (bytes < countedBodyBytes) return;
-    held.assertRoom(tenantId);
     held.hold(tenantId, Math.min(bytes, limits.bodyBytesMax), raw);
   }
 
