@@ -15,6 +15,7 @@ describe("assertNoSecrets", () => {
     ["--apikey=x"],
     ["publish", "--spec", `{"note":"${key}"}`],
     ["--url", "https://user:hunter2@plane.internal"],
+    ["--url", "postgresql://db/plane?sslmode=require&password=hunter2"],
   ])("refuses %j without repeating it", (...args) => {
     const failure = catching(() => assertNoSecrets(args));
     expect(failure).toBeInstanceOf(EventplaneError);

@@ -3,7 +3,7 @@ import { EventplaneError } from "../kernel/errors.js";
 
 const secretFlag = /^--?(?:api-?key|token|secret|password|passwd)(?:=.*)?$/is;
 const apiKey = /epk_[0-9a-f]{8}-[0-9a-f-]{27}_[A-Za-z0-9_-]{20,}/;
-const passwordInUrl = /^[^\s]*[a-z][a-z0-9+.-]*:\/\/[^\s/@:]*:[^\s/@]+@/i;
+const passwordInUrl = /^[^\s]*[a-z][a-z0-9+.-]*:\/\/(?:[^\s/@:]*:[^\s/@]+@|[^\s]*[?&]password=)/i;
 
 /**
  * Looks at every argument, wherever it stands. The message never repeats it.

@@ -51,8 +51,13 @@ describe("resolveConfig", () => {
     });
   });
 
-  it("shows nothing of a secret that is no URL", () => {
-    const config = resolveConfig({ environment: { DATABASE_URL: "hunter2" } });
-    expect(config.list().find(({ name }) => name === "database.url")?.shown).toBe("****");
+  it.each([
+    ["DATABASE_URL", "hunter2", "****"],
+    ["DATABASE_URL", "postgresql://db/plane?user=me&password=hunter2", "postgresql://db/plane?user=me&password=****"],
+    ["EVENTPLANE_NATS__CREDENTIAL", "a-token:hunter2", "****"],
+  ])("shows nothing of a secret that %s holds: %s", (name, value, shown) => {
+    const listed = resolveConfig({ environment: { [name]: value } }).list();
+    expect(listed.map((each) => each.shown)).toContain(shown);
+    expect(JSON.stringify(listed.map((each) => each.shown))).not.toContain("hunter2");
   });
 });

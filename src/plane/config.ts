@@ -351,15 +351,13 @@ function invalid(name: string, why: string): EventplaneError {
   return new EventplaneError("config_invalid", `Setting ${name} ${why}.`, { details: { name } });
 }
 
-/** A URL keeps its shape and loses its password; any other secret is hidden whole. */
+/** The address of a database keeps its shape and loses its password; any other secret is hidden whole, also one with a colon in it. */
 function maskSecret(value: string): string {
-  try {
-    const url = new URL(value);
-    if (url.password !== "") url.password = "****";
-    return url.toString();
-  } catch {
-    return "****"; // not a URL: nothing of it may be shown
-  }
+  if (!/^postgres(?:ql)?:\/\//.test(value) || !URL.canParse(value)) return "****";
+  const url = new URL(value);
+  if (url.password !== "") url.password = "****";
+  if (url.searchParams.has("password")) url.searchParams.set("password", "****");
+  return url.toString();
 }
 
 const othersMask = 0o077;

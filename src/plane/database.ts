@@ -21,8 +21,11 @@ export interface DatabasePools extends AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** The URL of a service's role: host, port, database and options of `databaseUrl`, user and password of the role. */
-function serviceUrl(
+/**
+ * The URL of a service's role: host, port, database and options of `databaseUrl`, user and password of the role. The driver
+ * lets those among the options win, so they go.
+ */
+export function serviceUrl(
   databaseUrl: string,
   role: LoginRole,
   options: { readonly rolePrefix: string; readonly passwords: RolePasswords },
@@ -30,6 +33,7 @@ function serviceUrl(
   const url = parseDatabaseUrl(databaseUrl);
   url.username = `${options.rolePrefix}_${role}`;
   url.password = options.passwords[role] ?? "";
+  for (const name of ["user", "password"]) url.searchParams.delete(name);
   return url.toString();
 }
 
