@@ -258,6 +258,19 @@ describe("rights beyond a role", () => {
       /keys\/root\.key, keys\/runtime\.key, admin\.key, password of/,
     ],
     ["a password in DATABASE_URL", () => ({ ...owner(), EVENTPLANE_DATA__DIR: folderOf("edge") }), /has a password/],
+    [
+      "a password among its options",
+      () => {
+        const environment = serviceEnvironment(folderOf("edge"));
+        return { ...environment, DATABASE_URL: `${environment["DATABASE_URL"]}?user=owner&password=secret` };
+      },
+      /has a password/,
+    ],
+    [
+      "secrets of others among the settings",
+      () => ({ ...serviceEnvironment(folderOf("edge")), EVENTPLANE_NATS__CREDENTIAL: "a token" }),
+      /may not: nats\.credential/,
+    ],
   ])("are refused: %s", async (_what, environment, why) => {
     const { status, stderr } = await refusedStart("edge", environment());
     expect(status).toBe(3);

@@ -3,7 +3,7 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { EventplaneError } from "../kernel/errors.js";
 import { type LoginRole, loginRoles } from "../store/postgres/index.js";
-import { readSecretFile } from "./config.js";
+import { type Config, readSecretFile, type SettingName } from "./config.js";
 import {
   adminKeyFile,
   copyKeyFile,
@@ -79,11 +79,31 @@ export function assertRoleFolder(dataDir: string, roles: ReadonlySet<ProcessRole
  * @throws EventplaneError `rights_excessive`
  */
 export function assertNoPassword(databaseUrl: string): void {
-  if (!URL.canParse(databaseUrl) || new URL(databaseUrl).password === "") return;
+  if (!URL.canParse(databaseUrl)) return;
+  const { password, searchParams } = new URL(databaseUrl);
+  if (password === "" && !searchParams.has("password")) return;
   throw new EventplaneError(
     "rights_excessive",
     "DATABASE_URL has a password: leave user and password out of it; this process logs in with those of its data folder.",
   );
+}
+
+/**
+ * Checks that the settings bring no secret beyond those of these roles.
+ *
+ * @throws EventplaneError `rights_excessive`
+ */
+export function assertRoleSettings(config: Pick<Config, "text">, roles: ReadonlySet<ProcessRole>): void {
+  const allowed: Readonly<Partial<Record<SettingName, boolean>>> = {
+    "personal.keys": holdingOf(roles).personal,
+    "nats.credential": roles.has("relay"),
+    "intake.owner-url": false,
+  };
+  const names = Object.keys(allowed) as (keyof typeof allowed)[]; // the keys of the table
+  const excess = names.filter((name) => allowed[name] === false && config.text(name) !== undefined);
+  if (excess.length === 0) return;
+  const message = `This process holds what ${[...roles].join(", ")} may not: ${excess.join(", ")}. Leave it out of its settings.`;
+  throw new EventplaneError("rights_excessive", message, { details: { excess } });
 }
 
 function passwordsBeyond(dataDir: string, logins: ReadonlySet<LoginRole>): readonly string[] {

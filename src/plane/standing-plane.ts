@@ -24,7 +24,7 @@ import type { Plane, PlaneProcess } from "./open-plane.js";
 import type { PlaneOptions } from "./plane-options.js";
 import { holdingOf, parseProcessRoles, processRoles } from "./process-roles.js";
 import { quotaDefaultsOf } from "./quota-defaults.js";
-import { assertNoPassword, assertRoleFolder } from "./role-folder.js";
+import { assertNoPassword, assertRoleFolder, assertRoleSettings } from "./role-folder.js";
 import { transportOf } from "./transport-config.js";
 import type { Watchdog } from "./watchdog/watchdog.js";
 
@@ -296,6 +296,7 @@ function planeOptions(
 /** Of a process with some of the roles. @throws EventplaneError `rights_excessive` */
 function assertLeastRights(config: Config): void {
   assertRoleFolder(config.required("data.dir"), rolesOf(config));
+  assertRoleSettings(config, rolesOf(config));
   assertNoPassword(config.text("database.url") ?? "");
 }
 
