@@ -4,9 +4,12 @@ import { Ajv, type SchemaObject, type ValidateFunction } from "ajv";
 import addFormatsModule from "ajv-formats";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { z } from "zod";
+import { createClient } from "../src/client/index.js";
 import { defineAggregate, defineApp, defineController, done } from "../src/index.js";
-import { compileSchema, type JsonObject } from "../src/kernel/index.js";
-import { type TestPlane, testPlane } from "../src/testing/index.js";
+import { compileSchema, type JsonObject, systemClock } from "../src/kernel/index.js";
+import { createTestLog, creating, draftIntent, type TestPlane, testPlane } from "../src/testing/index.js";
+import { eventMessage, testMessage } from "../src/webhook/message.js";
+import { WebhookSecrets } from "../src/webhook/secrets.js";
 
 const organization = defineAggregate("organization", {
   spec: z.object({ name: z.string(), plan: z.enum(["free", "team"]) }),
@@ -25,7 +28,14 @@ interface AsyncApi {
   readonly operations: Readonly<Record<string, { readonly messages: readonly Reference[] }>>;
   readonly components: {
     readonly messages: Readonly<
-      Record<string, { readonly payload: JsonObject; readonly examples?: readonly { readonly payload: unknown }[] }>
+      Record<
+        string,
+        {
+          readonly payload: JsonObject;
+          readonly headers?: JsonObject;
+          readonly examples?: readonly { readonly payload: unknown }[];
+        }
+      >
     >;
     readonly schemas: JsonObject;
   };
@@ -74,13 +84,16 @@ describe("the AsyncAPI document", () => {
       each.map(({ payload }) => [name, payload] as const),
     );
     for (const [name, payload] of examples) expect([name, payloadCheck(name)(payload)]).toEqual([name, []]);
-    expect(examples.map(([name]) => name)).toEqual(expect.arrayContaining(["bookmark", "end"]));
+    const names = ["bookmark", "end", "event", "webhook.event", "webhook.test"];
+    expect(examples.map(([name]) => name)).toEqual(expect.arrayContaining(names));
   });
 
   test("describes every event that a subscriber receives, by its type, and refuses another's", async () => {
+    const { key = "" } = await plane.createKey("acme", { name: "subscriber", grants: ["subscriber"] });
+    const client = createClient({ baseUrl: plane.url ?? "", tenant: "acme", apiKey: key });
+    await client.mintStreamToken();
     await plane.publish(organization.create({ name: "Acme", plan: "team" }));
     await plane.settle();
-    const { key = "" } = await plane.createKey("acme", { name: "subscriber", grants: ["subscriber"] });
     const stop = new AbortController();
     const response = await fetch(`${plane.url}/v1/tenants/acme/subscribe?after=0`, {
       headers: { authorization: `Bearer ${key}` },
@@ -97,16 +110,39 @@ describe("the AsyncAPI document", () => {
     const seen = frames.map((frame) => {
       const kind = /^event: (.*)$/m.exec(frame)?.[1] ?? "";
       const data = JSON.parse(/^data: (.*)$/m.exec(frame)?.[1] ?? "null") as { readonly type: string };
-      return { name: kind === "bookmark" || kind === "end" ? kind : data.type, data };
+      const named = kind === "bookmark" || kind === "end" ? kind : data.type;
+      return { name: followed.has(named) ? named : "event", type: named, data };
     });
-    for (const { name, data } of seen) {
-      expect([name, followed.has(name)]).toEqual([name, true]);
-      expect([name, payloadCheck(name)(data)]).toEqual([name, []]);
-    }
+    for (const { name, data } of seen) expect([name, payloadCheck(name)(data)]).toEqual([name, []]);
+    expect(followed).toContain("event");
+    expect(seen.filter(({ name }) => name === "event").map(({ type }) => type)).toEqual(["stream-token.minted"]);
     expect(seen.map(({ name }) => name)).toEqual(
       expect.arrayContaining(["bookmark", "organization.create", "organization.create.quota", "organization.ready"]),
     );
     const ready = seen.find(({ name }) => name === "organization.ready");
     expect(payloadCheck("organization.create")(ready?.data)).not.toEqual([]);
+  });
+
+  test("describes what webhooks receive: an event, a test, and the headers that sign them", async () => {
+    const log = createTestLog(systemClock);
+    const [row] = await log.add(creating(draftIntent({ tenantId: log.tenantId })));
+    if (row === undefined) throw new Error("no row");
+    const at = { secrets: new WebhookSecrets("a key"), nowUs: systemClock.nowUs() };
+    const webhook = { id: row.id, tenantId: row.tenantId, secretVersions: [2, 1] };
+    const sent = {
+      "webhook.event": eventMessage(webhook, row, at),
+      "webhook.test": testMessage(webhook, { ...at, id: row.id }),
+    };
+    const called = document.operations["callWebhook"]?.messages.map(({ $ref }) => $ref.split("/").at(-1));
+    expect(called).toEqual(Object.keys(sent));
+    for (const [name, { headers, body }] of Object.entries(sent)) {
+      const payload = JSON.parse(Buffer.from(body).toString("utf8")) as JsonObject; // what the plane writes
+      expect([name, payloadCheck(name)(payload)]).toEqual([name, []]);
+      const { tenantid: _, ...without } = payload;
+      expect([name, payloadCheck(name)(without)]).not.toEqual([name, []]);
+      const described = document.components.messages[name]?.headers ?? {};
+      expect([name, compileSchema(described)(headers)]).toEqual([name, []]);
+      expect([name, headers["content-type"]?.split(";", 1)[0]]).toEqual([name, "application/cloudevents+json"]);
+    }
   });
 });

@@ -22,7 +22,7 @@ export interface WebhookMessage {
 }
 
 /** The type of the message that a test sends. */
-const testMessageType = "eventplane.webhook-test";
+export const testMessageType = "eventplane.webhook-test";
 
 /** The message of an event: its id is the event's, however often it is sent. */
 export function eventMessage(

@@ -7,6 +7,7 @@ import type { Shell } from "../shell.js";
 export function register(program: Command, shell: Shell): void {
   addReferenceCommand(program, shell, {
     name: "asyncapi",
-    description: "print the messages of subscriptions, publishers and sources of a configuration, as AsyncAPI 3.0",
+    description:
+      "print the messages of subscriptions, publishers, sources and webhooks of a configuration, as AsyncAPI 3.0",
   });
 }

@@ -1,30 +1,33 @@
 /**
- * The AsyncAPI 3.0 document of a running app: what subscribers receive, type by type, and what is published and delivered as messages.
+ * The AsyncAPI 3.0 document of a running app: what subscribers and webhooks receive, and what is published and delivered as messages.
  * Its schemas are those of the OpenAPI document.
  */
 import type { AggregateDefinition, AppDefinition, IntentDefinition } from "../../event/index.js";
 import type { JsonObject } from "../../kernel/index.js";
 import { patchSchema } from "../../schema/index.js";
+import { exampleEvent } from "../operations/examples.js";
 import { cloudEventIntentShape } from "../operations/publishing.js";
 import { anyObject, members, oneOf, shape, text, whole } from "../operations/schema-parts.js";
 import { shapes } from "../operations/shapes.js";
 import { cloudEventTypes } from "../publish/cloudevents.js";
 import { intentsOf, specComponents } from "./app-intents.js";
+import type { Message } from "./asyncapi-message.js";
+import { webhookChannel, webhookMessages } from "./asyncapi-webhooks.js";
 import { componentName } from "./embed-schema.js";
 
 const apiVersion = "1.0.0";
 /** Facts that the runtime makes of every aggregate. */
 const runtimeTails = ["ready", "deleted", "rejected"] as const;
-
-interface Message {
-  readonly name: string;
-  readonly message: JsonObject;
-}
+/** Of the frame of an event. */
+const eventHeaders = members({
+  id: text({ description: "The position." }),
+  event: oneOf(["intent", "fact", "internal"]),
+});
 
 /** The document. It is made anew by each call. */
 export function asyncApiDocument(app: AppDefinition): JsonObject {
   const intents = intentsOf(app);
-  const followed = [...app.aggregates.values()].flatMap((aggregate) => messagesOf(app, aggregate));
+  const followed = [...[...app.aggregates.values()].flatMap((aggregate) => messagesOf(app, aggregate)), other];
   const published = intents.map(cloudEventMessage);
   const sources = [...app.sources.keys()];
   return {
@@ -33,7 +36,7 @@ export function asyncApiDocument(app: AppDefinition): JsonObject {
       title: "Eventplane",
       version: apiVersion,
       description:
-        "What subscribers of a tenant's log receive, and what publishers and sources send. `send` and `receive` are the plane's.",
+        "What subscribers of a tenant's log and its webhooks receive, and what publishers and sources send. `send` and `receive` are the plane's.",
       license: { name: "Apache-2.0" },
     },
     defaultContentType: "application/json",
@@ -43,6 +46,7 @@ export function asyncApiDocument(app: AppDefinition): JsonObject {
         ...control,
       ]),
       intents: channel("/v1/tenants/{tenant}/intents", "Intents as CloudEvents.", published),
+      webhook: webhookChannel,
       ...deliveryChannels(sources),
     },
     operations: {
@@ -51,15 +55,15 @@ export function asyncApiDocument(app: AppDefinition): JsonObject {
         ...control,
       ]),
       publish: operation("receive", "intents", "One intent as a CloudEvent; a batch is a list of them", published),
+      callWebhook: operation("send", "webhook", "One event, signed as Standard Webhooks asks", webhookMessages),
       ...deliveryOperations(sources),
     },
     components: {
       securitySchemes: { bearer: { type: "http", scheme: "bearer", description: "An API key, or a token." } },
       messages: Object.fromEntries(
-        [...followed, ...control, ...published, ...(sources.length > 0 ? [delivery] : [])].map(({ name, message }) => [
-          name,
-          message,
-        ]),
+        [...followed, ...control, ...published, ...webhookMessages, ...(sources.length > 0 ? [delivery] : [])].map(
+          ({ name, message }) => [name, message],
+        ),
       ),
       schemas: { ...shapes, CloudEventIntent: cloudEventIntentShape, ...specComponents(intents) },
     },
@@ -105,11 +109,26 @@ function eventMessage(type: string, summary: string, more: JsonObject): Message 
       title: type,
       summary,
       contentType: "application/json",
-      headers: members({ id: text({ description: "The position." }), event: oneOf(["intent", "fact", "internal"]) }),
+      headers: eventHeaders,
       payload: { allOf: [shape("Event"), { type: "object", properties: { type: { const: type }, ...more } }] },
     },
   };
 }
+
+/** What no message of its own is for. */
+const other: Message = {
+  name: "event",
+  message: {
+    name: "event",
+    title: "Any other event",
+    summary:
+      "Facts of the plane, such as `refusal.recorded` and `stream-token.minted`, outside calls (`effect-…`), dead letters, names that controllers give by `emit`, and types of the tenant's own.",
+    contentType: "application/json",
+    headers: eventHeaders,
+    payload: shape("Event"),
+    examples: [{ payload: exampleEvent }],
+  },
+};
 
 /** What stands between events. */
 const control: readonly Message[] = [
@@ -178,7 +197,9 @@ function operation(action: "send" | "receive", of: string, summary: string, mess
     action,
     channel: { $ref: `#/channels/${of}` },
     summary,
-    ...(of.startsWith("source.") ? {} : { security: [{ $ref: "#/components/securitySchemes/bearer" }] }),
+    ...(of === "webhook" || of.startsWith("source.")
+      ? {}
+      : { security: [{ $ref: "#/components/securitySchemes/bearer" }] }),
     messages: messages.map(({ name }) => ({ $ref: `#/channels/${of}/messages/${name}` })),
   };
 }
