@@ -13,6 +13,8 @@ import { answerOf, call, type EdgeFixture, startEdge, testApp } from "./support/
 const dangerous = /[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029\u202a-\u202e\u2066-\u2069]/;
 const secretsIn = (keys: Iterable<string>): readonly string[] => [...keys].map((key) => key.slice(-43));
 
+const classes = ["other-tenant", "every-route", "repeats"] as const;
+
 let edge: EdgeFixture;
 let report: HostileReport;
 const keys = new Set<string>();
@@ -31,7 +33,7 @@ beforeAll(async () => {
   const victim = [
     { type: "organization.create", aggregateId: "first", spec: { name: "Canary GmbH", plan: "team", region: "eu" } },
   ];
-  report = await hostileTenant(targetOf(edge, keys), { victim, classes: ["other-tenant", "every-route"], onAnswer });
+  report = await hostileTenant(targetOf(edge, keys), { victim, classes: [...classes], onAnswer });
 }, 180_000);
 afterAll(() => edge.close());
 
@@ -39,6 +41,13 @@ describe("every route", () => {
   test("refuses another tenant, no credential, keys without the right, hostile addresses, headers and bodies", () => {
     expect(report.breaches).toEqual([]);
     expect(report.tries["every-route"]).toBeGreaterThan(1_000);
+  });
+
+  test("that takes an Idempotency-Key does once what is sent again and again, and refuses other content (attack 9)", () => {
+    expect(report.breaches.filter((breach) => breach.class === "repeats")).toEqual([]);
+    const keyed = Object.values(operations).filter(({ headers }) => headers?.["idempotency-key"] !== undefined);
+    expect(keyed.map(({ id }) => id)).toEqual(expect.arrayContaining(["publish", "createKey", "rotateKey"]));
+    expect(report.tries.repeats).toBe(keyed.length);
   });
 
   test("is attacked, but for those that are open to anybody", () => {

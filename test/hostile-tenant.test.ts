@@ -103,6 +103,7 @@ async function behind(
 /** Tries that each class has at least. Those of `every-route`, which come to no database, are in test/attacks-every-route.test.ts. */
 const leastTries = {
   "other-tenant": 100,
+  repeats: 3,
   "foreign-ids": 10,
   credentials: 14,
   "forged-fields": 25,
@@ -217,6 +218,26 @@ describe("a planted defect is found:", () => {
     const { breaches } = await hostileTenant(target, { victim, classes: ["forged-fields", "hostile-json"] });
     expect(breaches.some(({ what }) => what.startsWith("a forged causedBy"))).toBe(true);
     expect(breaches.some(({ class: name }) => name === "hostile-json")).toBe(true);
+  });
+
+  test("a key for repetitions that is passed over, and one that takes other content", async () => {
+    const plane = await listening();
+    const forgetful = await behind(plane, {
+      change: (_, given) => {
+        const { "idempotency-key": __, ...headers } = given.headers;
+        given.headers = headers;
+      },
+    });
+    const { breaches } = await hostileTenant(forgetful, { victim, classes: ["repeats"] });
+    expect(breaches).toHaveLength(3);
+    for (const { why } of breaches) expect(why).toContain("sent again it was another thing");
+    const careless = await behind(plane, {
+      answer: (given) => (given.status === 422 ? { ...given, status: 200 } : given),
+    });
+    const taken = await hostileTenant(careless, { victim, classes: ["repeats"] });
+    expect(taken.breaches.map(({ why }) => why)).toEqual(
+      Array.from({ length: 3 }, () => expect.stringContaining("was answered 200 instead of 422")),
+    );
   });
 
   test("writing into the victim's log", async () => {

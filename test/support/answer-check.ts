@@ -60,7 +60,7 @@ export class AnswerCheck {
     if (response.content === undefined)
       return body === "" ? { route, misfits: [] } : says(`a body with status ${status}`);
     if (media === undefined) return says(`${mediaType || "no media type"} with status ${status}`);
-    if (!mediaType.endsWith("json")) return { route, misfits: [] };
+    if (mediaType !== "application/json" && !mediaType.endsWith("+json")) return { route, misfits: [] };
     const problems = this.#checkOf(media.schema, mediaType)(JSON.parse(body) as JsonValue);
     return {
       route,

@@ -4,12 +4,14 @@ import type { Sent } from "./http.js";
 
 /**
  * `refused`: a clear 4xx. `harmless`: anything but a failure of the plane. `status`: this one. `like`: the same answer as to this
- * request about something that does not exist, but for the names in it.
+ * request about something that does not exist, but for the names in it. `once`: it is done, sent again it is the same thing, and
+ * with other content under the same key it is refused.
  */
 export type Expectation =
   | { readonly is: "refused" | "harmless" }
   | { readonly is: "status"; readonly status: number }
-  | { readonly is: "like"; readonly twin: Sent; readonly names: readonly (readonly [string, string])[] };
+  | { readonly is: "like"; readonly twin: Sent; readonly names: readonly (readonly [string, string])[] }
+  | { readonly is: "once"; readonly other: Sent };
 
 /** One try. */
 export interface Attack {

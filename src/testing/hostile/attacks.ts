@@ -1,12 +1,13 @@
 /** The attacks, class by class: what is sent, and what must come of it. */
 import { limits, systemIds } from "../../kernel/index.js";
 import { type Attack, type Expectation, intentOf } from "./attack.js";
-import { everyRoute, otherTenant } from "./route-attacks.js";
+import { everyRoute, otherTenant, repeats } from "./route-attacks.js";
 import type { Scene } from "./scene.js";
 
 /**
  * - `other-tenant`: the victim's addresses with the attacker's keys, over every route.
  * - `every-route`: of every route: no credential, a key without the right, hostile addresses, headers and bodies.
+ * - `repeats`: of every route that takes an Idempotency-Key: the same request again and again, and other content under its key.
  * - `foreign-ids`: the victim's ids in the attacker's own tenant.
  * - `credentials`: the victim's addresses without a good key.
  * - `forged-fields`: members and headers that the plane alone writes.
@@ -17,6 +18,7 @@ import type { Scene } from "./scene.js";
 export type AttackClass =
   | "other-tenant"
   | "every-route"
+  | "repeats"
   | "foreign-ids"
   | "credentials"
   | "forged-fields"
@@ -31,6 +33,7 @@ const harmless: Expectation = { is: "harmless" };
 export const attackClasses: Readonly<Record<AttackClass, (scene: Scene) => readonly Attack[]>> = {
   "other-tenant": otherTenant,
   "every-route": everyRoute,
+  repeats,
   "foreign-ids": foreignIds,
   credentials,
   "forged-fields": forgedFields,
@@ -60,6 +63,15 @@ function readsOf(names: {
   ];
 }
 
+const ownForm = "*/*";
+/** In which events can be asked for. */
+const eventForms = [
+  ownForm,
+  "application/x-ndjson",
+  "application/cloudevents+json",
+  "application/cloudevents-batch+json",
+] as const;
+
 function foreignIds({ attacker, planted }: Scene): readonly Attack[] {
   const { key, slug } = attacker;
   return planted.flatMap(({ intent, receipt }) => {
@@ -71,11 +83,14 @@ function foreignIds({ attacker, planted }: Scene): readonly Attack[] {
       [aggregateId, other.aggregateId],
     ] as const;
     const twinReads = readsOf({ aggregateType, ...other });
-    const reads = readsOf(receipt).map((path, index): Attack => {
-      const sent = { method: "GET", path: `/v1/tenants/${slug}${path}`, key } as const;
-      const twin = { ...sent, path: `/v1/tenants/${slug}${twinReads[index] ?? ""}` };
-      return { what: "an id of another tenant looks like none", sent, expected: { is: "like", twin, names } };
-    });
+    const reads = readsOf(receipt).flatMap((path, index) =>
+      (path.startsWith("/events") || path.startsWith("/traces") ? eventForms : [ownForm]).map((accept): Attack => {
+        const sent = { method: "GET", path: `/v1/tenants/${slug}${path}`, key, headers: { accept } } as const;
+        const twin = { ...sent, path: `/v1/tenants/${slug}${twinReads[index] ?? ""}` };
+        const what = `an id of another tenant looks like none, as ${accept}`;
+        return { what, sent, expected: { is: "like", twin, names } };
+      }),
+    );
     const publish = (what: string, own: object, twin: object): Attack => {
       const sent = { method: "POST", path: `/v1/tenants/${slug}/intents`, key } as const;
       const body = (more: object): string => JSON.stringify({ ...intentOf(intent), ...more });

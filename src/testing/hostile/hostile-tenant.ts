@@ -86,12 +86,41 @@ async function breachOf(
   if (expected.is === "status" && got.status !== expected.status)
     return `it was answered ${got.status} instead of ${expected.status}`;
   if (expected.is === "refused" && got.status < 400) return `it was not refused, but answered ${got.status}`;
+  if (expected.is === "once") return doneAgain(scene, { sent, got, other: expected.other }, onAnswer);
   if (expected.is !== "like") return undefined;
   const twin = await send(scene.url, expected.twin);
   const [one, other] = [comparable(got, expected.names), comparable(twin, expected.names)];
   return one === other
     ? undefined
     : `it is told apart from what does not exist: ${one.slice(0, 200)} and ${other.slice(0, 200)}`;
+}
+
+const repetitions = 5;
+
+/** What is wrong with the answers to a request that was sent again, all at once, and to its twin with other content. */
+async function doneAgain(
+  scene: Scene,
+  { sent, got, other }: { readonly sent: Sent; readonly got: Got; readonly other: Sent },
+  onAnswer: (sent: Sent, got: Got) => void,
+): Promise<string | undefined> {
+  const first = madeBy(got);
+  if (first === undefined) return `it could not be tried: the first was answered ${got.status}`;
+  const again = await Promise.all(Array.from({ length: repetitions }, () => send(scene.url, sent)));
+  for (const each of again) onAnswer(sent, each);
+  const twice = again.find((each) => madeBy(each) !== first);
+  if (twice !== undefined) return `sent again it was another thing: ${twice.status} ${twice.body.slice(0, 200)}`;
+  const refused = await send(scene.url, other);
+  onAnswer(other, refused);
+  return refused.status === 422
+    ? undefined
+    : `other content under the same key was answered ${refused.status} instead of 422`;
+}
+
+/** The id of what was made, and its place in the log where the answer says it. */
+function madeBy({ status, body }: Got): string | undefined {
+  if (status !== 200 && status !== 201) return undefined;
+  const { id, position } = JSON.parse(body) as { readonly id?: unknown; readonly position?: unknown }; // the edge's own form
+  return `${String(id)} ${String(position)}`;
 }
 
 function leakIn({ canaries, victim }: Scene, { text, body, status }: Got): string | undefined {

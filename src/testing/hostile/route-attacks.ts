@@ -1,5 +1,5 @@
 /** Attacks over every route of the edge: a new route is attacked as soon as it is described. */
-import { limits, systemIds } from "../../kernel/index.js";
+import { type JsonObject, limits, systemIds } from "../../kernel/index.js";
 import { type Attack, type Expectation, intentOf } from "./attack.js";
 import type { Sent } from "./http.js";
 import { type AddressValues, pathNames, type RouteRequest, readdressed, routeRequests } from "./route-requests.js";
@@ -26,9 +26,12 @@ export function otherTenant(scene: Scene): readonly Attack[] {
         if (other === undefined || request.sent.path === other.sent.path) return [];
         const withKey = ({ sent }: RouteRequest): Sent => ({ ...sent, ...bodyFor(request, intent), key });
         const names = [[meant, twin]] as const;
-        const expected: Expectation = { is: "like", twin: withKey(other), names };
-        const what = `another tenant looks like none: ${request.route}`;
-        return [{ what, sent: withKey(request), expected, route: request.route }];
+        return formsOf(request).map((accept): Attack => {
+          const as = (sent: Sent): Sent => ({ ...sent, headers: { ...sent.headers, accept } });
+          const expected: Expectation = { is: "like", twin: as(withKey(other)), names };
+          const what = `another tenant looks like none: ${request.route} as ${accept}`;
+          return { what, sent: as(withKey(request)), expected, route: request.route };
+        });
       });
     }),
   );
@@ -52,6 +55,36 @@ export function everyRoute(scene: Scene): readonly Attack[] {
     ];
     return attacks.map((attack) => ({ ...attack, route: request.route }));
   });
+}
+
+/** What takes an Idempotency-Key is done once, however often it comes. */
+export function repeats(scene: Scene): readonly Attack[] {
+  const { attacker, planted } = scene;
+  const [first] = planted;
+  if (first === undefined) return [];
+  const [, readerKeyId = ""] = attacker.readerKey.split("_");
+  return routeRequests({ ...valuesOf(first.receipt), t: attacker.slug, id: readerKeyId }).flatMap((request) => {
+    const { operation, route } = request;
+    if (operation.headers?.["idempotency-key"] === undefined) return [];
+    const headers = { ...request.sent.headers, "idempotency-key": `linnet7-${systemIds.uuid4()}` };
+    const { body = "{}" } = bodyFor(request, intentOf(first.intent));
+    const sent: Sent = { ...request.sent, headers, body, key: keyFor(scene, request) };
+    const other = { ...sent, body: JSON.stringify(changed(operation, JSON.parse(body) as JsonObject)) }; // made above, of an object
+    return [{ what: `sent again: ${route}`, sent, expected: { is: "once", other }, route }];
+  });
+}
+
+/** The body with other content that is as good. */
+function changed({ id }: RouteRequest["operation"], body: JsonObject): JsonObject {
+  if (id === "publish") return { ...body, aggregateId: systemIds.uuid7() };
+  const [name = "", value] = Object.entries(body)[0] ?? [];
+  return { ...body, [name]: typeof value === "number" ? value - 1 : `${String(value)}-linnet7` };
+}
+
+/** The media types that it is answered with, of which any may leak. */
+function formsOf({ operation }: RouteRequest): readonly string[] {
+  const forms = Object.values(operation.answers).flatMap(({ content = {} }) => Object.keys(content));
+  return forms.length === 0 ? ["*/*"] : [...new Set(forms)];
 }
 
 interface Asked {
