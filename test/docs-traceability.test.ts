@@ -69,6 +69,16 @@ describe("the documents that name tests", () => {
     expect(promises.filter((promise) => !titles.has(promise))).toEqual([]);
   });
 
+  test("docs/adr/README.md leads to every decision under its title", () => {
+    const files = readdirSync(join(root, "docs/adr")).filter((name) => /^\d{4}-/.test(name));
+    const index = read("docs/adr/README.md");
+    const missing = files.filter((name) => {
+      const [, number, title] = /^# (\d{4}): (.*)\n/.exec(read(join("docs/adr", name))) ?? [];
+      return !name.startsWith(`${number}-`) || !index.includes(`- [${number}](${name}) ${title}\n`);
+    });
+    expect(missing).toEqual([]);
+  });
+
   test("the reference has every setting and every metric", () => {
     const metrics = [...read("src/observe/metrics.ts").matchAll(/name: "(eventplane_\w+)"/g)].map(([, name]) => name);
     expect(metrics.length).toBeGreaterThan(10);
