@@ -34,6 +34,7 @@ export class AwaitedCalls {
     failed: (call, error) => this.#failed(call, error),
   };
   readonly #timer = new WheelTimer(() => this.#look());
+  /** Whether the timer is under way, or what it does when it fires. */
   #isTimed = false;
 
   constructor(timeoutMs: number, host: ConsumerHost, ends: AwaitedCallEnds) {
@@ -65,7 +66,7 @@ export class AwaitedCalls {
     delivery.end(reason);
     this.underWay.delete(delivery);
     // A process does not stay alive for nothing.
-    if (this.underWay.size === 0 && this.#isTimed) this.#isTimed = !this.#host.wheel.cancel(this.#timer);
+    if (this.underWay.size === 0 && this.#host.wheel.cancel(this.#timer)) this.#isTimed = false;
   }
 
   #done(call: PendingCall): void {
@@ -93,12 +94,13 @@ export class AwaitedCalls {
   }
 
   #look(): void {
-    this.#isTimed = false;
     const now = this.#host.clock.monotonicMs();
+    // The slots of those let other calls begin: none of these may set the timer, because older ones are left.
     for (const delivery of this.underWay.all())
       if (delivery.call !== undefined && delivery.dueMs <= now) this.#ends.ranOutOfTime(delivery);
+    this.#isTimed = false;
     let next = Number.POSITIVE_INFINITY;
     for (const { call, dueMs } of this.underWay.all()) if (call !== undefined) next = Math.min(next, dueMs);
-    if (next !== Number.POSITIVE_INFINITY && !this.#isTimed) this.#time(next);
+    if (next !== Number.POSITIVE_INFINITY) this.#time(next);
   }
 }
