@@ -51,7 +51,7 @@ export class DeadLetters {
     this.#log = log;
   }
 
-  /** Those that the filter means, the oldest first. Throws `request_invalid` for a pattern that is none. */
+  /** Those that the filter means, the oldest first. Throws `request_invalid` for a pattern or a limit that is none. */
   list(filter: DeadLetterFilter = {}): readonly DeadLetter[] {
     const isMeant = meantBy(filter);
     const found: DeadLetter[] = [];
@@ -117,17 +117,26 @@ export class DeadLetters {
   #begin(number: number): Promise<HandlerOutcome> | undefined {
     const letter = this.#underWay.has(number) ? undefined : this.#store.get(number);
     if (letter?.event.context !== this.#context) return undefined;
-    const outcome = this.#redeliver(letter);
-    if (outcome === undefined) return undefined;
+    // First, because the handler is called at once, and may redrive others itself.
     this.#underWay.add(letter.number);
-    return outcome
-      .finally(() => this.#underWay.delete(letter.number))
-      .then((ended) => {
-        // One that failed again was added anew; one that was dropped from a queue was not, and stays.
-        if (ended.outcome !== "dropped") this.#store.remove(letter.number);
-        this.#logRedriven(letter, ended);
-        return ended;
-      });
+    const outcome = this.#redeliverOnce(letter);
+    return outcome?.then((ended) => {
+      this.#underWay.delete(letter.number);
+      // One that failed again was added anew; one that was dropped from a queue was not, and stays.
+      if (ended.outcome !== "dropped") this.#store.remove(letter.number);
+      this.#logRedriven(letter, ended);
+      return ended;
+    });
+  }
+
+  #redeliverOnce(letter: DeadLetter): Promise<HandlerOutcome> | undefined {
+    let outcome: Promise<HandlerOutcome> | undefined;
+    try {
+      outcome = this.#redeliver(letter);
+      return outcome;
+    } finally {
+      if (outcome === undefined) this.#underWay.delete(letter.number);
+    }
   }
 
   #logRedriven({ number: deadLetter, subscription }: DeadLetter, { outcome }: HandlerOutcome): void {
@@ -136,7 +145,10 @@ export class DeadLetters {
   }
 }
 
-function meantBy({ subscription, topic, error }: DeadLetterFilter): (letter: DeadLetter) => boolean {
+function meantBy({ subscription, topic, error, limit = 0 }: DeadLetterFilter): (letter: DeadLetter) => boolean {
+  // Of a limit that is none, `purge` would take all.
+  if (!Number.isSafeInteger(limit) || limit < 0)
+    throw new EventplaneError("request_invalid", "The limit of dead letters is a whole number from 0.");
   const trie = new PatternTrie<true>();
   trie.add(patternTokens(topic ?? "**"), true);
   return (letter) =>

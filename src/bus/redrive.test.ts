@@ -49,6 +49,50 @@ describe("redriving", () => {
     expect(bus.deadLetters.list()).toEqual([]);
   });
 
+  test("a handler that redrives the others when it is called again is called once for each", async () => {
+    const bus = new EventBus({ unknownTopics: "allow" });
+    const calls: number[] = [];
+    let isDown = true;
+    bus.on("a", ({ payload }) => {
+      if (isDown) throw new Error("down");
+      calls.push(Number(payload));
+      void bus.deadLetters.redriveAll();
+    });
+    for (let n = 0; n < 3; n++) void bus.publish("a", n);
+    isDown = false;
+    await bus.deadLetters.redrive(1);
+    await bus.drain(1_000);
+    expect([calls.toSorted((a, b) => a - b), bus.deadLetters.list()]).toEqual([[0, 1, 2], []]);
+  });
+
+  test("one that could not be redriven can be, once its subscription is there", async () => {
+    const bus = new EventBus({ unknownTopics: "allow" });
+    const fail = (): never => {
+      throw new Error("down");
+    };
+    bus.on("a", fail, { name: "s" });
+    void bus.publish("a", 1);
+    bus.off("s");
+    await expect(bus.deadLetters.redrive(1)).rejects.toMatchObject({ code: "not_found" });
+    bus.on("a", () => undefined, { name: "s" });
+    expect(await bus.deadLetters.redrive(1)).toMatchObject({ outcome: "done" });
+  });
+
+  test("dead letters are not purged by a limit that is none", () => {
+    const bus = new EventBus({ unknownTopics: "allow" });
+    bus.on("a", () => {
+      throw new Error("down");
+    });
+    for (let n = 0; n < 3; n++) void bus.publish("a", n);
+    for (const limit of [Number.NaN, -1, 1.5])
+      expect(() => bus.deadLetters.purge({ limit })).toThrow(expect.objectContaining({ code: "request_invalid" }));
+    expect([
+      bus.deadLetters.purge({ limit: 0 }),
+      bus.deadLetters.purge({ limit: 1 }),
+      bus.deadLetters.list()[0]?.number,
+    ]).toEqual([0, 1, 2]);
+  });
+
   test("one that was dropped from a queue when it was redriven stays", async () => {
     const bus = new EventBus({ unknownTopics: "allow" });
     const fail = (): never => {
