@@ -1,5 +1,12 @@
 /** Events as JSON, and back. */
-import { compileSchema, EventplaneError, type JsonObject, type JsonValue, scanJson } from "../kernel/index.js";
+import {
+  compileSchema,
+  EventplaneError,
+  type JsonObject,
+  type JsonValue,
+  type SchemaCheck,
+  scanJson,
+} from "../kernel/index.js";
 import { type Priority, priorities } from "./priority.js";
 
 /** An event as plain data: what `JSON.stringify` makes of one. */
@@ -18,7 +25,7 @@ export interface EventJson {
 }
 
 const text = { type: "string", minLength: 1, maxLength: 128 } as const;
-const problemsOf = compileSchema({
+const schema = {
   type: "object",
   properties: {
     id: text,
@@ -35,7 +42,9 @@ const problemsOf = compileSchema({
   },
   required: ["id", "topic", "payload", "schemaVersion", "priority", "context", "atMs", "metadata"],
   additionalProperties: false,
-});
+} as const;
+/** Compiled when it is first needed: the bus can be loaded where no code may be made. */
+let problemsOf: SchemaCheck | undefined;
 
 /**
  * Reads what `JSON.stringify(event)` wrote. The result is an item of `publishBatch`, which checks its topic and payload; context, time and
@@ -53,7 +62,7 @@ export function readEvent(json: string): EventJson {
  * @throws EventplaneError `request_invalid`
  */
 export function asEventJson(value: unknown): EventJson {
-  const [problem] = problemsOf(value);
+  const [problem] = (problemsOf ??= compileSchema(schema))(value);
   if (problem !== undefined)
     throw new EventplaneError("request_invalid", `This is no event: ${problem.pointer || "it"} ${problem.message}.`);
   return value as EventJson; // the schema says so

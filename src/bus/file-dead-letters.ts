@@ -1,6 +1,6 @@
 /** Dead letters in a file: one line of JSON for each that comes or goes, after one with the greatest number so far. */
 import { type FileHandle, open, readFile, rename, rm } from "node:fs/promises";
-import { compileSchema, EventplaneError } from "../kernel/index.js";
+import { compileSchema, EventplaneError, type SchemaCheck } from "../kernel/index.js";
 import { type DeadLetter, type DeadLetterStore, MemoryDeadLetters, type NewDeadLetter } from "./dead-letter.js";
 import { asEventJson } from "./event-json.js";
 import { topicTokens } from "./pattern.js";
@@ -113,8 +113,15 @@ export class FileDeadLetters implements DeadLetterStore {
 
   #write(line: string): void {
     this.#waiting.push(line);
-    if (this.#waiting.length > 1) return;
+    if (this.#waiting.length > 1) return this.#boundWaiting();
     this.#writing = this.#writing.then(() => this.#writeWaiting());
+  }
+
+  /** The disk does not keep up: what is kept by then is written anew, instead of all that came and went. */
+  #boundWaiting(): void {
+    if (this.#waiting.length <= deadLinesMax + this.#letters.size) return;
+    this.#waiting.length = 1;
+    this.#isBehind = true;
   }
 
   async #writeWaiting(): Promise<void> {
@@ -136,6 +143,17 @@ export class FileDeadLetters implements DeadLetterStore {
   async #writeAnew(): Promise<void> {
     this.#waiting = [];
     this.#deadLines = 1;
+    // Before it is written: lines may be given up meanwhile.
+    this.#isBehind = false;
+    try {
+      await this.#replaceFile();
+    } catch (error) {
+      this.#isBehind = true;
+      throw error;
+    }
+  }
+
+  async #replaceFile(): Promise<void> {
     const last = `${JSON.stringify({ last: this.#letters.last })}\n`;
     const lines = Array.from(this.#letters.all(), (letter) => `${JSON.stringify(letter)}\n`);
     // What an earlier try left, or somebody else put there: it is not written into.
@@ -150,14 +168,13 @@ export class FileDeadLetters implements DeadLetterStore {
     await rename(`${this.#path}.new`, this.#path);
     const old = this.#file;
     this.#file = await openPrivateFile(this.#path);
-    this.#isBehind = false;
     await old.close();
   }
 }
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 const text = { type: "string" } as const;
-const letterProblems = compileSchema({
+const letterSchema = {
   type: "object",
   properties: {
     number: { type: "integer", minimum: 1 },
@@ -172,15 +189,18 @@ const letterProblems = compileSchema({
     failedAtMs: { type: "number" },
   },
   required: ["number", "subscription", "event", "attempts", "error", "failedAtMs"],
-});
+} as const;
+/** Compiled when it is first needed, as that of events. */
+let letterProblems: SchemaCheck | undefined;
 
 function readLine(letters: MemoryDeadLetters, line: Uint8Array, place: string): void {
+  letterProblems ??= compileSchema(letterSchema);
   try {
     const value: unknown = JSON.parse(utf8.decode(line));
     if (typeof value !== "object" || value === null) throw new Error("no object");
     if ("removed" in value) letters.remove(Number(value.removed));
     else if ("last" in value) letters.continueAfter(asNumber(value.last));
-    else letters.restore(asLetter(value));
+    else letters.restore(asLetter(value, letterProblems));
   } catch (cause) {
     throw new EventplaneError(
       "config_invalid",
@@ -198,8 +218,8 @@ function asNumber(value: unknown): number {
 }
 
 /** It is handed to handlers again: all of it is checked. */
-function asLetter(value: object): DeadLetter {
-  const [problem] = letterProblems(value);
+function asLetter(value: object, problemsOf: SchemaCheck): DeadLetter {
+  const [problem] = problemsOf(value);
   if (problem !== undefined) throw new Error(`${problem.pointer} ${problem.message}`);
   const letter = value as DeadLetter; // the schema says so, and the next two lines of its event
   asEventJson(letter.event);
