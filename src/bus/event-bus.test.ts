@@ -245,6 +245,17 @@ describe("contexts", () => {
     expect(seen).toHaveLength(3);
   });
 
+  test("one that is closed twice does not take along the one that has its name now", async () => {
+    const { bus } = openBus();
+    const first = bus.context("a");
+    await first.close();
+    const second = bus.context("a");
+    await first.close();
+    expect(bus.context("a")).toBe(second);
+    await second.close();
+    expect(bus.context("a")).not.toBe(second);
+  });
+
   test("are bounded, named plainly, and end one by one", async () => {
     const { bus } = openBus();
     expect(() => bus.context("a b")).toThrow(coded("request_invalid"));

@@ -39,7 +39,10 @@ export class EventBus<Topics extends TopicMap = Record<string, unknown>> extends
     if (this.#isClosed) throw new EventplaneError("unavailable", "The bus is closed.");
     if (this.#contexts.size >= busLimits.contextsMax)
       throw new EventplaneError("busy", `A bus has at most ${busLimits.contextsMax} contexts. Close some.`);
-    const made = new BusContext<Topics>(new Space(name, this.#shared), this.#shared, () => this.#contexts.delete(name));
+    const made: BusContext<Topics> = new BusContext(new Space(name, this.#shared), this.#shared, () => {
+      // It may be closed a second time, when another one has its name.
+      if (this.#contexts.get(name) === made) this.#contexts.delete(name);
+    });
     this.#contexts.set(name, made);
     return made;
   }
