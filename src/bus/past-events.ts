@@ -1,6 +1,7 @@
 /** What a stream needs of its subscription, beside the events that are published from now on. */
 import type { BusEvent } from "./accepted-event.js";
 import type { Consumer } from "./consumer.js";
+import { passes } from "./event-filter.js";
 import type { Space } from "./space.js";
 
 /** The events of the past that a subscription of this name is given first, and how many its queue has dropped. */
@@ -25,14 +26,14 @@ function* wantedOf(
   consumer: Consumer,
 ): Generator<BusEvent, undefined> {
   for (const event of events)
-    if (space.registry.match(event.topic).includes(consumer) && passes(consumer, event, space)) yield event;
+    if (space.registry.match(event.topic).includes(consumer) && isWanted(consumer, event, space)) yield event;
   return undefined;
 }
 
-/** A filter that throws has failed, as it does for an event that is published. */
-function passes({ name, settings }: Consumer, event: BusEvent, { host }: Pick<Space, "host">): boolean {
+/** A filter that fails is told, as it is for an event that is published. */
+function isWanted({ name, settings }: Consumer, event: BusEvent, { host }: Pick<Space, "host">): boolean {
   try {
-    return settings.filter === undefined || settings.filter(event);
+    return passes(settings.filter, event);
   } catch (error) {
     host.failed({ event, subscription: name, attempts: 0, error });
     return false;

@@ -141,6 +141,21 @@ describe("an event stream", () => {
     await frames.return?.();
   });
 
+  test("lets nothing of the past through a filter that answers later, as nothing of what comes", async () => {
+    const later = (() => Promise.resolve(true)) as unknown as () => boolean;
+    for (const id of ["e0", "e1"]) void bus.publish("a", 1, { id });
+    const stream = bus.stream("a", { afterId: "e0", filter: later });
+    const asked = stream.next();
+    void bus.publish("a", 1, { id: "e2" });
+    const letters = bus.deadLetters.list().map(({ event, error }) => [event.id, error.code]);
+    expect(letters).toEqual([
+      ["e1", "config_invalid"],
+      ["e2", "config_invalid"],
+    ]);
+    await stream.return?.();
+    expect(await asked).toMatchObject({ done: true });
+  });
+
   test("defect C11: of a client that is too slow holds up nobody, is bounded, and says that there is a gap", async () => {
     const frames = sse(bus, "a", { queueMax: 3, clock });
     void bus.publish("a", 0);
