@@ -9,6 +9,7 @@ import type { AnyHandler, ConsumerHost, ConsumerParts } from "./consumer-parts.j
 import { Attempt, Delivery, firstDelivery, type HandlerContext, notTaken } from "./delivery.js";
 import { mayPass, passes } from "./event-filter.js";
 import { FailedCalls } from "./failed-calls.js";
+import { seesOneArgument } from "./handler-parameters.js";
 import { type Latency, LatencyHistogram } from "./latency-histogram.js";
 import { isMeasured, notMeasured } from "./latency-sample.js";
 import type { PendingCall } from "./pending-call.js";
@@ -17,7 +18,7 @@ import type { SubscriptionSettings } from "./subscription-options.js";
 import { SubscriptionQueue } from "./subscription-queue.js";
 import type { TopicPermit } from "./topic-permit.js";
 
-/** What a handler with exactly one parameter is called with besides: it cannot see it. */
+/** What a handler that sees one argument only is called with besides. */
 const noContext = undefined as unknown as HandlerContext; // its type says that there is one
 
 /** The state of one subscription. */
@@ -33,7 +34,7 @@ export class Consumer {
   #isHeld = false;
   /** Whether somebody or something waits for the end of a call. */
   #isWaitedFor = false;
-  /** A handler with exactly one parameter cannot see the context: none is made for it. */
+  /** For a handler that cannot see the context none is made. */
   readonly #takesContext: boolean;
   readonly #handler: AnyHandler;
   readonly #gate: CallGate | undefined = undefined;
@@ -96,7 +97,7 @@ export class Consumer {
       slotFree: () => this.#slotFree(),
     });
     this.#doneAtOnce = Object.freeze({ subscription: parts.name, outcome: "done", attempts: 1 });
-    this.#takesContext = handler.length !== 1;
+    this.#takesContext = !seesOneArgument(handler);
     this.#changed();
   }
 

@@ -2,6 +2,7 @@
 import { AsyncLocalStorage } from "node:async_hooks";
 import type { BusEvent, PublishOptions } from "./accepted-event.js";
 import type { AnyHandler } from "./consumer-parts.js";
+import { seesOneArgument } from "./handler-parameters.js";
 
 /** What the events that are published now belong to, and the event that they follow from. */
 export interface CorrelationScope {
@@ -38,8 +39,8 @@ export class Correlation {
 
   /** The handler in the scope of each event that it gets, whoever published it and whenever its turn comes. */
   wrap(handler: AnyHandler): AnyHandler {
-    // A handler with exactly one parameter cannot see the context, and the bus makes none for it.
-    if (handler.length === 1) {
+    // So that the bus makes no context for one that cannot see it.
+    if (seesOneArgument(handler)) {
       const one = handler as (event: BusEvent) => unknown;
       return (event) => this.run(scopeOf(event), () => one(event));
     }
