@@ -39,7 +39,7 @@ export class CallGate {
       this.#wakeIn(this.#limiter.waitMs);
       return false;
     }
-    if (!this.#isCalm) this.begin();
+    if (!this.#isCalm) this.#breaker?.begin();
     return true;
   }
 
@@ -51,8 +51,9 @@ export class CallGate {
     return Math.max(1, (breaker.triesAtMs ?? now) - now);
   }
 
-  /** A call begins that was not asked about. */
-  begin(): void {
+  /** An event is tried again, without being asked about: the rate limit counts that, and lets the next events wait. */
+  beginAgain(): void {
+    this.#limiter?.owe();
     this.#breaker?.begin();
   }
 

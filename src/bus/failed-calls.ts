@@ -72,7 +72,7 @@ export class FailedCalls {
       const waitMs = gate?.breakerWaitMs() ?? 0;
       if (waitMs > 0) return this.#tryAgainIn(waitMs, delivery);
       this.stop(delivery);
-      gate?.begin();
+      gate?.beginAgain();
       call(delivery);
     });
   }

@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { VirtualClock } from "../testing/index.js";
 import { CoarseClock } from "./coarse-clock.js";
+import { EventBus } from "./index.js";
 import { type RateLimit, RateLimiter } from "./rate-limiter.js";
 
 function limiter(limit: RateLimit): {
@@ -50,4 +51,25 @@ describe("a rate limiter", () => {
     expect(sum).toBeGreaterThan(480);
     expect(sum).toBeLessThanOrEqual(510);
   });
+});
+
+test("retries of a subscription come when their backoff says, and what follows waits for them too", async () => {
+  const clock = new VirtualClock();
+  const bus = new EventBus({ unknownTopics: "allow", clock, random: () => 0.5 });
+  const at: number[] = [];
+  const fail = (): void => {
+    if (at.push(clock.monotonicMs()) <= 4) throw new Error("down");
+  };
+  const subscription = bus.on("a", fail, {
+    rateLimit: { perSecond: 10, burst: 1 },
+    retry: { attempts: 5, baseMs: 1, capMs: 1 },
+  });
+  for (const n of [0, 1]) void bus.publish("a", n);
+  await clock.advance(200);
+  expect(at).toHaveLength(5);
+  await clock.advance(250);
+  expect(subscription.status()).toMatchObject({ done: 1, depth: 1 });
+  await clock.advance(200);
+  expect(subscription.status()).toMatchObject({ done: 2, depth: 0 });
+  expect(at[5]).toBeGreaterThanOrEqual(500);
 });

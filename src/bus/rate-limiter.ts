@@ -39,10 +39,16 @@ export class RateLimiter {
     return true;
   }
 
+  /** Takes a token for what does not wait: what comes after it waits the longer. */
+  owe(): void {
+    this.#fill();
+    this.#tokens--;
+  }
+
   /** Whole tokens that are there now. */
   get room(): number {
     this.#fill();
-    return this.#granted + Math.floor(this.#tokens);
+    return Math.max(0, this.#granted + Math.floor(this.#tokens));
   }
 
   /** Milliseconds until one token is there. */

@@ -33,7 +33,7 @@ export interface SubscriptionOptions<Event = BusEvent> {
   readonly retry?: { readonly attempts: number } & Partial<BackoffOptions>;
   /** After so many failed calls in a row the handler is left alone for a while; events wait. */
   readonly breaker?: BreakerOptions;
-  /** Calls begun; events beyond it wait. */
+  /** Calls begun, retries too; events beyond it wait. Retries do not: their backoff says when they come. */
   readonly rateLimit?: RateLimit;
   /** Ends the subscription when it aborts. */
   readonly signal?: AbortSignal;
