@@ -78,11 +78,10 @@ export class HandOut {
   }
 
   #goOn(): void {
-    for (let turn = 0; turn < busLimits.nestedPerTurnMax && this.#waiting.length > 0; ) {
-      const batch = this.#waiting;
-      this.#waiting = [];
+    for (let left: number = busLimits.nestedPerTurnMax; left > 0 && this.#waiting.length > 0; ) {
+      const batch = this.#take(left);
       for (const { consumers, event, settlement, admit } of batch) admit(fanOut(consumers, event, settlement));
-      turn += batch.length;
+      left -= batch.length;
     }
     if (this.#waiting.length > 0) {
       void this.#clock.sleep(otherWorkMs).then(() => this.#goOn());
@@ -92,6 +91,13 @@ export class HandOut {
     const idle = this.#idle;
     this.#idle = [];
     for (const tell of idle) tell();
+  }
+
+  #take(max: number): readonly Waiting[] {
+    if (this.#waiting.length > max) return this.#waiting.splice(0, max);
+    const all = this.#waiting;
+    this.#waiting = [];
+    return all;
   }
 }
 
