@@ -61,6 +61,19 @@ describe("eventplane/bus", () => {
     expect(stdout).toBe("world\n");
   });
 
+  it("runs where no code may be made of text, but for JSON Schemas, which say so", async () => {
+    const program = `import { EventBus, topic } from "eventplane/bus";
+      const bus = new EventBus({ unknownTopics: "allow" });
+      const seen = [];
+      bus.on("*", ({ payload }) => seen.push(payload));
+      for (let n = 0; n < 100; n++) bus.publish("hello", { n, of: { n } });
+      console.log(seen.length, JSON.stringify(seen[99]), Object.isFrozen(seen[99].of));
+      try { new EventBus({ topics: { hello: topic({ type: "string" }) } }); } catch ({ code }) { console.log(code); }`;
+    const flags = ["--disallow-code-generation-from-strings", "--input-type=module"];
+    const { stdout } = await run(process.execPath, [...flags, "-e", program], { cwd: repository, timeout: 20_000 });
+    expect(stdout).toBe('100 {"n":99,"of":{"n":99}} true\nconfig_invalid\n');
+  });
+
   const logging = `import { EventBus } from "eventplane/bus";
     const bus = new EventBus({ unknownTopics: "allow", log: { payloads: true } });
     for (let n = 0; n < 2_000; n++) bus.publish("hello", { n, password: "CANARY", text: "x".repeat(200) });

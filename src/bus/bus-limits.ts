@@ -22,8 +22,12 @@ export const busLimits = {
   shapesMax: 64,
   shapesOfPlaceMax: 4,
   shapeMembersMax: 32,
-  /** How often a shape is seen before it is remembered; and objects of unknown shape at one place before no more is learned there. */
+  /**
+   * How often a shape is seen before it is remembered; shapes of a topic that are counted until then; and objects of unknown shape at one place before no more is
+   * learned there.
+   */
   shapeSightings: 16,
+  shapeSightingsMax: 128,
   shapeMissesMax: 10_000,
   /** Events that handlers publish while an event is handed out: how many may wait, and how many go out before other work gets its turn. */
   nestedMax: 10_000,

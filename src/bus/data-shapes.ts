@@ -21,10 +21,7 @@ export interface DataShape {
   readonly copy: CopyMembers;
 }
 
-const { shapesMax, shapesOfPlaceMax, shapeMembersMax, shapeSightings, shapeMissesMax } = busLimits;
-
-/** Names that are counted at one place. */
-const sightingsMax = 32;
+const { shapesMax, shapesOfPlaceMax, shapeMembersMax, shapeSightings, shapeSightingsMax, shapeMissesMax } = busLimits;
 
 /** What becomes a part of program text: these and nothing else, in 64 characters. */
 const nameForm = /^[A-Za-z_$][\w$]{0,63}$/;
@@ -32,26 +29,51 @@ const nameForm = /^[A-Za-z_$][\w$]{0,63}$/;
 /** Code by the names that it was made for; code that was forgotten is made again. */
 const made = new GenerationsMap<string, CopyMembers>(2 * shapesMax);
 
+/** What all places of one topic share. */
+export class TopicShapes {
+  /** Shapes that may still be learned. */
+  left: number = shapesMax;
+  /** Places that have been numbered. */
+  places = 0;
+  /** How often names were seen at a place that are no shape of it yet. */
+  readonly #sightings = new Map<string, number>();
+
+  /** Counts names at a place. @returns whether they were seen often enough to be learned */
+  saw(place: number, names: string): boolean {
+    const key = `${place} ${names}`;
+    const before = this.#sightings.get(key) ?? 0;
+    if (before === 0 && this.#sightings.size >= shapeSightingsMax) this.#sightings.clear();
+    this.#sightings.set(key, before + 1);
+    return before + 1 >= shapeSightings && this.#sightings.delete(key);
+  }
+
+  /** Nothing is learned any more. */
+  close(): void {
+    this.left = 0;
+    this.#sightings.clear();
+  }
+}
+
 /**
  * The shapes of one place: a topic's payload, a member of it, or the elements of a list. A shape is learned when it was seen 16 times; a place
  * has at most four, and a topic 64, so that neither payloads with ever new names nor a hostile source fill the memory.
  */
 export class DataShapes {
-  readonly #budget: { left: number };
+  readonly #topic: TopicShapes;
+  readonly #place: number;
   readonly #shapes: DataShape[] = [];
-  /** How often names were seen here that are no shape yet. */
-  #sightings = new Map<string, number>();
   #misses = 0;
   #elements: DataShapes | undefined = undefined;
 
-  /** Without a budget, that of a topic. */
-  constructor(budget: { left: number } = { left: shapesMax }) {
-    this.#budget = budget;
+  /** The place of a topic's payload, or one within it. */
+  constructor(topic: TopicShapes = new TopicShapes()) {
+    this.#topic = topic;
+    this.#place = topic.places++;
   }
 
   /** The place of the elements, if what is here is a list. */
   get elements(): DataShapes {
-    return (this.#elements ??= new DataShapes(this.#budget));
+    return (this.#elements ??= new DataShapes(this.#topic));
   }
 
   /** The shape that an object has, if it is known. */
@@ -67,20 +89,15 @@ export class DataShapes {
   #learn(names: readonly string[]): void {
     this.#misses++;
     if (names.length > shapeMembersMax || !names.every((name) => nameForm.test(name) && name !== "__proto__")) return;
-    if (this.#shapes.length >= shapesOfPlaceMax || this.#budget.left === 0) return this.#learnNoMore();
-    const key = names.join();
-    const sightings = (this.#sightings.get(key) ?? 0) + 1;
-    if (this.#sightings.size >= sightingsMax) this.#sightings.clear();
-    this.#sightings.set(key, sightings);
-    if (sightings < shapeSightings) return;
-    this.#sightings.delete(key);
-    this.#budget.left--;
-    this.#shapes.push({ names, places: names.map(() => new DataShapes(this.#budget)), copy: copyMembersOf(names) });
-  }
-
-  #learnNoMore(): void {
-    this.#misses = shapeMissesMax;
-    this.#sightings.clear();
+    if (this.#shapes.length >= shapesOfPlaceMax || this.#topic.left === 0) {
+      this.#misses = shapeMissesMax;
+      return;
+    }
+    if (!this.#topic.saw(this.#place, names.join())) return;
+    const copy = copyMembersOf(names);
+    if (copy === undefined) return this.#topic.close();
+    this.#shapes.push({ names, places: names.map(() => new DataShapes(this.#topic)), copy });
+    if (--this.#topic.left === 0) this.#topic.close();
   }
 }
 
@@ -94,15 +111,21 @@ function hasNames(value: object, names: readonly string[]): boolean {
 /**
  * Program text with the names in it is the one way to make an object of a known shape in one step: adding members to an empty one takes three times as
  * long. Ajv makes its checks in the same way.
+ *
+ * @returns undefined where no code may be made of text (`--disallow-code-generation-from-strings`): all is copied member by member there
  */
-function copyMembersOf(names: readonly string[]): CopyMembers {
+function copyMembersOf(names: readonly string[]): CopyMembers | undefined {
   const key = names.join();
   const known = made.get(key);
   if (known !== undefined) return known;
-  // oxlint-disable-next-line typescript/no-implied-eval -- see above; the names are identifiers
-  const copy = new Function("value", "depthLeft", "places", "part", copyText(names)) as CopyMembers; // the text says so
-  made.set(key, copy);
-  return copy;
+  try {
+    // oxlint-disable-next-line typescript/no-implied-eval -- see above; the names are identifiers
+    const copy = new Function("value", "depthLeft", "places", "part", copyText(names)) as CopyMembers; // the text says so
+    made.set(key, copy);
+    return copy;
+  } catch {
+    return undefined;
+  }
 }
 
 /** The prototype is asked for last: when members were read, the compiler of Node.js knows it already. */

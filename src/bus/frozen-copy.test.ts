@@ -1,7 +1,7 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { isEventplaneError } from "../kernel/index.js";
-import { DataShapes } from "./data-shapes.js";
+import { DataShapes, TopicShapes } from "./data-shapes.js";
 import { frozenCopy } from "./frozen-copy.js";
 import { EventBus, topic } from "./index.js";
 
@@ -198,10 +198,29 @@ describe("shapes", () => {
     const crowded = shapesOf(...Array.from({ length: 6 }, (_, n) => Object.fromEntries([[`m${n}`, 1]])));
     const known = Array.from({ length: 6 }, (_, n) => crowded.of(Object.fromEntries([[`m${n}`, 1]])) !== undefined);
     expect(known).toEqual([true, true, true, true, false, false]);
-    const tree = new DataShapes({ left: 1 });
+    const one = new TopicShapes();
+    one.left = 1;
+    const tree = new DataShapes(one);
     for (let n = 0; n < enough; n++) frozenCopy({ a: { b: 1 } }, tree);
     for (let n = 0; n < enough; n++) frozenCopy({ a: { b: 1 } }, tree);
     expect(tree.of({ a: 1 })?.places[0]?.of({ b: 1 })).toBe(undefined);
+  });
+
+  test("count a bounded number of those that they have not learned, at all places of a topic together", () => {
+    const all = new TopicShapes();
+    const [here, there] = [new DataShapes(all), new DataShapes(all)];
+    for (let n = 0; n < 15; n++) frozenCopy({ a: 1 }, here);
+    for (let n = 0; n < 128; n++) frozenCopy(Object.fromEntries([[`name${n}`, 1]]), there);
+    frozenCopy({ a: 1 }, here);
+    expect(here.of({ a: 1 })).toBe(undefined);
+    for (let n = 0; n < enough; n++) frozenCopy({ a: 1 }, here);
+    expect(here.of({ a: 1 })?.names).toEqual(["a"]);
+  });
+
+  test("count the parts of an object with another prototype once", () => {
+    const bare = (): object => Object.assign(Object.create(null) as object, { a: 1, b: 2, c: 3 });
+    const list = Array.from({ length: 20_000 }, bare);
+    expect(frozenCopy(list, shapesOf([{ a: 1, b: 2, c: 3 }]))).toEqual(list);
   });
 
   test("learn two kinds of objects that take turns", () => {

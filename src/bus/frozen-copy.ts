@@ -44,6 +44,8 @@ function copyObject(value: object, depthLeft: number, shapes: DataShapes | undef
     take(shape.names.length);
     const copy = shape.copy(value, depthLeft - 1, shape.places, copyPart);
     if (copy !== undefined) return copy;
+    // Of another prototype: it is copied anew, and counted then.
+    partsLeft += shape.names.length;
   }
   const prototype: unknown = Object.getPrototypeOf(value);
   if (isArray && prototype === Array.prototype) return copyElements(value, depthLeft - 1, shapes?.elements);

@@ -97,14 +97,15 @@ interface Mode {
 }
 
 function compile(schema: JsonObject, mode: Mode): ValidateFunction {
-  const ajv = compiler(mode);
+  let ajv: Ajv2020 | undefined;
   let validate: ValidateFunction;
   try {
+    ajv = compiler(mode);
     validate = ajv.compile(schema);
   } catch (error) {
     throw unusable(error instanceof Error ? error.message : "unknown reason", error);
   } finally {
-    ajv.removeSchema(schema);
+    ajv?.removeSchema(schema);
   }
   // An asynchronous schema answers with a promise, which would count as "fits".
   if ("$async" in validate) throw unusable("$async is not supported", undefined);
