@@ -47,6 +47,7 @@ const calls: Readonly<Record<string, Call>> = {
   discardDeadLetter: ({ admin }) => admin.discard(id),
   redriveDeadLetters: ({ admin }) => admin.redriveAll({ all: true }),
   discardDeadLetters: ({ admin }) => admin.discardAll({ all: true }),
+  getStatus: ({ admin }) => admin.status(),
   listEffects: ({ admin }) => admin.effects(),
   readEffect: ({ admin }) => admin.effect(id),
   retryEffect: ({ admin }) => admin.retryEffect(id),
