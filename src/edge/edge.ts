@@ -1,6 +1,7 @@
 /**
  * The edge: the only part that knows identities. HTTP and SSE in front, the log behind, its own fold of the platform.
  */
+import { setMaxListeners } from "node:events";
 import type { FastifyInstance, FastifyRequest } from "fastify";
 import { type ErrorCode, EventplaneError } from "../kernel/index.js";
 import type { WebhookDirectory } from "../webhook/index.js";
@@ -157,6 +158,7 @@ function noteFailure(
 
 function start(server: FastifyInstance, parts: EdgeParts, routes: readonly string[]): Edge {
   const stopped = new AbortController();
+  setMaxListeners(0, stopped.signal); // every loop of the edge waits on it
   const { signal } = stopped;
   const stopListening = parts.platform.onChange(() => parts.hub.cutRevoked());
   const { platform, hub, refusals, keyUses, streamTokens, limits } = parts;

@@ -1,4 +1,5 @@
 /** Background loops of a process: started by name, ended together. */
+import { setMaxListeners } from "node:events";
 import type { Logger } from "../observe/index.js";
 
 /** Holds the loops that a process runs; a loop that ends by itself is a fault that is logged and kept for /readyz. */
@@ -10,6 +11,8 @@ export class Loops {
 
   constructor(logger: Logger) {
     this.#logger = logger;
+    // Each loop waits on it, and what a loop calls as well; Node's warning would stand among lines of JSON.
+    setMaxListeners(0, this.#stop.signal);
   }
 
   /** For /readyz: loops that ended although nobody stopped them. */
