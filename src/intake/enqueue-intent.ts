@@ -17,7 +17,7 @@ export type IntakeQuery = (text: string, values: string[]) => Promise<unknown>;
 
 /** An intent and who asks for it. */
 export interface EnqueuedIntent {
-  /** Slug or id. */
+  /** Slug or id, always the same of both: rows that name a tenant differently have no order between them. */
   readonly tenant: string;
   /** Opaque and no personal datum: every event that follows holds it. `type` is `user` by default. */
   readonly principal: { readonly id: string; readonly type?: string };
