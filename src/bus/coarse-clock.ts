@@ -37,12 +37,14 @@ export class CoarseClock {
     reading.left = readEvery;
     reading.ms = ms;
     if (this.#isWaiting) return;
-    this.#isWaiting = true;
-    void this.#clock.sleep(staleAfterMs).then(() => {
+    const waited = (): void => {
       this.#isWaiting = false;
       this.#monotonic.left = 0;
       this.#wall.left = 0;
-    });
+    };
+    // It rejects when the publisher's stack is full.
+    void this.#clock.sleep(staleAfterMs).then(waited, waited);
+    this.#isWaiting = true;
   }
 }
 
