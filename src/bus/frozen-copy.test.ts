@@ -217,6 +217,22 @@ describe("shapes", () => {
     expect(here.of({ a: 1 })?.names).toEqual(["a"]);
   });
 
+  test("take nothing that somebody put on the prototype of all objects", () => {
+    const shapes = shapesOf({ name: "a", isAdmin: true });
+    try {
+      Object.defineProperty(Object.prototype, "isAdmin", {
+        value: true,
+        enumerable: true,
+        configurable: true,
+        writable: true,
+      });
+      expect(Object.keys(frozenCopy({ name: "b" }, shapes) as object)).toEqual(["name"]);
+    } finally {
+      Reflect.deleteProperty(Object.prototype, "isAdmin");
+    }
+    expect(frozenCopy({ name: "c", isAdmin: false }, shapes)).toEqual({ name: "c", isAdmin: false });
+  });
+
   test("count the parts of an object with another prototype once", () => {
     const bare = (): object => Object.assign(Object.create(null) as object, { a: 1, b: 2, c: 3 });
     const list = Array.from({ length: 20_000 }, bare);

@@ -21,11 +21,17 @@ export function frozenCopy(value: unknown, shapes?: DataShapes): unknown {
   const outer = partsLeft;
   partsLeft = payloadPartsMax;
   try {
-    return copyPart(value, payloadDepthMax, shapes);
+    return copyPart(value, payloadDepthMax, isPrototypeClean() ? shapes : undefined);
   } finally {
     // A getter may publish: the copy around it goes on.
     partsLeft = outer;
   }
+}
+
+/** Whether nobody has put names on the prototype of all objects: shapes would take them for names of the objects. */
+function isPrototypeClean(): boolean {
+  for (const _ in Object.prototype) return false;
+  return true;
 }
 
 /** The usual ones first: each question costs as much as reading the part. */
