@@ -212,7 +212,7 @@ describe("an application that loads in the main thread only", () => {
     const text = `import { isMainThread } from "node:worker_threads";
 import { defineAggregate, defineApp } from "eventplane";
 if (!isMainThread) throw new Error("no licence for threads");
-export default defineApp({ aggregates: [defineAggregate("job", { spec: { type: "object" }, intents: { create: { creates: true } } })] });
+export default defineApp({ aggregates: [defineAggregate("errand", { spec: { type: "object" }, intents: { create: { creates: true } } })] });
 `;
     await writeFile(file, text);
     const started = await evtctl(["start", "--config", file, "--port", "0"], { environment });
