@@ -111,7 +111,45 @@ describe("handlers", () => {
     for (const one of bus.subscriptions())
       expect([one.name, one.status()]).toMatchObject([one.name, { inFlight: 0, depth: 0 }]);
   });
+
+  test("publishers that publish where the stack is nearly full do not stop what other contexts hand out", async () => {
+    const mine = bus.context("mine");
+    const others = bus.context("others");
+    mine.on("a", () => void mine.publish("b", 1), { name: "nests" });
+    mine.on("a", gotcha, { name: "throws" });
+    mine.on("b", () => undefined, { name: "last" });
+    let got = 0;
+    others.on("c", () => void got++, { name: "other" });
+    for (let padding = 0; padding < 40; padding++) {
+      const fill = Array.from({ length: padding }, (_, at) => at);
+      let published = 0;
+      const deeper = (n: number, ...more: number[]): number => {
+        try {
+          return deeper(n + 1, ...more) + more.length;
+        } catch (error) {
+          if (n > 1_000 && published < 4) {
+            published++;
+            tolerate(() => mine.publish("a", n));
+          }
+          throw error;
+        }
+      };
+      expect(() => deeper(0, ...fill)).toThrow(RangeError);
+      got = 0;
+      for (let n = 0; n < 3; n++) void others.publish("c", n);
+      await clock.advance(10);
+      expect([padding, got]).toEqual([padding, 3]);
+    }
+  });
 });
+
+function tolerate(doing: () => unknown): void {
+  try {
+    doing();
+  } catch {
+    // Whatever a full stack throws.
+  }
+}
 
 describe("callbacks that are asynchronous and reject", () => {
   const reject = (): Promise<never> => Promise.reject(new Error("callback"));
