@@ -11,6 +11,7 @@ import type { Authorizer } from "./authz/authorizer.js";
 import { basePolicySet } from "./authz/policy-set.js";
 import type { Action, ResourceClass } from "./authz/ruling.js";
 import type { EventLog } from "./dependencies.js";
+import { type MinuteSum, MinuteSums } from "./minute-sums.js";
 import type { Principal } from "./principal.js";
 import { stampOf } from "./stamp.js";
 
@@ -72,30 +73,25 @@ const recordedCodes: ReadonlySet<ErrorCode> = new Set<ErrorCode>([
   "json_invalid_utf8",
 ]);
 
-const windowMs = 60_000;
-const sweepMs = 1_000;
 const trackedMax = 10_000;
 const anonymousId = "anonymous";
 
-interface Tracked {
+interface Tracked extends MinuteSum {
   readonly refusal: Refusal;
   readonly principalId: string;
-  windowFromMs: number;
   sinceUs: number;
   untilUs: number;
-  /** Refusals of this window that no event tells of yet. */
-  count: number;
 }
 
 /** Counts refusals and writes them. */
 export class RefusalLog {
   readonly #dependencies: RefusalLogDependencies;
-  readonly #tracked = new Map<string, Tracked>();
+  readonly #sums: MinuteSums<Tracked>;
   readonly #noted = new WeakSet<EventplaneError>();
-  readonly #writing = new Set<Promise<void>>();
 
   constructor(dependencies: RefusalLogDependencies) {
     this.#dependencies = dependencies;
+    this.#sums = new MinuteSums({ clock: dependencies.clock, write: (tracked) => this.#write(tracked) });
   }
 
   /** Counts a refusal. The same error object counts once; codes that are no refusals are passed over. Never throws. */
@@ -106,41 +102,33 @@ export class RefusalLog {
     const tracked = this.#entryOf(refusal);
     tracked.count++;
     tracked.untilUs = clock.nowUs();
-    if (tracked.windowFromMs === Number.NEGATIVE_INFINITY) this.#write(tracked);
+    if (tracked.windowFromMs === Number.NEGATIVE_INFINITY) this.#sums.write(tracked);
   }
 
   /** Writes the sums of minutes that are over until `signal` aborts. Never throws. */
-  async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#dependencies.clock.sleep(sweepMs, signal).catch(() => undefined);
-      this.sweep();
-    }
+  run(signal: AbortSignal): Promise<void> {
+    return this.#sums.run(signal);
   }
 
   /** Writes the sums of minutes that are over and forgets who was not refused in one. */
   sweep(): void {
-    const now = this.#dependencies.clock.monotonicMs();
-    for (const [key, tracked] of this.#tracked) {
-      if (now - tracked.windowFromMs < windowMs) continue;
-      if (tracked.count > 0) this.#write(tracked);
-      else this.#tracked.delete(key);
-    }
+    this.#sums.sweep();
   }
 
   /** Writes everything that is counted, and waits for it. */
-  async close(): Promise<void> {
-    for (const tracked of this.#tracked.values()) if (tracked.count > 0) this.#write(tracked);
-    await Promise.all(this.#writing);
+  close(): Promise<void> {
+    return this.#sums.close();
   }
 
   /** The entry of (principal, code). When too many are tracked, further ones of a tenant are counted together. */
   #entryOf(refusal: Refusal): Tracked {
     const tenantId = refusal.principal?.tenantId ?? PLATFORM_TENANT_ID;
-    const isFull = this.#tracked.size >= trackedMax;
+    const { tracked: all } = this.#sums;
+    const isFull = all.size >= trackedMax;
     const own = refusal.principal?.id ?? anonymousId;
-    const principalId = isFull && !this.#tracked.has(`${tenantId} ${own} ${refusal.error.code}`) ? "others" : own;
+    const principalId = isFull && !all.has(`${tenantId} ${own} ${refusal.error.code}`) ? "others" : own;
     const key = `${tenantId} ${principalId} ${refusal.error.code}`;
-    const known = this.#tracked.get(key);
+    const known = all.get(key);
     if (known !== undefined) return known;
     const at = this.#dependencies.clock.nowUs();
     const tracked = {
@@ -151,28 +139,24 @@ export class RefusalLog {
       untilUs: at,
       count: 0,
     };
-    this.#tracked.set(key, tracked);
+    all.set(key, tracked);
     return tracked;
   }
 
-  #write(tracked: Tracked): void {
+  #write(tracked: Tracked): Promise<void> {
     const { clock, log, report } = this.#dependencies;
     const written = tracked.count;
     const item = this.#fact(tracked);
     tracked.count = 0;
     tracked.windowFromMs = clock.monotonicMs();
     tracked.sinceUs = clock.nowUs();
-    const writing = log
-      .append({ tenantId: item.event.tenantId, items: [item] })
-      .then(
-        () => undefined,
-        (error: unknown) => {
-          tracked.count += written;
-          report(error);
-        },
-      )
-      .finally(() => this.#writing.delete(writing));
-    this.#writing.add(writing);
+    return log.append({ tenantId: item.event.tenantId, items: [item] }).then(
+      () => undefined,
+      (error: unknown) => {
+        tracked.count += written;
+        report(error);
+      },
+    );
   }
 
   #fact(tracked: Tracked): ReturnType<EventFactory["systemFact"]> {

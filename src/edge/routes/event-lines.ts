@@ -16,21 +16,12 @@ import { asEventplaneError, problemOf } from "../problem.js";
 import { forbidden } from "../publish/refusal-errors.js";
 import type { Caller, EdgeParts } from "./context.js";
 import { assertReached } from "./position-reached.js";
-import { filterOf, integerOf, invalidParameter, positionOf, readQuery } from "./query.js";
+import { filterNames, filterOf, integerOf, invalidParameter, positionOf, readQuery } from "./query.js";
 
 const mediaType = "application/x-ndjson";
 /** Rows of one read: what the largest events of a page make a client hold here. */
 const readEvents = 128;
 const chunkCharacters = 65_536;
-const filterNames = [
-  "kind",
-  "type",
-  "aggregateType",
-  "aggregateId",
-  "correlationId",
-  "recordedFrom",
-  "recordedBefore",
-] as const;
 
 /** Whether the request asks for lines. */
 export function wantsLines({ headers: { accept = "" } }: FastifyRequest): boolean {

@@ -9,6 +9,7 @@ import { readLines, wantsLines } from "./event-lines.js";
 import {
   aggregateIdOf,
   aggregateTypeOf,
+  filterNames,
   filterOf,
   integerOf,
   limitOf,
@@ -18,15 +19,6 @@ import {
   uuidOf,
 } from "./query.js";
 
-const filterNames = [
-  "kind",
-  "type",
-  "aggregateType",
-  "aggregateId",
-  "correlationId",
-  "recordedFrom",
-  "recordedBefore",
-] as const;
 const traceEventsMax = 10_000;
 const pageBytesMax = 8_388_608;
 /** Events of one read from the store: what a page of the largest events costs before its bytes are counted. */

@@ -13,6 +13,17 @@ const aggregateIdForm = /^[A-Za-z0-9._:-]{1,128}$/;
 const typeForm = /^[a-z][a-z0-9_-]*(\.[a-z0-9][a-z0-9_-]*){0,7}$/;
 const kinds: readonly string[] = ["intent", "fact", "internal"];
 
+/** Parameters that narrow a read of events. */
+export const filterNames = [
+  "kind",
+  "type",
+  "aggregateType",
+  "aggregateId",
+  "correlationId",
+  "recordedFrom",
+  "recordedBefore",
+] as const;
+
 /**
  * The query of an address.
  *

@@ -8,6 +8,7 @@ import type { EventFactory } from "../../event/index.js";
 import { type Clock, EventplaneError, formatUs, type JsonObject } from "../../kernel/index.js";
 import type { Ruling } from "../authz/ruling.js";
 import type { EventLog } from "../dependencies.js";
+import { type MinuteSum, MinuteSums } from "../minute-sums.js";
 import type { Principal } from "../principal.js";
 import { stampOf } from "../stamp.js";
 import type { StreamTokenLimits } from "./stream-token.js";
@@ -31,34 +32,28 @@ export interface StreamTokenLogDependencies {
   readonly report: (failure: unknown) => void;
 }
 
-const windowMs = 60_000;
-const sweepMs = 1_000;
 const keysMax = 10_000;
 /** What tokens of one fact leave is told of so many apart; of further ones only the number. */
 const limitsMax = 20;
 
-interface Tracked {
+interface Tracked extends MinuteSum {
   /** The latest of the window. */
   minted: MintedToken;
   /** Resolves when the first of the window is in the log. */
   readonly opened: Promise<void>;
-  /** When the window began. */
-  fromMs: number;
   sinceUs: number;
   untilUs: number;
-  /** Of which no fact tells yet. */
-  count: number;
   limits: Map<string, JsonObject>;
 }
 
 /** Writes who made tokens. */
 export class StreamTokenLog {
   readonly #dependencies: StreamTokenLogDependencies;
-  readonly #tracked = new Map<string, Tracked>();
-  readonly #writing = new Set<Promise<void>>();
+  readonly #sums: MinuteSums<Tracked>;
 
   constructor(dependencies: StreamTokenLogDependencies) {
     this.#dependencies = dependencies;
+    this.#sums = new MinuteSums({ clock: dependencies.clock, write: (tracked) => this.#write(tracked) });
   }
 
   /**
@@ -68,7 +63,7 @@ export class StreamTokenLog {
    */
   async note(minted: MintedToken): Promise<void> {
     const { keyId } = minted.principal;
-    const known = this.#tracked.get(keyId);
+    const known = this.#sums.tracked.get(keyId);
     if (known === undefined) return this.#open(minted);
     await known.opened;
     known.minted = minted;
@@ -78,31 +73,22 @@ export class StreamTokenLog {
   }
 
   /** Writes the sums of minutes that are over until `signal` aborts. Never throws. */
-  async run(signal: AbortSignal): Promise<void> {
-    while (!signal.aborted) {
-      await this.#dependencies.clock.sleep(sweepMs, signal).catch(() => undefined);
-      this.sweep();
-    }
+  run(signal: AbortSignal): Promise<void> {
+    return this.#sums.run(signal);
   }
 
   /** Writes the sums of minutes that are over, and forgets the keys. */
   sweep(): void {
-    const now = this.#dependencies.clock.monotonicMs();
-    for (const [keyId, tracked] of this.#tracked) {
-      if (now - tracked.fromMs < windowMs) continue;
-      if (tracked.count > 0) this.#write(tracked);
-      else this.#tracked.delete(keyId);
-    }
+    this.#sums.sweep();
   }
 
   /** Writes everything that is counted, and waits for it. */
-  async close(): Promise<void> {
-    for (const tracked of this.#tracked.values()) if (tracked.count > 0) this.#write(tracked);
-    await Promise.all(this.#writing);
+  close(): Promise<void> {
+    return this.#sums.close();
   }
 
   async #open(minted: MintedToken): Promise<void> {
-    if (this.#tracked.size >= keysMax)
+    if (this.#sums.tracked.size >= keysMax)
       throw new EventplaneError("busy", "As many keys as one minute has room for make stream tokens. Try again later.");
     const { clock } = this.#dependencies;
     const at = clock.nowUs();
@@ -112,36 +98,34 @@ export class StreamTokenLog {
     const tracked: Tracked = {
       minted,
       opened: fact,
-      fromMs: clock.monotonicMs(),
+      windowFromMs: clock.monotonicMs(),
       sinceUs: at,
       untilUs: at,
       count: 0,
       limits: new Map(),
     };
     const { keyId } = minted.principal;
-    this.#tracked.set(keyId, tracked);
+    this.#sums.tracked.set(keyId, tracked);
     try {
       await fact;
     } catch (error) {
-      this.#tracked.delete(keyId);
+      this.#sums.tracked.delete(keyId);
       throw error;
     }
   }
 
-  #write(tracked: Tracked): void {
+  #write(tracked: Tracked): Promise<void> {
     const { count, limits } = tracked;
-    const writing = this.#append(tracked)
-      .catch((error: unknown) => {
-        tracked.count += count;
-        for (const [key, each] of limits) if (tracked.limits.size < limitsMax) tracked.limits.set(key, each);
-        this.#dependencies.report(error);
-      })
-      .finally(() => this.#writing.delete(writing));
-    this.#writing.add(writing);
+    const writing = this.#append(tracked).catch((error: unknown) => {
+      tracked.count += count;
+      for (const [key, each] of limits) if (tracked.limits.size < limitsMax) tracked.limits.set(key, each);
+      this.#dependencies.report(error);
+    });
     tracked.count = 0;
     tracked.limits = new Map();
-    tracked.fromMs = this.#dependencies.clock.monotonicMs();
+    tracked.windowFromMs = this.#dependencies.clock.monotonicMs();
     tracked.sinceUs = tracked.untilUs;
+    return writing;
   }
 
   async #append({
