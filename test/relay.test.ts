@@ -310,6 +310,28 @@ describe("several relays", () => {
   });
 });
 
+describe("a relay that stands still", () => {
+  it("for longer than its lease, again and again, loses nothing and turns no order", { timeout: 120_000 }, async () => {
+    const scene = await Scene.open();
+    try {
+      const relays = [scene.relayProcess(), scene.relayProcess()];
+      const tenants = Array.from({ length: 4 }, newTenantId);
+      const writing = Promise.all(tenants.map((tenantId) => scene.write(tenantId, { streams: 3, each: 120 })));
+      for (let round = 0; round < 4; round++) {
+        const sleeper = relays[round % 2];
+        sleeper?.kill("SIGSTOP");
+        await systemClock.sleep(1_500); // its lease is a second
+        sleeper?.kill("SIGCONT");
+        await systemClock.sleep(100);
+      }
+      await writing;
+      await scene.expectAll();
+    } finally {
+      await scene.close();
+    }
+  });
+});
+
 describe("the role of the relay", () => {
   it("reads one tenant at a time, and writes nothing but its cursors", async () => {
     const installation = await installEventplane();

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { createClient, type EventplaneClient, type PlaneStatus } from "../src/client/index.js";
+import { systemClock } from "../src/kernel/index.js";
 import { openNatsTransport } from "../src/transport/nats/index.js";
 import { buildCommand, evtctl, type Finished, freePort, Served } from "./support/evtctl-process.js";
 import { startNats } from "./support/nats-server.js";
@@ -248,6 +249,64 @@ describe("a process a role", () => {
     const args = ["key", "create", "acme", "--name", "again", "--grants", "publisher,reader"];
     return (await evtctl(args, { environment })).stdout.trim();
   };
+});
+
+describe("two edges that are processes of their own", () => {
+  it("share a tenant's limit, but for what each of them may have leased", async () => {
+    const environment = serviceEnvironment(folderOf("edge"));
+    const ports = [await freePort(), await freePort()];
+    const edges = ports.map((port) =>
+      Served.start(["start", "--config", config, "--roles", "edge"], port, { environment }),
+    );
+    try {
+      await Promise.all(edges.map((edge) => edge.ready()));
+      const [first] = edges;
+      const asAdmin = { environment: { ...owner(), EVENTPLANE_URL: first?.url ?? "" } };
+      expect((await evtctl(["tenant", "create", "busy"], asAdmin)).status).toBe(0);
+      const limits = [
+        "--requests-per-second",
+        "50",
+        "--requests-burst",
+        "100",
+        "--principal-requests-per-second",
+        "50",
+      ];
+      expect((await evtctl(["quota", "set", "--tenant", "busy", ...limits], asAdmin)).status).toBe(0);
+      const made = await evtctl(["key", "create", "busy", "--name", "flood", "--grants", "reader"], asAdmin);
+      await systemClock.sleep(1_000); // until the quota is in force everywhere
+      const { admitted, refused, seconds } = await flood(
+        edges.map(({ url }) => url),
+        made.stdout.trim(),
+      );
+      // What comes at once, what comes in the time, and at each edge a lease of a quarter of a second's worth and a request under way.
+      expect(admitted).toBeLessThanOrEqual(100 + 50 * seconds + 2 * (13 + 1));
+      expect(admitted).toBeGreaterThanOrEqual(100);
+      expect(refused).toBeGreaterThan(admitted);
+    } finally {
+      await Promise.all(edges.map((edge) => edge.end()));
+    }
+  });
+
+  /** Four clients at each edge for 3 s. */
+  async function flood(
+    urls: readonly string[],
+    key: string,
+  ): Promise<{ readonly admitted: number; readonly refused: number; readonly seconds: number }> {
+    const headers = { authorization: `Bearer ${key}` };
+    const beganMs = performance.now();
+    let admitted = 0;
+    let refused = 0;
+    const client = async (url: string): Promise<void> => {
+      while (performance.now() - beganMs < 3_000) {
+        const { status } = await fetch(`${url}/v1/tenants/busy/events?limit=1`, { headers });
+        if (status === 200) admitted++;
+        else if (status === 429) refused++;
+        else throw new Error(`It was answered ${status}.`);
+      }
+    };
+    await Promise.all(urls.flatMap((url) => Array.from({ length: 4 }, () => client(url))));
+    return { admitted, refused, seconds: (performance.now() - beganMs) / 1_000 };
+  }
 });
 
 describe("rights beyond a role", () => {
