@@ -252,39 +252,54 @@ describe("a process a role", () => {
 });
 
 describe("two edges that are processes of their own", () => {
-  it("share a tenant's limit, but for what each of them may have leased", async () => {
+  let edges: readonly Served[] = [];
+  let first = "";
+  let second = "";
+  beforeAll(async () => {
     const environment = serviceEnvironment(folderOf("edge"));
     const ports = [await freePort(), await freePort()];
-    const edges = ports.map((port) =>
-      Served.start(["start", "--config", config, "--roles", "edge"], port, { environment }),
-    );
-    try {
-      await Promise.all(edges.map((edge) => edge.ready()));
-      const [first] = edges;
-      const asAdmin = { environment: { ...owner(), EVENTPLANE_URL: first?.url ?? "" } };
-      expect((await evtctl(["tenant", "create", "busy"], asAdmin)).status).toBe(0);
-      const limits = [
-        "--requests-per-second",
-        "50",
-        "--requests-burst",
-        "100",
-        "--principal-requests-per-second",
-        "50",
-      ];
-      expect((await evtctl(["quota", "set", "--tenant", "busy", ...limits], asAdmin)).status).toBe(0);
-      const made = await evtctl(["key", "create", "busy", "--name", "flood", "--grants", "reader"], asAdmin);
-      await systemClock.sleep(1_000); // until the quota is in force everywhere
-      const { admitted, refused, seconds } = await flood(
-        edges.map(({ url }) => url),
-        made.stdout.trim(),
-      );
-      // What comes at once, what comes in the time, and at each edge a lease of a quarter of a second's worth and a request under way.
-      expect(admitted).toBeLessThanOrEqual(100 + 50 * seconds + 2 * (13 + 1));
-      expect(admitted).toBeGreaterThanOrEqual(100);
-      expect(refused).toBeGreaterThan(admitted);
-    } finally {
-      await Promise.all(edges.map((edge) => edge.end()));
-    }
+    edges = ports.map((port) => Served.start(["start", "--config", config, "--roles", "edge"], port, { environment }));
+    await Promise.all(edges.map((edge) => edge.ready()));
+    [first = "", second = ""] = edges.map(({ url }) => url);
+    expect((await asAdmin("tenant", "create", "busy")).status).toBe(0);
+  });
+  afterAll(() => Promise.all(edges.map((edge) => edge.end())));
+
+  const asAdmin = (...args: readonly string[]): Promise<Finished> =>
+    evtctl(args, { environment: { ...owner(), EVENTPLANE_URL: first } });
+  const makeKey = async (name: string, grants: string): Promise<string> =>
+    (await asAdmin("key", "create", "busy", "--name", name, "--grants", grants)).stdout.trim();
+
+  it("attack 7: a subscription by a token in the address ends everywhere within 1 s of its key, and the token is in no log", async () => {
+    const key = await makeKey("page", "subscriber,reader");
+    const { token } = await createClient({ baseUrl: first, tenant: "busy", apiKey: key }).mintStreamToken();
+    const address = `/v1/tenants/busy/subscribe?access_token=${token}`;
+    const open = await fetch(`${second}${address}`);
+    expect(open.status).toBe(200);
+    const ended = (async () => {
+      for await (const _ of open.body ?? []);
+      return performance.now();
+    })();
+    expect(await Promise.race([ended, systemClock.sleep(300)])).toBeUndefined();
+    const [, keyId = ""] = key.split("_");
+    const { status } = await asAdmin("key", "revoke", "busy", keyId);
+    const revokedMs = performance.now();
+    expect(status).toBe(0);
+    expect((await ended) - revokedMs).toBeLessThan(1_000);
+    for (const url of [first, second]) expect((await fetch(`${url}${address}`)).status).toBe(401);
+    for (const edge of edges) expect(edge.output).not.toContain(token);
+  });
+
+  it("share a tenant's limit, but for what each of them may have leased", async () => {
+    const limits = ["--requests-per-second", "50", "--requests-burst", "100", "--principal-requests-per-second", "50"];
+    expect((await asAdmin("quota", "set", "--tenant", "busy", ...limits)).status).toBe(0);
+    const key = await makeKey("flood", "reader");
+    await systemClock.sleep(1_000); // until the quota is in force everywhere
+    const { admitted, refused, seconds } = await flood([first, second], key);
+    // What comes at once, what comes in the time, and at each edge a lease of a quarter of a second's worth and a request under way.
+    expect(admitted).toBeLessThanOrEqual(100 + 50 * seconds + 2 * (13 + 1));
+    expect(admitted).toBeGreaterThanOrEqual(100);
+    expect(refused).toBeGreaterThan(admitted);
   });
 
   /** Four clients at each edge for 3 s. */
