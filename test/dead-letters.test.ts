@@ -49,9 +49,14 @@ const codeOf = (promise: Promise<unknown>): Promise<string | undefined> =>
   );
 
 async function lettersOf({ slug: tenant }: PlaneTenant, count: number): Promise<void> {
-  await until(`${count} dead letters`, async () =>
-    (await admin.deadLetters({ tenant })).length === count ? true : undefined,
-  );
+  try {
+    await until(`${count} dead letters`, async () =>
+      (await admin.deadLetters({ tenant })).length === count ? true : undefined,
+    );
+  } catch (error) {
+    const rows = await plane.installation.asSuperuser("select * from eventplane.work");
+    throw new Error(`${JSON.stringify(rows)}\n${plane.logged.slice(-8_000)}`, { cause: error });
+  }
 }
 
 const specOf = (row: EventRow | undefined): JsonObject => JSON.parse(row?.specText ?? "{}") as JsonObject; // a stored spec
