@@ -135,7 +135,8 @@ describe("a stream token", () => {
     };
     const wrong = [
       `eps_${encoded({ ...claims, endsAtUs: Number.MAX_SAFE_INTEGER })}.${signature}`,
-      `eps_${payload}.${signature.slice(0, -2)}AA`,
+      `eps_${payload}.${signature.startsWith("A") ? "B" : "A"}${signature.slice(1)}`,
+      `eps_${payload}.${signature.slice(0, -1)}${String.fromCharCode(signature.charCodeAt(85) + 1)}`,
       `eps_${payload}`,
       "eps_",
       `${token}x`,

@@ -50,7 +50,8 @@ export type ReadStreamToken =
   | { readonly result: "refused" };
 
 const prefix = "eps_";
-const form = /^eps_([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{86})$/;
+/** Of the last character of 64 bytes only two bits count: one spelling is taken. */
+const form = /^eps_([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]{85}[AQgw])$/;
 const domain = "eventplane.stream-token.v1\n";
 
 /** Whether an Authorization header shows a stream token. */
