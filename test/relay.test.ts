@@ -326,6 +326,11 @@ describe("a relay that stands still", () => {
       }
       await writing;
       await scene.expectAll();
+      // They slept, they did not end.
+      expect(relays.map(({ exitCode, signalCode }) => [exitCode, signalCode])).toEqual([
+        [null, null],
+        [null, null],
+      ]);
     } finally {
       await scene.close();
     }
